@@ -1,0 +1,60 @@
+"""The shared start: initial weights and biases that both backends are handed.
+
+``model/initial.json`` is such a start, kept as a file. The file is what counts: a later NumPy may
+draw other numbers from the same seed (its NEP 19), the file stays what it is.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from model.parameters import Parameters, check_sizes
+
+MAX_SEED = 2**63 - 1
+
+
+def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
+    """Draw every weight and bias from N(0, 1), the biases first, as the book's first network does.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of every layer, input first, e.g. ``[784, 20, 10]``.
+    seed : int
+        From 0 to 2**63 - 1, for ``numpy.random.default_rng``. The same sizes and seed give
+        the same parameters to the last bit.
+
+    Returns
+    -------
+    Parameters
+        Weights (sizes[l+1], sizes[l]), biases (sizes[l+1], 1), metadata ``{"seed": seed}``.
+
+    Raises
+    ------
+    ValueError
+        The sizes or the seed are not such numbers.
+
+    Source
+    ------
+    Nielsen, Neural Networks and Deep Learning, chapter 1, ``Network.__init__``: all biases layer
+    by layer, then all weights layer by layer.
+    """
+    sizes = check_sizes(sizes)
+    seed = _checked_seed(seed)
+    rng = np.random.default_rng(seed)
+    biases = [rng.standard_normal((units, 1)) for units in sizes[1:]]
+    weights = [rng.standard_normal((n_out, n_in)) for n_in, n_out in itertools.pairwise(sizes)]
+    return Parameters(sizes, weights, biases, {"seed": seed})
+
+
+def _checked_seed(seed: Any) -> int:
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= MAX_SEED:
+        received = "a larger number" if whole and seed > MAX_SEED else repr(seed)[:40]
+        raise ValueError(
+            f"seed: expected a whole number from 0 to {MAX_SEED}, received {received}; "
+            f"0 is a good one"
+        )
+    return int(seed)
