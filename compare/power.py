@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from compare.rounding import unit_roundoff
+from compare.precision import unit_roundoff
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Power:
     Parameters
     ----------
     entry : a change of any single entry by more than this, relative to the tensor's largest entry
-    factor : a factor 1 + f on the whole tensor with \\|f\\| above this; at most `entry`
+    factor : a factor 1 + f on the whole tensor with a magnitude of f above this; at most `entry`
     """
 
     entry: float
@@ -95,3 +95,32 @@ def error_ratio(
         _ratio(_rms(ours - truth), _rms(theirs - truth), u * _rms(truth)),
         _ratio(_top(ours - truth), _top(theirs - truth), u * _top(truth)),
     )
+
+
+def _ratio(error: float, reference_error: float, floor: float) -> float:
+    if error == reference_error:  # all zero, or both infinite
+        return 1.0
+    return (error + floor) / (reference_error + floor) if reference_error + floor else math.inf
+
+
+def _top(v: NDArray[np.float64]) -> float:
+    return float(np.abs(v).max())
+
+
+def _rms(v: NDArray[np.float64]) -> float:
+    """Return the root mean square, without overflow or underflow of the squares."""
+    top = _top(v)
+    if top == 0 or not math.isfinite(top):
+        return top
+    return top * float(np.sqrt(np.mean(np.square(v / top))))
+
+
+def _paired(**named: ArrayLike) -> list[NDArray[np.float64]]:
+    """Return the arrays as float64, refusing what would broadcast or compares nothing."""
+    arrays = [np.asarray(value, dtype=np.float64) for value in named.values()]
+    shapes = ", ".join(f"{name} {a.shape}" for name, a in zip(named, arrays, strict=True))
+    if len({a.shape for a in arrays}) != 1:
+        raise ValueError(f"expected arrays of one shape, received {shapes}")
+    if arrays[0].size == 0:
+        raise ValueError(f"expected at least one entry, received {shapes}")
+    return arrays

@@ -49,43 +49,18 @@ zero, each product of factors would obey it but for a probability of
 fail with a probability of at most `FAILURE`; where gamma_n is smaller it stays.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compare.precision import Rules, rules_for
+
 Array = NDArray[np.float64]
 
 EXP_ULPS = 4  # libm and CUDA stay within 2, SIMD libraries within 4 (NumPy's own requirement)
 SPARE = 4
-FAILURE = 1e-6
-MODELS = ("worst-case", "probabilistic")
-_ENLARGED = 1 + 2.0**-10
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What a floating-point format can do.
-
-    Parameters
-    ----------
-    name : what messages call it; for a NumPy dtype, the dtype's name
-    u : unit roundoff, the largest relative error of one rounding
-    tiny : smallest positive normal number
-    largest : largest finite number
-    """
-
-    name: str
-    u: float
-    tiny: float
-    largest: float
-
-
-FLOAT64 = Precision("float64", 2.0**-53, 2.0**-1022, float(np.finfo(np.float64).max))
-FLOAT32 = Precision("float32", 2.0**-24, 2.0**-126, float(np.finfo(np.float32).max))
-_PRECISIONS = {"float64": FLOAT64, "float32": FLOAT32}
 
 
 @dataclass(frozen=True)
@@ -135,70 +110,6 @@ class Bounds(Quantities):
     centre: Quantities = field(default_factory=Quantities)
 
 
-def unit_roundoff(dtype: object) -> float:
-    """Return u, the largest relative error of one rounding in a format.
-
-    Parameters
-    ----------
-    dtype : "float64", "float32", a NumPy or PyTorch dtype of those, or a `Precision`
-
-    Returns
-    -------
-    float, 2**-53 for float64 and 2**-24 for float32
-
-    Raises
-    ------
-    ValueError : for any other format
-
-    Source: Higham, section 2.1.
-    """
-    return _precision(dtype).u
-
-
-def gamma(n: int, u: float) -> float:
-    """Return gamma_n = n u / (1 - n u), what n roundings can add up to.
-
-    Parameters
-    ----------
-    n : number of roundings
-    u : unit roundoff
-
-    Returns
-    -------
-    float, a relative error
-
-    Raises
-    ------
-    ValueError : where n u >= 1, so that no digit is certain
-
-    Source: Higham, lemma 3.1.
-    """
-    if not n * u < 1:
-        raise ValueError(
-            f"gamma_n needs n u < 1: n = {n} roundings with u = {u:.3g} leave no certain digit; "
-            "use a wider dtype or a smaller layer or mini-batch"
-        )
-    return n * u / (1 - n * u)
-
-
-def probabilistic_gamma(n: int, u: float, lam: float) -> float:
-    """Return what n independent roundings of mean zero add up to, but for rare exceptions.
-
-    Parameters
-    ----------
-    n : number of roundings
-    u : unit roundoff
-    lam : lambda; the probability of an exception is 2 exp(-lambda^2 (1 - u)^2 / 2)
-
-    Returns
-    -------
-    float, a relative error, about lambda sqrt(n) u
-
-    Source: Higham and Mary 2019, theorem 2.4.
-    """
-    return math.expm1(lam * math.sqrt(n) * u + n * u * u / (1 - u))
-
-
 def forward_bounds(
     weights: Sequence[ArrayLike],
     biases: Sequence[ArrayLike],
@@ -227,8 +138,10 @@ def forward_bounds(
 
     Source: lines (1) and (2) at the head of this file.
     """
-    step = _Step(weights, biases, x, None, dtype, model)
-    return _bounds(step.forward())
+    net = _checked(weights, biases, x, None, dtype, model)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # refuse_overflow reports
+        zs, activations = _forward(net)
+    return _bounds(zs=zs, activations=activations)
 
 
 def gradient_bounds(
@@ -256,8 +169,9 @@ def gradient_bounds(
 
     Source: lines (1) to (7) at the head of this file; Nielsen, ch. 2, BP1 to BP4.
     """
-    step = _Step(weights, biases, x, y, dtype, model)
-    return _bounds(step.gradient())
+    net = _checked(weights, biases, x, y, dtype, model)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return _bounds(**_gradient(net))
 
 
 def update_bounds(
@@ -286,8 +200,18 @@ def update_bounds(
 
     Source: lines (1) to (8) at the head of this file.
     """
-    step = _Step(weights, biases, x, y, dtype, model)
-    return _bounds(step.update(eta))
+    net = _checked(weights, biases, x, y, dtype, model)
+    if not np.isfinite(eta):
+        raise ValueError(f"eta must be a finite number, received {eta}")
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        balls = _gradient(net)
+        for new, old, nabla in (
+            ("new_weights", net.weights, balls["nabla_w"]),
+            ("new_biases", net.biases, balls["nabla_b"]),
+        ):
+            rate = eta / net.x.shape[1]
+            balls[new] = [_descend(v, g, rate, net.rules) for v, g in zip(old, nabla, strict=True)]
+    return _bounds(**balls)
 
 
 @dataclass(frozen=True)
@@ -304,28 +228,191 @@ class _Ball:
 
 
 @dataclass(frozen=True)
-class _Rules:
-    """The standard model in numbers: u and tiny enlarged, and gamma_n in the chosen model."""
+class _Net:
+    """The exact inputs, checked, as float64."""
 
-    name: str
-    u: float
-    tiny: float
-    largest: float
-    lam: float | None
+    weights: list[Array]
+    biases: list[Array]
+    x: Array
+    y: Array
+    rules: Rules
 
-    def gamma(self, n: int) -> float:
-        worst = gamma(n, self.u)
-        if self.lam is None:
-            return worst
-        return min(worst, probabilistic_gamma(n, self.u, self.lam))
 
-    def underflow(self, terms: int) -> float:
-        """Return what flushing to zero can do to a sum of products: two results a term."""
-        return 4 * (terms + 1) * self.tiny
+def _bounds(**balls: list[_Ball]) -> Bounds:
+    """Return twice the errors: the two implementations may err in opposite directions."""
+    centre = Quantities(**{name: [b.centre for b in many] for name, many in balls.items()})
+    return Bounds(
+        **{name: [2 * b.error for b in many] for name, many in balls.items()}, centre=centre
+    )
 
-    def refuse_overflow(self, what: str, magnitude: float) -> None:
-        if not magnitude <= self.largest:  # a NaN, from infinity - infinity, is refused too
-            raise OverflowError(
-                f"{what} may reach {magnitude:.3g}, beyond the largest {self.name} "
-                f"{self.largest:.3g}: no bound holds; use smaller weights or a wider dtype"
-            )
+
+def _forward(net: _Net) -> tuple[list[_Ball], list[_Ball]]:
+    zs: list[_Ball] = []
+    activations = [_exact(net.x)]
+    for layer, (w, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+        zs.append(_affine(w, b, activations[-1], net.rules, f"zs[{layer}]"))
+        activations.append(_sigmoid(zs[-1], net.rules))
+    return zs, activations
+
+
+def _gradient(net: _Net) -> dict[str, list[_Ball]]:
+    zs, activations = _forward(net)
+    deltas = _backward(net, activations)
+    nabla_b = [_sum_over_batch(d, net.rules) for d in deltas]
+    nabla_w = [_outer(d, a, net.rules) for d, a in zip(deltas, activations[:-1], strict=True)]
+    return {
+        "zs": zs,
+        "activations": activations,
+        "deltas": deltas,
+        "nabla_b": nabla_b,
+        "nabla_w": nabla_w,
+    }
+
+
+def _backward(net: _Net, activations: list[_Ball]) -> list[_Ball]:
+    """Return the delta of every layer, first hidden layer first: line (6)."""
+    rules = net.rules
+    outputs = activations[-1]
+    deltas = [_product(_minus(outputs, net.y, rules), _sigmoid_prime(outputs, rules), rules)]
+    for layer in range(len(net.weights) - 1, 0, -1):
+        s = _pull_back(net.weights[layer], deltas[0], rules, f"weights[{layer}].T @ delta")
+        deltas.insert(0, _product(s, _sigmoid_prime(activations[layer], rules), rules))
+    return deltas
+
+
+def _exact(v: Array) -> _Ball:
+    return _Ball(v, np.zeros_like(v))
+
+
+def _affine(w: Array, b: Array, a: _Ball, rules: Rules, what: str) -> _Ball:
+    """Return W a + b: line (1)."""
+    n_in = w.shape[1]
+    g = rules.gamma(n_in + 1)
+    error = np.abs(w) @ (a.error + g * a.most) + g * np.abs(b) + rules.underflow(n_in)
+    rules.refuse_overflow(what, float(error.max()) / g)  # error / g >= |W| |a| + |b|
+    return _Ball(w @ a.centre + b, error)
+
+
+def _sigmoid(z: _Ball, rules: Rules) -> _Ball:
+    """Return sigmoid(z): line (2)."""
+    centre = _logistic(z.centre)
+    slope = _steepest(z)
+    arrived = np.minimum(slope * z.error, 1.0)
+    most = np.minimum(centre + 2 * arrived, 1.0)
+    return _Ball(centre, arrived + rules.u * (EXP_ULPS + 1 + 2 * most) + rules.tiny)
+
+
+def _logistic(z: Array) -> Array:
+    t = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, t) / (1.0 + t)
+
+
+def _steepest(z: _Ball) -> Array:
+    """Return the sigmoid's largest slope on the interval: it falls with the distance from 0."""
+    t = np.exp(-np.maximum(np.abs(z.centre) - 2 * z.error, 0.0))
+    return t / np.square(1.0 + t)
+
+
+def _sigmoid_prime(a: _Ball, rules: Rules) -> _Ball:
+    """Return a (1 - a): line (3)."""
+    centre = a.centre * (1.0 - a.centre)
+    arrived = a.error * (np.abs(1.0 - 2.0 * a.centre) + 4 * a.error)
+    most = centre + 2 * arrived
+    return _Ball(centre, arrived + rules.gamma(2) * most + 2 * rules.tiny)
+
+
+def _minus(a: _Ball, y: Array, rules: Rules) -> _Ball:
+    """Return a - y: line (4)."""
+    centre = a.centre - y
+    return _Ball(centre, a.error + rules.gamma(1) * (np.abs(centre) + 2 * a.error) + rules.tiny)
+
+
+def _product(v: _Ball, w: _Ball, rules: Rules) -> _Ball:
+    """Return v w, entry by entry: lines (4) and (6)."""
+    v_most, w_most = v.most, w.most
+    arrived = v.error * w_most + v_most * w.error
+    return _Ball(
+        v.centre * w.centre,
+        arrived + rules.gamma(1 + SPARE) * v_most * w_most + rules.underflow(1),
+    )
+
+
+def _pull_back(w: Array, delta: _Ball, rules: Rules, what: str) -> _Ball:
+    """Return W.T delta: line (5)."""
+    n_out = w.shape[0]
+    g = rules.gamma(n_out)
+    error = np.abs(w).T @ (delta.error + g * delta.most) + rules.underflow(n_out)
+    rules.refuse_overflow(what, float(error.max()) / g)
+    return _Ball(w.T @ delta.centre, error)
+
+
+def _sum_over_batch(delta: _Ball, rules: Rules) -> _Ball:
+    """Return the sum of delta over the examples: line (7)."""
+    m = delta.centre.shape[1]
+    error = delta.error + rules.gamma(m + SPARE) * delta.most
+    total = delta.centre.sum(axis=1, keepdims=True)
+    return _Ball(total, error.sum(axis=1, keepdims=True) + rules.underflow(m))
+
+
+def _outer(delta: _Ball, a: _Ball, rules: Rules) -> _Ball:
+    """Return delta a.T, the sum over the examples of their outer products: line (7)."""
+    m = delta.centre.shape[1]
+    error = (delta.error + rules.gamma(m + SPARE) * delta.most) @ a.most.T
+    if a.error.any():  # the input layer has none, and is the largest
+        error += delta.most @ a.error.T
+    return _Ball(delta.centre @ a.centre.T, error + rules.underflow(m))
+
+
+def _descend(v: Array, nabla: _Ball, rate: float, rules: Rules) -> _Ball:
+    """Return v - (eta / m) nabla: line (8)."""
+    step = nabla.error + rules.gamma(3 + SPARE) * nabla.most
+    error = abs(rate) * step + rules.underflow(1)
+    centre = v - rate * nabla.centre
+    return _Ball(centre, error + rules.gamma(1) * (np.abs(centre) + 2 * error))
+
+
+def _checked(
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike | None,
+    dtype: object,
+    model: str,
+) -> _Net:
+    x = _array("x", x, None, None)
+    sizes, m = [x.shape[0]], x.shape[1]
+    if not len(weights) == len(biases) > 0:
+        raise ValueError(
+            "expected one array of weights and one of biases per layer, at least one layer, "
+            f"received {len(weights)} and {len(biases)}"
+        )
+    checked_weights, checked_biases = [], []
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        checked_weights.append(_array(f"weights[{layer}]", w, None, sizes[-1]))
+        sizes.append(checked_weights[-1].shape[0])
+        checked_biases.append(_array(f"biases[{layer}]", b, sizes[-1], 1))
+    desired = np.zeros((sizes[-1], m)) if y is None else _array("y", y, sizes[-1], m)
+    rules = rules_for(dtype, model, sizes, m)
+    for name, array in _named_inputs(checked_weights, checked_biases, x, desired):
+        rules.refuse_inexact(name, array)
+    return _Net(checked_weights, checked_biases, x, desired, rules)
+
+
+def _named_inputs(
+    weights: list[Array], biases: list[Array], x: Array, y: Array
+) -> Iterator[tuple[str, Array]]:
+    yield from ((f"weights[{layer}]", w) for layer, w in enumerate(weights))
+    yield from ((f"biases[{layer}]", b) for layer, b in enumerate(biases))
+    yield from (("x", x), ("y", y))
+
+
+def _array(name: str, value: ArrayLike, rows: int | None, columns: int | None) -> Array:
+    array = np.asarray(value, dtype=np.float64)
+    expected = f"({rows or 'n'}, {columns or 'm'})"
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name}: expected shape {expected}, nowhere 0, received {array.shape}")
+    if (rows or array.shape[0], columns or array.shape[1]) != array.shape:
+        raise ValueError(f"{name}: expected shape {expected}, received {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, received NaN or infinity")
+    return array
