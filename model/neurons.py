@@ -1,292 +1,69 @@
 """What each neuron of the first hidden layer responds to, pushes towards, and is needed for.
 
 Records, no drawing and no forward pass: `neuron_records` takes parameters, and arrays that either
-backend hands in, and returns frozen dataclasses whose arrays are read-only. Every sum over examples
-or pixels is `math.fsum`, which is correctly rounded: it depends neither on the order of the examples
-nor on a BLAS, so equal inputs give records that are equal to the last bit.
-
-Axis words: *pixels* 784, *hidden* 20, *digits* 10, *examples* N, *inputs* 8 (ranked images),
-*bins* 64 and *quantiles* 7 (constants below), *next* the width of the layer after the first hidden
-one (10, the digits, where there is one hidden layer).
-
-A digit of which there is no image has NaN wherever a mean, a rate, a recall or an AUROC would stand.
+backend hands in, and returns frozen dataclasses (`model.records`). Every sum over examples or
+pixels is `math.fsum`, which is correctly rounded, and examples are taken in the order of their
+dataset index: so the order in which they come, a BLAS or a backend changes nothing, and equal
+inputs give records that are equal to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from model.roles import Role, RoleThresholds
+from model.records import (
+    BINS,
+    FIRING_ACTIVATION,
+    QUANTILES,
+    RANKED,
+    SATURATED_Z,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    NeededFor,
+    NeuronRecord,
+    NeuronRecords,
+    PushesTowards,
+    RankedInputs,
+    RespondsTo,
+    Weights,
+)
+from model.roles import RoleThresholds, role_of
+from model.sample import ParametersLike, Sample, check_network, checked_sample, pixel_mask
+from model.selectivity import (
+    auroc_by_digit,
+    best_sets,
+    class_selectivity,
+    correlation,
+    digit_matthews,
+    digits_of,
+    intersection_over_union,
+    mean,
+    rates,
+    standard_deviation,
+)
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
-#: A neuron fires on an image where its activation is above this.
-FIRING_ACTIVATION = 0.5
-#: Levels of RespondsTo.z_quantiles.
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-#: Number of equal bins of RespondsTo.z_histogram.
-BINS = 64
-#: How many images each ranking holds, fewer where there are fewer images.
-RANKED = 8
-#: ln 99: beyond it the activation is under 0.01 or over 0.99 and the sigmoid's slope under 1 %.
-SATURATED_Z = 4.59511985013459
-
-
-class ParametersLike(Protocol):
-    """The part of `model.parameters.Parameters` that the records read."""
-
-    sizes: tuple[int, ...]
-    weights: tuple[FloatArray, ...]
-    biases: tuple[FloatArray, ...]
-    metadata: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class RankedInputs:
-    """Images in an order; where two are equal the lower dataset index comes first.
-
-    Parameters
-    ----------
-    indices
-        (inputs,) int64, positions in the data set's split, counted from 0.
-    labels
-        (inputs,) int64, the digit on each.
-    zs
-        (inputs,) float64, the neuron's z (weighted input) on each.
-    activations
-        (inputs,) float64, its activation on each, 0 to 1.
-    """
-
-    indices: IntArray
-    labels: IntArray
-    zs: FloatArray
-    activations: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class RespondsTo:
-    """Which images a neuron responds to.
-
-    Parameters
-    ----------
-    z_mean, z_sd
-        (digits,) mean and population standard deviation of z over the images of each digit.
-    z_quantiles
-        (digits, quantiles) the QUANTILES of z, linear between order statistics.
-    z_histogram
-        (digits, bins) int64, number of images in each bin of NeuronRecords.z_edges.
-    activation_mean
-        (digits,) mean activation by digit, 0 to 1: the seed study's measure.
-    activation_mean_all
-        Mean activation over all images: the value at which mean-ablation holds the neuron.
-    fired
-        (digits,) int64, number of images of each digit with activation > FIRING_ACTIVATION.
-    firing_rate
-        (digits,) fired / shown, 0 to 1.
-    firing_rate_all
-        Fraction of all images on which it fires, 0 to 1.
-    best_set
-        The digit set S, ascending, whose membership best predicts firing.
-    best_mcc
-        Matthews correlation of "is in S" with "fires", 0 to 1.
-    best_iou
-        Intersection over union of "is in S" and "fires", 0 to 1.
-    digit_mcc
-        (digits,) Matthews correlation of "is this digit" with "fires", -1 to 1; all digits but
-        this one have its negative.
-    auroc
-        (digits,) probability that z is larger on an image of this digit than on one of another
-        digit, ties counted half; 0.5 is chance.
-    class_selectivity
-        Class selectivity index of Morcos et al. 2018, 0 (none) to 1.
-    preferred_digit
-        The digit with the largest mean activation, of which the index speaks.
-    saturated_low, saturated_high
-        Fraction of all images with z < -SATURATED_Z and with z > SATURATED_Z.
-    """
-
-    z_mean: FloatArray
-    z_sd: FloatArray
-    z_quantiles: FloatArray
-    z_histogram: IntArray
-    activation_mean: FloatArray
-    activation_mean_all: float
-    fired: IntArray
-    firing_rate: FloatArray
-    firing_rate_all: float
-    best_set: tuple[int, ...]
-    best_mcc: float
-    best_iou: float
-    digit_mcc: FloatArray
-    auroc: FloatArray
-    class_selectivity: float
-    preferred_digit: int
-    saturated_low: float
-    saturated_high: float
-
-
-@dataclass(frozen=True, eq=False)
-class PushesTowards:
-    """The weights with which a neuron acts on the next layer.
-
-    Parameters
-    ----------
-    weights
-        (next,) weight into each neuron of the next layer; positive pushes towards it.
-    to_digits
-        True where the next layer is the output, so that `weights` is (digits,).
-    """
-
-    weights: FloatArray
-    to_digits: bool
-
-
-@dataclass(frozen=True, eq=False)
-class NeededFor:
-    """What the network loses while a neuron is held at its mean activation.
-
-    Parameters
-    ----------
-    recall
-        (digits,) recall of each digit, 0 to 1, with the neuron held.
-    recall_lost
-        (digits,) intact recall minus `recall`, -1 to 1; negative where holding it helps.
-    correct
-        Number of images recognised with the neuron held.
-    accuracy_lost
-        Fraction of all images that are no longer recognised, net of those gained.
-    confusion
-        (digits, digits) int64, images of each digit (row) read as each digit (column), held.
-    most_needed_digit
-        The digit with the largest recall_lost, the lowest of equals.
-    mistaken_for
-        What the images of most_needed_digit are most often wrongly read as while the neuron is
-        held; -1 where none is misread.
-    """
-
-    recall: FloatArray
-    recall_lost: FloatArray
-    correct: int
-    accuracy_lost: float
-    confusion: IntArray
-    most_needed_digit: int
-    mistaken_for: int
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A neuron's own weights, what training made of them, and how much of them is noise.
-
-    Parameters
-    ----------
-    weights
-        (pixels,) weight of each pixel, row by row; positive excites.
-    bias
-        The neuron's bias.
-    change
-        (pixels,) weights minus initial weights; None where the start is unknown.
-    bias_change
-        Bias minus initial bias; None where the start is unknown.
-    start_correlation
-        Pearson correlation of weights and initial weights over the pixels, -1 to 1; NaN where one
-        of them is constant; None where the start is unknown.
-    never_lit_share
-        Share of the sum of |weight| that lies on never-lit pixels, 0 to 1, which no image sees;
-        None where no mask was handed in.
-    """
-
-    weights: FloatArray
-    bias: float
-    change: FloatArray | None
-    bias_change: float | None
-    start_correlation: float | None
-    never_lit_share: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronRecord:
-    """All that is known of one hidden neuron.
-
-    Parameters
-    ----------
-    number
-        Its place in the first hidden layer, counted from 0.
-    name
-        Its informal name, from the parameters' metadata; "" where it has none.
-    role
-        Role with kind, digits, stability, kind_stability, shares: see `model.roles.Role`.
-    responds_to, pushes_towards, weights
-        The records above.
-    needed_for
-        None where no ablated predictions were handed in.
-    highest, lowest
-        The images with the largest z, largest first, and with the smallest, smallest first.
-    nearest_zero
-        The images with the smallest |z|, smallest first: on the edge between firing and not.
-    """
-
-    number: int
-    name: str
-    role: Role
-    responds_to: RespondsTo
-    pushes_towards: PushesTowards
-    needed_for: NeededFor | None
-    weights: Weights
-    highest: RankedInputs
-    lowest: RankedInputs
-    nearest_zero: RankedInputs
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronRecords:
-    """The records of every neuron of the first hidden layer, and what they share.
-
-    Parameters
-    ----------
-    neurons
-        NeuronRecord of neuron 0, 1, ...
-    sizes
-        The network's layer sizes.
-    examples
-        N, the number of images behind every figure here.
-    shown
-        (digits,) int64, number of images of each digit.
-    z_edges
-        (bins + 1,) ascending edges of every z_histogram, shared by all neurons and digits.
-    never_lit
-        (pixels,) bool, True where no training image lights the pixel; None where unknown.
-    confusion
-        (digits, digits) int64, the intact network: images of each digit (row) read as each digit
-        (column); None where no predictions were handed in.
-    recall
-        (digits,) intact recall, 0 to 1; None where no predictions were handed in.
-    correct
-        Images that the intact network recognises; None where no predictions were handed in.
-    thresholds
-        The RoleThresholds of the roles.
-    resamples, seed
-        Of the bootstrap behind the stabilities.
-    """
-
-    neurons: tuple[NeuronRecord, ...]
-    sizes: tuple[int, ...]
-    examples: int
-    shown: IntArray
-    z_edges: FloatArray
-    never_lit: BoolArray | None
-    confusion: IntArray | None
-    recall: FloatArray | None
-    correct: int | None
-    thresholds: RoleThresholds
-    resamples: int
-    seed: int
+__all__ = [
+    "BINS",
+    "FIRING_ACTIVATION",
+    "QUANTILES",
+    "RANKED",
+    "SATURATED_Z",
+    "NeededFor",
+    "NeuronRecord",
+    "NeuronRecords",
+    "PushesTowards",
+    "RankedInputs",
+    "RespondsTo",
+    "Weights",
+    "mean_activations",
+    "neuron_records",
+    "never_lit_pixels",
+]
 
 
 def neuron_records(
@@ -330,15 +107,230 @@ def neuron_records(
         Of the role rule; RoleThresholds() where None.
     resamples, seed
         Of the bootstrap; 0 resamples leave its fractions NaN.
+
+    Returns
+    -------
+    NeuronRecords
+        One record for each hidden neuron, and what they share.
+
+    Raises
+    ------
+    ValueError
+        Where there is no hidden layer or no example, or arrays do not fit the network or each
+        other.
     """
-    raise NotImplementedError
+    check_network(parameters, initial)
+    hidden, digits = parameters.sizes[1], parameters.sizes[-1]
+    sample = checked_sample(
+        hidden, digits, zs, activations, labels, indices, predictions, ablated_predictions
+    )
+    mask = None if never_lit is None else pixel_mask(never_lit, parameters.sizes[0])
+    thresholds = thresholds or RoleThresholds()
+    edges = _bin_edges(sample.zs)
+    confusion = None if sample.predictions is None else _confusion(sample, sample.predictions)
+    names = _names(parameters)
+
+    def record(number: int) -> NeuronRecord:
+        responds_to = _responds_to(sample, number, edges)
+        z = sample.zs[number]
+        return NeuronRecord(
+            number=number,
+            name=names.get(str(number), ""),
+            role=role_of(responds_to.fired, sample.shown, thresholds, resamples, seed),
+            responds_to=responds_to,
+            pushes_towards=PushesTowards(
+                weights=_frozen(parameters.weights[1][:, number]),
+                to_digits=len(parameters.sizes) == 3,
+            ),
+            needed_for=_needed_for(sample, number, confusion),
+            weights=_weights(parameters, initial, mask, number),
+            highest=_ranked(sample, number, -z),
+            lowest=_ranked(sample, number, z),
+            nearest_zero=_ranked(sample, number, np.abs(z)),
+        )
+
+    return NeuronRecords(
+        neurons=tuple(record(number) for number in range(hidden)),
+        sizes=tuple(parameters.sizes),
+        examples=len(sample.labels),
+        shown=_frozen(sample.shown),
+        z_edges=_frozen(edges),
+        never_lit=mask,
+        confusion=confusion,
+        recall=None if confusion is None else _frozen(rates(np.diag(confusion), sample.shown)),
+        correct=None if confusion is None else int(np.trace(confusion)),
+        thresholds=thresholds,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def mean_activations(activations: ArrayLike) -> FloatArray:
-    """Mean over the examples of each hidden neuron: (examples, hidden) to (hidden,)."""
-    raise NotImplementedError
+    """Mean activation of each hidden neuron, at which mean-ablation holds it.
+
+    Parameters
+    ----------
+    activations
+        (examples, hidden).
+
+    Returns
+    -------
+    (hidden,) correctly rounded means.
+    """
+    columns = np.asarray(activations, dtype=np.float64)
+    if columns.ndim != 2 or not len(columns):
+        raise ValueError(
+            "activations: expected shape (examples, hidden) with at least one example, "
+            f"received {columns.shape}"
+        )
+    return _frozen(np.array([mean(column) for column in columns.T]))
 
 
 def never_lit_pixels(images: ArrayLike) -> BoolArray:
-    """Mark the pixels that are 0 in every image: (examples, pixels) to (pixels,) bool."""
-    raise NotImplementedError
+    """Mark the pixels that are 0 in every image: their weights never left their start.
+
+    Parameters
+    ----------
+    images
+        (examples, pixels), the training images, 0 where dark.
+
+    Returns
+    -------
+    (pixels,) bool.
+    """
+    rows = np.asarray(images)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(
+            f"images: expected shape (examples, pixels) with at least one example, "
+            f"received {rows.shape}"
+        )
+    return _frozen(np.logical_not(rows.any(axis=0)))
+
+
+def _responds_to(sample: Sample, number: int, edges: FloatArray) -> RespondsTo:
+    z, activation, shown = sample.zs[number], sample.activations[number], sample.shown
+    groups = [z[mask] for mask in sample.by_digit]
+    fired = np.bincount(sample.labels[activation > FIRING_ACTIVATION], minlength=sample.digits)
+    means = np.array([mean(activation[mask]) for mask in sample.by_digit])
+    best_mcc, bits = best_sets(fired, shown)
+    best_set = digits_of(int(bits))
+    selectivity, preferred = class_selectivity(means)
+    return RespondsTo(
+        z_mean=_frozen(np.array([mean(group) for group in groups])),
+        z_sd=_frozen(np.array([standard_deviation(group) for group in groups])),
+        z_quantiles=_frozen(np.array([_quantiles(group) for group in groups])),
+        z_histogram=_frozen(np.array([_histogram(group, edges) for group in groups])),
+        activation_mean=_frozen(means),
+        activation_mean_all=mean(activation),
+        fired=_frozen(fired),
+        firing_rate=_frozen(rates(fired, shown)),
+        firing_rate_all=int(fired.sum()) / len(z),
+        best_set=best_set,
+        best_mcc=float(best_mcc),
+        best_iou=intersection_over_union(best_set, fired, shown),
+        digit_mcc=_frozen(digit_matthews(fired, shown)),
+        auroc=_frozen(auroc_by_digit(z, sample.labels, shown)),
+        class_selectivity=selectivity,
+        preferred_digit=preferred,
+        saturated_low=int(np.count_nonzero(z < -SATURATED_Z)) / len(z),
+        saturated_high=int(np.count_nonzero(z > SATURATED_Z)) / len(z),
+    )
+
+
+def _needed_for(sample: Sample, number: int, intact: IntArray | None) -> NeededFor | None:
+    """What is lost with the neuron held at its mean activation.
+
+    Source: class by class, Zhou et al. 2018, "Revisiting the importance of individual units in CNNs
+    via ablation"; a direction clamped to a fixed value, Morcos et al. 2018, section 2.2.
+    """
+    if sample.ablated is None or intact is None:
+        return None
+    confusion = _confusion(sample, sample.ablated[number])
+    lost = rates(np.diag(intact) - np.diag(confusion), sample.shown)
+    most_needed = int(np.nanargmax(lost))
+    wrong = confusion[most_needed].copy()
+    wrong[most_needed] = 0
+    correct = int(np.trace(confusion))
+    return NeededFor(
+        recall=_frozen(rates(np.diag(confusion), sample.shown)),
+        recall_lost=_frozen(lost),
+        correct=correct,
+        accuracy_lost=(int(np.trace(intact)) - correct) / len(sample.labels),
+        confusion=confusion,
+        most_needed_digit=most_needed,
+        mistaken_for=int(np.argmax(wrong)) if wrong.any() else -1,
+    )
+
+
+def _weights(
+    parameters: ParametersLike,
+    initial: ParametersLike | None,
+    never_lit: BoolArray | None,
+    number: int,
+) -> Weights:
+    weights = parameters.weights[0][number]
+    bias = float(np.ravel(parameters.biases[0])[number])
+    share = None if never_lit is None else _share(np.abs(weights), never_lit)
+    if initial is None:
+        return Weights(_frozen(weights), bias, None, None, None, share)
+    start = initial.weights[0][number]
+    return Weights(
+        weights=_frozen(weights),
+        bias=bias,
+        change=_frozen(weights - start),
+        bias_change=bias - float(np.ravel(initial.biases[0])[number]),
+        start_correlation=correlation(weights, start),
+        never_lit_share=share,
+    )
+
+
+def _ranked(sample: Sample, number: int, key: FloatArray) -> RankedInputs:
+    """The examples with the smallest key; the sort is stable, so the lower index comes first."""
+    first = np.argsort(key, kind="stable")[:RANKED]
+    return RankedInputs(
+        indices=_frozen(sample.indices[first]),
+        labels=_frozen(sample.labels[first]),
+        zs=_frozen(sample.zs[number][first]),
+        activations=_frozen(sample.activations[number][first]),
+    )
+
+
+def _confusion(sample: Sample, predictions: IntArray) -> IntArray:
+    """Images of each digit (row) answered as each digit (column)."""
+    cells = np.bincount(sample.labels * sample.digits + predictions, minlength=sample.digits**2)
+    return _frozen(cells.reshape(sample.digits, sample.digits))
+
+
+def _quantiles(values: FloatArray) -> FloatArray:
+    return np.quantile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), math.nan)
+
+
+def _histogram(values: FloatArray, edges: FloatArray) -> IntArray:
+    place = np.searchsorted(edges, values, side="right") - 1
+    return np.bincount(np.clip(place, 0, BINS - 1), minlength=BINS)
+
+
+def _bin_edges(zs: FloatArray) -> FloatArray:
+    """Equal bins over all z of all neurons; a width even where there is only one value."""
+    low, high = float(zs.min()), float(zs.max())
+    room = 0.5 * max(1.0, abs(low)) if low == high else 0.0
+    return np.linspace(low - room, high + room, BINS + 1)
+
+
+def _share(values: FloatArray, mask: BoolArray) -> float:
+    """Share of the sum that lies under the mask; 0 of nothing."""
+    total = math.fsum(values.tolist())
+    return math.fsum(values[mask].tolist()) / total if total > 0 else 0.0
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Copy the array, contiguous and read-only."""
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def _names(parameters: ParametersLike) -> dict[str, str]:
+    """Informal names by neuron number, from the metadata."""
+    names = parameters.metadata.get("neuron_names", {})
+    return {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}

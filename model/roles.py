@@ -1,4 +1,9 @@
-"""What kind of neuron it is: a stated rule over the counts of who makes it fire, and how stable that is."""
+"""What kind of neuron it is: a stated rule over the counts of who makes it fire, and its stability.
+
+Fires on < 2 % or > 98 % of the images: idle. Otherwise best Matthews correlation < 0.5: weak.
+Otherwise a single digit, or all but one, within 0.05 of the best: class-selective, or anti-class;
+where both are, the larger decides, and of equals the single digit. Otherwise feature-selective.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.selectivity import best_sets, digit_matthews, digits_of
+
+IntArray = NDArray[np.int64]
 
 IDLE = "idle"
 WEAK = "weak"
@@ -66,8 +75,8 @@ class Role:
 
 
 def role_of(
-    fired: NDArray[np.int64],
-    shown: NDArray[np.int64],
+    fired: IntArray,
+    shown: IntArray,
     thresholds: RoleThresholds | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -80,5 +89,81 @@ def role_of(
         (digits,) number of the images of each digit on which it fires.
     shown
         (digits,) number of images of each digit.
+    thresholds
+        The rule's numbers; RoleThresholds() where None.
+    resamples
+        Number of bootstrap resamples; with 0 the fractions are NaN.
+    seed
+        Of the resamples, which are the same for every neuron with the same counts.
     """
-    raise NotImplementedError
+    thresholds = thresholds or RoleThresholds()
+    kind, digits = (int(row[0]) for row in _apply_rule(fired[None], shown[None], thresholds))
+    kinds, sets = _apply_rule(*resampled_counts(fired, shown, resamples, seed), thresholds)
+    return Role(
+        kind=ROLES[kind],
+        digits=digits_of(digits),
+        stability=_fraction((kinds == kind) & (sets == digits)),
+        kind_stability=_fraction(kinds == kind),
+        shares={name: _fraction(kinds == place) for place, name in enumerate(ROLES)},
+    )
+
+
+def resampled_counts(
+    fired: IntArray, shown: IntArray, resamples: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Draw as many images with replacement, many times, and count again.
+
+    The role depends on the images only through the (digit, fires) table, and drawing N images with
+    replacement makes that table multinomial: so the table is drawn instead of the images, which is
+    the same bootstrap and costs 20 numbers instead of 10,000.
+
+    Returns
+    -------
+    fired, shown
+        (resamples, digits) the counts of each resample.
+
+    Source
+    ------
+    Efron 1979, "Bootstrap methods: another look at the jackknife", section 2.
+    """
+    table = np.concatenate([fired, shown - fired])
+    # Empty cells stay out: the last cell takes what rounding leaves of the probabilities.
+    cells = np.flatnonzero(table)
+    drawn = np.zeros((resamples, len(table)), dtype=np.int64)
+    total = int(table.sum())
+    rng = np.random.default_rng(seed)
+    drawn[:, cells] = rng.multinomial(total, table[cells] / total, size=resamples)
+    again = drawn[:, : len(fired)]
+    return again, again + drawn[:, len(fired) :]
+
+
+def _apply_rule(
+    fired: IntArray, shown: IntArray, thresholds: RoleThresholds
+) -> tuple[IntArray, IntArray]:
+    """Roles as places in ROLES and their digits as bits, for (rows, digits) counts."""
+    best, sets = best_sets(fired, shown)
+    by_digit = digit_matthews(fired, shown)
+    single = np.where(shown > 0, by_digit, -np.inf)
+    all_but = np.where(shown > 0, -by_digit, -np.inf)
+    near = best - thresholds.single
+    is_single = (single.max(axis=-1) >= near) & (single.max(axis=-1) >= all_but.max(axis=-1))
+    is_all_but = all_but.max(axis=-1) >= near
+    rate = fired.sum(axis=-1) / shown.sum(axis=-1)
+    is_idle = (rate < thresholds.idle) | (rate > 1 - thresholds.idle)
+    conditions = [is_idle, best < thresholds.weak, is_single, is_all_but]
+    kinds = [ROLES.index(name) for name in (IDLE, WEAK, CLASS_SELECTIVE, ANTI_CLASS)]
+    digits = [np.zeros_like(sets), sets, _bit_of_largest(single), _bit_of_largest(all_but)]
+    return (
+        np.select(conditions, kinds, default=ROLES.index(FEATURE_SELECTIVE)),
+        np.select(conditions, digits, default=sets),
+    )
+
+
+def _bit_of_largest(values: NDArray[np.float64]) -> IntArray:
+    """Set the bit of the largest entry of each row, the lowest digit of equals."""
+    return np.left_shift(np.int64(1), np.argmax(values, axis=-1))
+
+
+def _fraction(hits: NDArray[np.bool_]) -> float:
+    """Fraction of the entries that are true; NaN of none."""
+    return int(np.count_nonzero(hits)) / len(hits) if len(hits) else float("nan")
