@@ -1,5 +1,6 @@
 """What a floating-point format does to one number, and what n roundings add up to."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ class Precision:
     Parameters
     ----------
     name : what messages call it; for a NumPy dtype, the dtype's name
-    u : unit roundoff, the largest relative error of one rounding
+    u : unit roundoff, the largest relative error of one rounding; 2**-53 or more
     tiny : smallest positive normal number
     largest : largest finite number
     """
@@ -115,6 +116,11 @@ class Rules:
             return worst
         return min(worst, probabilistic_gamma(n, self.u, self.lam))
 
+    def gammas(self, counts: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return gamma_n for every n of an array."""
+        distinct, inverse = np.unique(counts, return_inverse=True)
+        return np.array([self.gamma(int(n)) for n in distinct])[inverse]
+
     def underflow(self, terms: int) -> float:
         """Return what flushing to zero can do to a sum of products: two results a term."""
         return 4 * (terms + 1) * self.tiny
@@ -170,15 +176,20 @@ def _lambda(u: float, sizes: Sequence[int], m: int) -> float:
     """Return lambda such that all products of roundings of a step fail with `FAILURE` at most.
 
     Each parameter meets each example three times: going forward, going back, and in the sum that
-    makes its gradient. Those are the products 1 + theta; the elementwise ones are fewer than the
-    fourth time granted here.
+    makes its gradient; and this in both implementations and in the centre. The elementwise
+    products have few factors, where gamma_n is the smaller one and cannot fail.
     """
-    parameters = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True))
-    return math.sqrt(2 * math.log(2 * 4 * m * parameters / FAILURE)) / (1 - u)
+    parameters = sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes))
+    products = 3 * 3 * m * parameters
+    return math.sqrt(2 * math.log(2 * products / FAILURE)) / (1 - u)
 
 
 def _precision(dtype: object) -> Precision:
     if isinstance(dtype, Precision):
+        if dtype.u < FLOAT64.u:
+            raise ValueError(
+                f"u: expected 2**-53 or more, received {dtype.u:.3g}: bounds are float64"
+            )
         return dtype
     name = dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch.")
     name = dtype.__name__ if isinstance(dtype, type) else name

@@ -14,8 +14,9 @@ file computes in float64. The centre is a correct implementation too, so one ``e
 ``|a^ - a| <= e`` and ``|centre - a| <= e``, hence ``|a^| <= |centre| + 2 e``, which is called
 *most*. Two implementations differ by at most ``2 e``, and that is the bound handed out.
 
-(1) ``z = W a + b``. A product meets 1 rounding of its own and at most n additions among n + 1
-    terms: ``e_z = |W| (e_a + gamma_{n+1} most_a) + gamma_{n+1} |b|``.
+(1) ``z = W a + b``. With n inputs that are not 0 there are n + 1 terms; a product meets 1 rounding
+    of its own and at most n additions: ``e_z = |W| (e_a + gamma_{n+1} most_a) + gamma_{n+1} |b|``.
+    Inputs that are 0 for certain, as most pixels are, do not count: adding 0 rounds nothing.
 (2) ``a = sigmoid(z)``. By the mean value theorem the error of z arrives multiplied by at most the
     steepest slope on ``[centre - 2 e_z, centre + 2 e_z]``, and never exceeds 1. The sigmoid's own
     error is at most ``u (k + 1 + 2 a)`` for an exp or tanh within k ulp, which is 2 k u:
@@ -141,7 +142,7 @@ def forward_bounds(
     net = _checked(weights, biases, x, None, dtype, model)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # refuse_overflow reports
         zs, activations = _forward(net)
-    return _bounds(zs=zs, activations=activations)
+        return _bounds(net.rules, zs=zs, activations=activations)
 
 
 def gradient_bounds(
@@ -171,7 +172,7 @@ def gradient_bounds(
     """
     net = _checked(weights, biases, x, y, dtype, model)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return _bounds(**_gradient(net))
+        return _bounds(net.rules, **_gradient(net))
 
 
 def update_bounds(
@@ -205,13 +206,9 @@ def update_bounds(
         raise ValueError(f"eta must be a finite number, received {eta}")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         balls = _gradient(net)
-        for new, old, nabla in (
-            ("new_weights", net.weights, balls["nabla_w"]),
-            ("new_biases", net.biases, balls["nabla_b"]),
-        ):
-            rate = eta / net.x.shape[1]
-            balls[new] = [_descend(v, g, rate, net.rules) for v, g in zip(old, nabla, strict=True)]
-    return _bounds(**balls)
+        balls["new_weights"] = _descend(net.weights, balls["nabla_w"], eta, net)
+        balls["new_biases"] = _descend(net.biases, balls["nabla_b"], eta, net)
+        return _bounds(net.rules, **balls)
 
 
 @dataclass(frozen=True)
@@ -238,12 +235,14 @@ class _Net:
     rules: Rules
 
 
-def _bounds(**balls: list[_Ball]) -> Bounds:
+def _bounds(rules: Rules, **balls: list[_Ball]) -> Bounds:
     """Return twice the errors: the two implementations may err in opposite directions."""
+    for name, many in balls.items():
+        for layer, ball in enumerate(many):
+            rules.refuse_overflow(f"{name}[{layer}]", float(ball.most.max()))
     centre = Quantities(**{name: [b.centre for b in many] for name, many in balls.items()})
-    return Bounds(
-        **{name: [2 * b.error for b in many] for name, many in balls.items()}, centre=centre
-    )
+    doubled = {name: [2 * b.error for b in many] for name, many in balls.items()}
+    return Bounds(**doubled, centre=centre)
 
 
 def _forward(net: _Net) -> tuple[list[_Ball], list[_Ball]]:
@@ -286,10 +285,10 @@ def _exact(v: Array) -> _Ball:
 
 def _affine(w: Array, b: Array, a: _Ball, rules: Rules, what: str) -> _Ball:
     """Return W a + b: line (1)."""
-    n_in = w.shape[1]
-    g = rules.gamma(n_in + 1)
-    error = np.abs(w) @ (a.error + g * a.most) + g * np.abs(b) + rules.underflow(n_in)
-    rules.refuse_overflow(what, float(error.max()) / g)  # error / g >= |W| |a| + |b|
+    most = a.most
+    g = rules.gammas(np.count_nonzero(most, axis=0) + 1)  # (m,), one for each example
+    error = np.abs(w) @ (a.error + g * most) + g * np.abs(b) + rules.underflow(w.shape[1])
+    rules.refuse_overflow(what, float((error / g).max()))  # error / g >= |W| |a| + |b|
     return _Ball(w @ a.centre + b, error)
 
 
@@ -363,10 +362,15 @@ def _outer(delta: _Ball, a: _Ball, rules: Rules) -> _Ball:
     return _Ball(delta.centre @ a.centre.T, error + rules.underflow(m))
 
 
-def _descend(v: Array, nabla: _Ball, rate: float, rules: Rules) -> _Ball:
-    """Return v - (eta / m) nabla: line (8)."""
-    step = nabla.error + rules.gamma(3 + SPARE) * nabla.most
-    error = abs(rate) * step + rules.underflow(1)
+def _descend(old: list[Array], nablas: list[_Ball], eta: float, net: _Net) -> list[_Ball]:
+    """Return v - (eta / m) nabla for every layer: line (8)."""
+    rate = eta / net.x.shape[1]
+    return [_step(v, nabla, rate, net.rules) for v, nabla in zip(old, nablas, strict=True)]
+
+
+def _step(v: Array, nabla: _Ball, rate: float, rules: Rules) -> _Ball:
+    arrived = abs(rate) * (nabla.error + rules.gamma(3 + SPARE) * nabla.most)
+    error = arrived + rules.underflow(1)
     centre = v - rate * nabla.centre
     return _Ball(centre, error + rules.gamma(1) * (np.abs(centre) + 2 * error))
 
