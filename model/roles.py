@@ -35,17 +35,26 @@ class RoleThresholds:
     ----------
     idle
         A neuron that fires on less than this fraction of the images, or on more than one
-        minus it, is idle.
+        minus it, is idle; 0 to 0.5.
     weak
-        A neuron whose best Matthews correlation is below this is weak.
+        A neuron whose best Matthews correlation is below this is weak; 0 to 1.
     single
         A neuron is class-selective where a single digit, and anti-class where all digits but
-        one, come within this much of its best Matthews correlation.
+        one, come within this much of its best Matthews correlation; 0 to 1.
     """
 
     idle: float = 0.02
     weak: float = 0.5
     single: float = 0.05
+
+    def __post_init__(self) -> None:
+        limits = {"idle": (0.0, 0.5), "weak": (0.0, 1.0), "single": (0.0, 1.0)}
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(
+                    f"thresholds: expected {name} from {low:g} to {high:g}, received {value!r}"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +135,8 @@ def resampled_counts(
     ------
     Efron 1979, "Bootstrap methods: another look at the jackknife", section 2.
     """
+    if resamples < 0:
+        raise ValueError(f"resamples: expected 0 or more, received {resamples}")
     table = np.concatenate([fired, shown - fired])
     # Empty cells stay out: the last cell takes what rounding leaves of the probabilities.
     cells = np.flatnonzero(table)
