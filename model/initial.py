@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model.parameters import Parameters, check_sizes
+from model.parameters import Parameters, check_sizes, describe
 
 MAX_SEED = 2**63 - 1
 
@@ -52,9 +52,7 @@ def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
 def _checked_seed(seed: Any) -> int:
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= MAX_SEED:
-        received = "a larger number" if whole and seed > MAX_SEED else repr(seed)[:40]
         raise ValueError(
-            f"seed: expected a whole number from 0 to {MAX_SEED}, received {received}; "
-            f"0 is a good one"
+            f"seed: expected a whole number from 0 to {MAX_SEED}, received {describe(seed)}"
         )
     return int(seed)

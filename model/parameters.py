@@ -37,8 +37,8 @@ MAX_UNITS = 65_536
 # A number and its comma take 26 characters at most, so that a network of MAX_PARAMETERS always
 # fits in a file of MAX_FILE_BYTES. Both are small enough that no hostile file, whatever it
 # nests, needs more than about 1.5 GB to be parsed and refused.
-MAX_PARAMETERS = 2_000_000
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_PARAMETERS = 1_000_000
+MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_METADATA_DEPTH = 20
 
 _NETWORK_KEYS = ("sizes", "weights", "biases")
@@ -231,7 +231,7 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if not isinstance(sizes, list | tuple):
         raise ValueError(
             f"sizes: expected a list of whole numbers such as [784, 20, 10], "
-            f"received {_describe(sizes)}"
+            f"received {describe(sizes)}"
         )
     if not 2 <= len(sizes) <= MAX_LAYERS:
         raise ValueError(f"sizes: expected 2 to {MAX_LAYERS} layers, received {len(sizes)}")
@@ -247,12 +247,40 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return checked
 
 
+def describe(value: Any) -> str:
+    """Say in a few words what was received, however large it is, for the line of an error.
+
+    Parameters
+    ----------
+    value : anything
+        What stood where something else was expected.
+
+    Returns
+    -------
+    str
+        One line of at most some 60 characters.
+    """
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "a dict (JSON object)"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a whole number of {value.bit_length()} bits"
+    if type(value) in (int, float):
+        return repr(value)
+    return type(value).__name__
+
+
 def _check_units(layer: int, units: Any) -> None:
     whole = isinstance(units, int | np.integer) and not isinstance(units, bool)
     if not whole or not 1 <= units <= MAX_UNITS:
         raise ValueError(
             f"sizes[{layer}]: expected a whole number from 1 to {MAX_UNITS:,}, "
-            f"received {_describe(units)}"
+            f"received {describe(units)}"
         )
 
 
@@ -262,7 +290,7 @@ def _layers(
     if not isinstance(layers, list | tuple):
         raise ValueError(
             f"{name}: expected a list of layers, {_count(len(shapes), 'layer')} for sizes "
-            f"{list(sizes)}, received {_describe(layers)}"
+            f"{list(sizes)}, received {describe(layers)}"
         )
     if len(layers) != len(shapes):
         raise ValueError(
@@ -314,7 +342,7 @@ def _from_rows(rows: Any, shape: tuple[int, int], where: str) -> np.ndarray:
 def _check_rows(rows: Any, shape: tuple[int, int], where: str) -> None:
     if not isinstance(rows, list | tuple):
         raise ValueError(
-            f"{where}: expected a list of {_count(shape[0], 'row')}, received {_describe(rows)}"
+            f"{where}: expected a list of {_count(shape[0], 'row')}, received {describe(rows)}"
         )
     if len(rows) != shape[0]:
         raise ValueError(f"{where}: expected {_count(shape[0], 'row')}, received {len(rows)}")
@@ -322,7 +350,7 @@ def _check_rows(rows: Any, shape: tuple[int, int], where: str) -> None:
         if not isinstance(row, list | tuple):
             raise ValueError(
                 f"{where}, row {index}: expected a list of {_count(shape[1], 'number')}, "
-                f"received {_describe(row)}"
+                f"received {describe(row)}"
             )
         if len(row) != shape[1]:
             raise ValueError(
@@ -345,7 +373,7 @@ def _check_numbers(rows: Iterable[Iterable[Any]], where: str) -> None:
 def _refuse_number(value: Any, row: int, column: int, where: str) -> None:
     raise ValueError(
         f"{where}, row {row}, column {column}: expected a finite number (float64, up to 1.8e308), "
-        f"received {_describe(value)}"
+        f"received {describe(value)}"
     )
 
 
@@ -353,7 +381,7 @@ def _check_keys(document: Any) -> None:
     expected = ", ".join(_NETWORK_KEYS)
     if not isinstance(document, dict):
         raise ValueError(
-            f"expected a JSON object with the keys {expected}, received {_describe(document)}"
+            f"expected a JSON object with the keys {expected}, received {describe(document)}"
         )
     missing = [key for key in _NETWORK_KEYS if key not in document]
     if missing:
@@ -367,14 +395,14 @@ def _check_keys(document: Any) -> None:
 def _check_format(version: Any) -> None:
     if version != FORMAT:
         raise ValueError(
-            f"format: expected {_quote(FORMAT)}, received {_describe(version)}; "
+            f"format: expected {_quote(FORMAT)}, received {describe(version)}; "
             f"a newer version of jalebi may have written it"
         )
 
 
 def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(metadata, Mapping):
-        raise ValueError(f"metadata: expected a dict, received {_describe(metadata)}")
+        raise ValueError(f"metadata: expected a dict, received {describe(metadata)}")
     for key in _RESERVED_KEYS:
         if key in metadata:
             raise ValueError(f"metadata: the key {_quote(key)} is reserved; choose another name")
@@ -388,7 +416,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise ValueError(f"{where}: expected keys of text, received {_describe(key)}")
+                raise ValueError(f"{where}: expected keys of text, received {describe(key)}")
         return {k: _plain(v, f"{where}[{_quote(k)}]", depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v, f"{where}[{i}]", depth - 1) for i, v in enumerate(value)]
@@ -396,7 +424,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
         return value
     raise ValueError(
         f"{where}: expected text, a finite number, true, false, null, a list or a dict, "
-        f"received {_describe(value)}"
+        f"received {describe(value)}"
     )
 
 
@@ -418,12 +446,14 @@ def _parse(content: bytes) -> Any:
     except RecursionError:
         raise ValueError("expected lists three levels deep, received far deeper nesting") from None
     except json.JSONDecodeError as error:
-        raise ValueError(_json_fault(text.strip(), error)) from None
+        raise ValueError(_json_fault(text, error)) from None
 
 
 def _json_fault(text: str, error: json.JSONDecodeError) -> str:
-    if text.startswith("{") and not text.endswith("}"):
-        return f"expected a whole JSON object, but the file breaks off after line {error.lineno}"
+    whole = text.strip()
+    broken_off = error.pos >= len(text.rstrip()) or not whole.endswith("}")
+    if whole.startswith("{") and broken_off:
+        return f"expected a whole JSON object, but the file breaks off in line {error.lineno}"
     return (
         f"expected JSON, received something else at line {error.lineno}, "
         f"column {error.colno} ({error.msg})"
@@ -525,23 +555,6 @@ def _rows(layers: Sequence[np.ndarray]) -> str:
 
 def _layer_rows(layer: np.ndarray) -> str:
     return "[\n" + ",\n".join(json.dumps(row) for row in layer.tolist()) + "\n]"
-
-
-def _describe(value: Any) -> str:
-    """Say in a few words what was received, however large it is."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, str):
-        return _quote(value)
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        return "a dict (JSON object)"
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"a whole number of {value.bit_length()} bits"
-    if type(value) in (int, float):
-        return repr(value)
-    return f"{type(value).__name__}"
 
 
 def _quote(text: str) -> str:
