@@ -1,0 +1,401 @@
+"""How a network keeps its numbers: float64, float32, or fixed-point.
+
+An arithmetic gives a network its sigmoid and its rounding of parameters, deltas and steps. In floating point
+the roundings are the identity. In fixed-point every number lies on a grid that is coarse enough for every sum
+of products to be exact in float64, so that no order of summation, BLAS, number of threads or device can change
+a result: two implementations then agree to the last bit, over a whole training run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SIGNIFICAND_BITS = 53  # of a float64: integers up to 2**53 are exact
+PARAMETER_RANGE_BITS = 6  # weights and biases stay below 2**6 in magnitude
+PIXEL_BITS = 8  # pixels are multiples of 2**-8
+FEWEST_BITS = 12  # below this a grid is too coarse to learn on
+
+LOG2_E = float.fromhex("0x1.71547652b82fep+0")
+LN2_HI = float.fromhex("0x1.62e42feep-1")  # the leading bits of ln 2: k * LN2_HI is exact
+LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")  # and the rest
+SATURATION = 40.0  # sigmoid(40) = 1 - 4e-18 is 1 on every grid used here
+FAST_SIGMOID_ERROR = 2.0**-49  # the tanh form and the exact one differ by a quarter of this at most
+TAYLOR = tuple(  # 1 / j! for j = 12, 11, ..., 0, after the leading 1 / 13!
+    1.0 / factorial
+    for factorial in (
+        479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0
+    )
+)  # fmt: skip
+TAYLOR_LEADING = 1.0 / 6227020800.0
+
+
+class Float64:
+    """IEEE double precision, the arithmetic of the book."""
+
+    name = "float64"
+    dtype: type[np.floating] = np.float64
+
+    def for_network(self, sizes: Sequence[int]) -> Float64:
+        """Return the arithmetic that a network of these sizes computes in.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Units of every layer, the input layer first.
+        """
+        return self
+
+    def check_inputs(self, x: np.ndarray) -> None:
+        """Raise ValueError if inputs are not what this arithmetic can compute with.
+
+        Parameters
+        ----------
+        x : ndarray of any shape
+            Finite.
+        """
+        if not np.isfinite(x).all():
+            raise ValueError("inputs are finite numbers; received NaN or infinity")
+
+    def parameters(self, v: np.ndarray) -> np.ndarray:
+        """Return a fresh array of weights or biases as this arithmetic keeps them.
+
+        Parameters
+        ----------
+        v : ndarray of any shape
+        """
+        return np.array(v, dtype=self.dtype)
+
+    def sigmoid(self, z: np.ndarray) -> np.ndarray:
+        """Return the activation 1 / (1 + exp(-z)), written with a tanh that never overflows.
+
+        Parameters
+        ----------
+        z : ndarray of any shape
+            Weighted inputs.
+        """
+        return 0.5 * (np.tanh(0.5 * z) + 1.0)
+
+    def round_delta(self, delta: np.ndarray) -> np.ndarray:
+        """Return delta as this arithmetic keeps it.
+
+        Parameters
+        ----------
+        delta : ndarray (n, m)
+        """
+        return delta
+
+    def steps(self, rate: float, nablas: list[np.ndarray]) -> list[np.ndarray]:
+        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+
+        Parameters
+        ----------
+        rate : float
+            eta / m.
+        nablas : list of ndarray of any shape
+        """
+        for nabla in nablas:
+            nabla *= rate
+        return nablas
+
+    def watch(self, parameters: list[np.ndarray]) -> None:
+        """Note the magnitude of weights or biases that were just updated.
+
+        Parameters
+        ----------
+        parameters : list of ndarray of any shape
+        """
+
+    def check(self) -> None:
+        """Raise OverflowError if a magnitude has left its range since the last check."""
+
+
+class Float32(Float64):
+    """IEEE single precision."""
+
+    name = "float32"
+    dtype = np.float32
+
+
+class FixedPoint(Float64):
+    """Multiples of 2**-f held in float64, such that every sum of products is exact.
+
+    Parameters
+    ----------
+    sizes : sequence of int, optional
+        Units of every layer; a network fills them in.
+
+    Raises
+    ------
+    ValueError
+        When the layers are so large that fewer than 12 fractional bits would be left.
+    """
+
+    name = "fixed-point"
+
+    def __init__(self, sizes: Sequence[int] | None = None) -> None:
+        self.peak_parameter = 0.0
+        self.peak_delta = 0.0
+        if sizes is not None:
+            self.sizes = tuple(sizes)
+            self.parameter_bits = enough_bits(
+                parameter_bits(sizes), "weights and activations", sizes
+            )
+            self.parameter_scale = 2.0**self.parameter_bits
+            self.delta_scales: dict[int, float] = {}
+
+    def for_network(self, sizes: Sequence[int]) -> FixedPoint:
+        """Return the arithmetic that a network of these sizes computes in.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Units of every layer, the input layer first.
+        """
+        return FixedPoint(sizes)
+
+    def check_inputs(self, x: np.ndarray) -> None:
+        """Raise ValueError if inputs are not what this arithmetic can compute with.
+
+        Parameters
+        ----------
+        x : ndarray of any shape
+            Multiples of 2**-8 between -1 and 1, such as byte / 256.
+        """
+        for start in range(0, len(x), 1000):  # rows at a time: temporaries stay in the cache
+            block = x[start : start + 1000]
+            scaled = block * 2.0**PIXEL_BITS
+            wrong = (scaled != np.rint(scaled)) | ~(np.abs(block) <= 1.0)
+            if wrong.any():
+                raise ValueError(
+                    f"fixed-point inputs are multiples of 2**-{PIXEL_BITS} between -1 and 1, such as "
+                    f"byte / 256; received {block[wrong][0]}: scale the inputs, or use float64"
+                )
+
+    def parameters(self, v: np.ndarray) -> np.ndarray:
+        """Return a fresh array of weights or biases as this arithmetic keeps them.
+
+        Parameters
+        ----------
+        v : ndarray of any shape
+        """
+        v = on_grid(np.array(v, dtype=self.dtype), self.parameter_scale)
+        self.watch([v])
+        self.check()
+        return v
+
+    def sigmoid(self, z: np.ndarray) -> np.ndarray:
+        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
+
+        The platform's tanh is fast but not the same everywhere. It decides the rounding only where its
+        error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
+
+        Parameters
+        ----------
+        z : ndarray of any shape
+            Weighted inputs.
+
+        Source
+        ------
+        Ziv, Fast evaluation of elementary mathematical functions with correctly rounded last bit,
+        ACM TOMS 17, 1991 (the rounding test).
+        """
+        scale = self.parameter_scale
+        scaled = super().sigmoid(z)
+        scaled *= scale
+        a = np.rint(scaled)
+        scaled -= a
+        if np.abs(scaled, out=scaled).max() > 0.5 - FAST_SIGMOID_ERROR * scale:
+            a = np.rint(exact_sigmoid(z) * scale)
+        a *= 1.0 / scale
+        return a
+
+    def round_delta(self, delta: np.ndarray) -> np.ndarray:
+        """Return delta as this arithmetic keeps it.
+
+        Parameters
+        ----------
+        delta : ndarray (n, m)
+        """
+        delta = on_grid(delta, self.delta_scale(delta.shape[1]))
+        self.peak_delta = max(self.peak_delta, delta.max(), -delta.min())
+        return delta
+
+    def steps(self, rate: float, nablas: list[np.ndarray]) -> list[np.ndarray]:
+        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+
+        Parameters
+        ----------
+        rate : float
+            eta / m.
+        nablas : list of ndarray of any shape
+        """
+        return [on_grid(nabla, self.parameter_scale) for nabla in super().steps(rate, nablas)]
+
+    def watch(self, parameters: list[np.ndarray]) -> None:
+        """Note the magnitude of weights or biases that were just updated.
+
+        Parameters
+        ----------
+        parameters : list of ndarray of any shape
+        """
+        peaks = [max(v.max(), -v.min()) for v in parameters]
+        self.peak_parameter = max(self.peak_parameter, *peaks)
+
+    def check(self) -> None:
+        """Raise OverflowError if a magnitude has left its range since the last check."""
+        peaks = (
+            ("weight or bias", self.peak_parameter, 2.0**PARAMETER_RANGE_BITS),
+            ("delta", self.peak_delta, 1.0),
+        )
+        self.peak_parameter = self.peak_delta = 0.0
+        for quantity, peak, limit in peaks:
+            if not peak < limit:
+                raise OverflowError(
+                    f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude and must stay "
+                    f"below {limit:g}: use float64 arithmetic, or a smaller eta"
+                )
+
+    def delta_scale(self, m: int) -> float:
+        """Return 2**f for the deltas of a mini-batch.
+
+        Parameters
+        ----------
+        m : int
+            Examples in the mini-batch.
+        """
+        if m not in self.delta_scales:
+            bits = delta_bits(self.sizes, self.parameter_bits, m)
+            self.delta_scales[m] = 2.0 ** enough_bits(
+                bits, f"deltas in mini-batches of {m}", self.sizes
+            )
+        return self.delta_scales[m]
+
+
+def parameter_bits(sizes: Sequence[int]) -> int:
+    """Return the fractional bits of weights, biases and activations that keep every z exact.
+
+    The first layer sums n_in products of a weight and a pixel, and a bias; every later one n_in products of a
+    weight and an activation, which share what bits there are.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    """
+    available = SIGNIFICAND_BITS - PARAMETER_RANGE_BITS
+    first = available - PIXEL_BITS - ceil_log2(sizes[0] + 1)
+    later = [(available - ceil_log2(n_in + 1)) // 2 for n_in in sizes[1:-1]]
+    return min([first, *later])
+
+
+def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
+    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    parameter_bits : int
+        Fractional bits of weights and activations.
+    m : int
+        Examples in the mini-batch.
+    """
+    available = SIGNIFICAND_BITS - parameter_bits
+    back = [available - PARAMETER_RANGE_BITS - ceil_log2(n_out) for n_out in sizes[2:]]
+    return min([available - ceil_log2(m), *back])
+
+
+def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
+    """Return the bits, or raise ValueError if they are too few to learn with.
+
+    Parameters
+    ----------
+    bits : int
+    quantity : str
+        What the bits are for, as the error names it.
+    sizes : sequence of int
+    """
+    if bits < FEWEST_BITS:
+        raise ValueError(
+            f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep {bits} fractional "
+            f"bits and need at least {FEWEST_BITS}: use float64 arithmetic, or smaller layers"
+        )
+    return bits
+
+
+def ceil_log2(n: int) -> int:
+    """Return the smallest k with 2**k >= n.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
+    return (n - 1).bit_length()
+
+
+def on_grid(v: np.ndarray, scale: float) -> np.ndarray:
+    """Round v in place to the nearest multiple of 1 / scale, half to even, and return it.
+
+    Parameters
+    ----------
+    v : ndarray of any shape
+    scale : float
+        A power of two, so that both multiplications are exact.
+    """
+    v *= scale
+    np.rint(v, out=v)
+    v *= 1.0 / scale
+    return v
+
+
+def exact_sigmoid(z: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-z)) in elementwise + - * / alone, the same bits on every machine.
+
+    Parameters
+    ----------
+    z : ndarray of any shape
+    """
+    return 1.0 / (1.0 + exp(-z))
+
+
+def exp(t: np.ndarray) -> np.ndarray:
+    """Return e**t in elementwise + - * alone, the same bits on every machine.
+
+    t is clipped to [-40, 40], reduced to r = t - k ln 2 with |r| <= ln(2) / 2, and e**t = 2**k e**r with the Taylor
+    polynomial of degree 13 for e**r (error below 4e-18 relative, less than a rounding).
+
+    Parameters
+    ----------
+    t : ndarray of any shape
+
+    Source
+    ------
+    Cody and Waite, Software Manual for the Elementary Functions, 1980, ch. 6 (the two-part ln 2).
+    """
+    t = np.minimum(np.maximum(t, -SATURATION), SATURATION)
+    k = t * LOG2_E
+    np.rint(k, out=k)
+    r = t - k * LN2_HI
+    r -= k * LN2_LO
+    p = r * TAYLOR_LEADING
+    for coefficient in TAYLOR[:-1]:
+        p += coefficient
+        p *= r
+    p += TAYLOR[-1]
+    p *= power_of_two(k)
+    return p
+
+
+def power_of_two(k: np.ndarray) -> np.ndarray:
+    """Return 2.0**k exactly, built from the exponent bits of a float64.
+
+    Parameters
+    ----------
+    k : ndarray of any shape
+        Integers, as float64, between -1022 and 1023.
+    """
+    bits = k.astype(np.int64)
+    bits += 1023
+    bits <<= 52
+    return bits.view(np.float64)
