@@ -291,7 +291,7 @@ def _noise(records: NeuronRecords) -> list[str]:
         told.append(
             f"{int(records.never_lit.sum())} of {len(records.never_lit)} pixels are lit in no "
             f"training image; the median neuron has {_share(statistics.median(shares))} of the sum "
-            "of its weights' magnitudes there, as they were drawn."
+            "of its weights' magnitudes there, where no gradient reaches."
         )
     starts = [record.weights.start_correlation for record in records.neurons]
     known = [start for start in starts if start is not None and not math.isnan(start)]

@@ -175,7 +175,7 @@ def mean_activations(activations: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (hidden,) correctly rounded means.
+    (hidden,) means, their sums correctly rounded.
     """
     columns = np.asarray(activations, dtype=np.float64)
     if columns.ndim != 2 or not len(columns):
