@@ -109,6 +109,7 @@ class Rules:
     tiny: float
     largest: float
     lam: float | None
+    m: int
 
     def gamma(self, n: int) -> float:
         worst = gamma(n, self.u)
@@ -122,8 +123,11 @@ class Rules:
         return np.array([self.gamma(int(n)) for n in distinct])[inverse]
 
     def underflow(self, terms: int) -> float:
-        """Return what flushing to zero can do to a sum of products: two results a term."""
-        return 4 * (terms + 1) * self.tiny
+        """Return what flushing to zero can do to a sum of products: two results a term.
+
+        An implementation that averages and multiplies by m in the end does m times as much.
+        """
+        return 4 * (terms + 1) * self.m * self.tiny
 
     def refuse_inexact(self, what: str, array: NDArray[np.float64]) -> None:
         """Raise where rounding the input itself would already part two implementations."""
@@ -169,7 +173,7 @@ def rules_for(dtype: object, model: str, sizes: Sequence[int], m: int) -> Rules:
     precision = _precision(dtype)
     lam = _lambda(precision.u, sizes, m) if model == "probabilistic" else None
     u, tiny = precision.u * _ENLARGED, precision.tiny * _ENLARGED
-    return Rules(precision.name, u, tiny, precision.largest, lam)
+    return Rules(precision.name, u, tiny, precision.largest, lam, m)
 
 
 def _lambda(u: float, sizes: Sequence[int], m: int) -> float:

@@ -369,8 +369,8 @@ def _descend(old: list[Array], nablas: list[_Ball], eta: float, net: _Net) -> li
 
 
 def _step(v: Array, nabla: _Ball, rate: float, rules: Rules) -> _Ball:
-    arrived = abs(rate) * (nabla.error + rules.gamma(3 + SPARE) * nabla.most)
-    error = arrived + rules.underflow(1)
+    step = nabla.error + rules.gamma(3 + SPARE) * nabla.most + rules.underflow(1)
+    error = abs(rate) * step + rules.underflow(1)
     centre = v - rate * nabla.centre
     return _Ball(centre, error + rules.gamma(1) * (np.abs(centre) + 2 * error))
 
