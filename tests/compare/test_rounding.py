@@ -1,0 +1,468 @@
+"""The bounds hold for every correct implementation, and no line of their derivation is idle.
+
+Run these alone: python -m pytest tests/compare/test_rounding.py
+"""
+
+import inspect
+import itertools
+import sys
+import types
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from compare import rounding
+from compare.precision import FLOAT32, FLOAT64, Precision
+
+mpmath = pytest.importorskip("mpmath")
+
+COARSE = Precision("coarse", 2.0**-10, 0.0, 1e300)
+COARSER = Precision("coarser", 2.0**-7, 0.0, 1e300)
+FLUSHING = Precision("flushing", 2.0**-10, 2.0**-8, 1e300)
+
+
+# ---- correct implementations: orders of summation, sigmoids, derivatives, updates ----------------
+
+
+def recursive(terms, arithmetic):
+    total = terms[0]
+    for term in terms[1:]:
+        total = arithmetic.add(total, term)
+    return total
+
+
+def backwards(terms, arithmetic):
+    return recursive(terms[::-1], arithmetic)
+
+
+def pairwise(terms, arithmetic):
+    while len(terms) > 1:
+        half = len(terms) // 2
+        sums = arithmetic.add(terms[:half], terms[half : 2 * half])
+        terms = np.concatenate([sums, terms[2 * half :]])
+    return terms[0]
+
+
+def blocked(terms, arithmetic):
+    blocks = [recursive(terms[i : i + 4], arithmetic) for i in range(0, len(terms), 4)]
+    return pairwise(np.stack(blocks), arithmetic)
+
+
+ORDERS = (recursive, backwards, pairwise, blocked)
+
+
+def by_exp(z, arithmetic):
+    return arithmetic.round(1 / arithmetic.round(1 + arithmetic.exp(-z)))
+
+
+def by_stable_exp(z, arithmetic):
+    t = arithmetic.exp(-np.abs(z))
+    top = np.where(z >= 0, np.ones_like(t), t)
+    return arithmetic.round(top / arithmetic.round(1 + t))
+
+
+def by_clipped_exp(z, arithmetic):
+    return by_exp(np.clip(z, -40, 40), arithmetic)
+
+
+def by_tanh(z, arithmetic):
+    return arithmetic.round(1 + arithmetic.tanh(z / 2)) / 2
+
+
+SIGMOIDS = (by_exp, by_stable_exp, by_clipped_exp, by_tanh)
+
+
+@dataclass
+class Arithmetic:
+    """NumPy's own rounding in a dtype; fused: products enter sums unrounded."""
+
+    dtype: type = np.float64
+    fused: bool = False
+
+    def round(self, v):
+        return v
+
+    def add(self, v, w):
+        return v + w
+
+    def exp(self, z):
+        return np.exp(z)
+
+    def tanh(self, z):
+        return np.tanh(z)
+
+    def stored(self, v):
+        return np.asarray(v, dtype=self.dtype)
+
+
+@dataclass
+class Adversary(Arithmetic):
+    """Errs by the whole of u at every operation, in float64, where u is coarse by comparison."""
+
+    u: float = COARSE.u
+    tiny: float = 0.0
+    habit: str = "away"
+    library: float = 1.0
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    def round(self, v):
+        v = np.asarray(v)
+        signs = {
+            "away": 1.0,
+            "towards": -1.0,
+            "up": np.sign(v),
+            "down": -np.sign(v),
+            "random": self.rng.choice([-1.0, 1.0], v.shape),
+        }
+        v = v * (1 + self.u * signs[self.habit])
+        return np.where(np.abs(v) < self.tiny, 0.0, v)
+
+    def add(self, v, w):
+        """Round the sum, except where one of the two is 0: no arithmetic errs there."""
+        return np.where((v == 0) | (w == 0), v + w, self.round(v + w))
+
+    def exp(self, z):
+        return np.exp(z) * (1 + 2 * rounding.EXP_ULPS * self.u * self.library)
+
+    def tanh(self, z):
+        return np.tanh(z) * (1 + 2 * rounding.EXP_ULPS * self.u * self.library)
+
+
+@dataclass
+class Implementation:
+    """One correct way to compute a step."""
+
+    arithmetic: Arithmetic
+    order: object = recursive
+    sigmoid: object = by_exp
+    derivative: str = "a (1 - a)"
+    bias_first: bool = False
+    averages: bool = False
+
+    def dot(self, left, right, extra=None):
+        """Sum over the second axis of left (p, n, 1) times right (1, n, q)."""
+        terms = np.moveaxis(left * right, 1, 0)
+        if not isinstance(self.arithmetic, Adversary) and self.arithmetic.fused:
+            return self.fused_dot(left, right, extra)
+        terms = self.arithmetic.round(terms)
+        if extra is not None:
+            extra = np.broadcast_to(extra, terms.shape[1:])[None]
+            pair = [extra, terms] if self.bias_first else [terms, extra]
+            terms = np.concatenate(pair)
+        return self.order(terms, self.arithmetic)
+
+    def fused_dot(self, left, right, extra):
+        wide = np.float64 if self.arithmetic.dtype is np.float32 else np.longdouble
+        left, right = left.astype(wide), right.astype(wide)
+        total = np.zeros((left.shape[0], right.shape[2]), self.arithmetic.dtype)
+        total = total if extra is None else total + extra
+        for k in range(left.shape[1]):
+            exact = left[:, k] * right[:, k] + total.astype(wide)
+            total = exact.astype(self.arithmetic.dtype)
+        return total
+
+    def prime_times(self, v, z, a):
+        r = self.arithmetic.round
+        if self.derivative == "a (1 - a)":
+            return r(v * r(a * r(1 - a)))
+        if self.derivative == "v a first":
+            return r(r(v * a) * r(1 - a))
+        if self.derivative == "tanh":
+            t = self.arithmetic.tanh(z / 2)
+            return r(v * (r(1 - r(t * t)) / 4))
+        e = self.arithmetic.exp(-np.abs(z))
+        return r(v * r(e / r(np.square(r(1 + e)))))
+
+    def step(self, weights, biases, x, y, eta):
+        with np.errstate(all="ignore"):
+            return self._step(weights, biases, x, y, eta)
+
+    def _step(self, weights, biases, x, y, eta):
+        stored, r = self.arithmetic.stored, self.arithmetic.round
+        weights, biases = [stored(w) for w in weights], [stored(b) for b in biases]
+        zs, activations, m = [], [stored(x)], self.arithmetic.dtype(x.shape[1])
+        for w, b in zip(weights, biases, strict=True):
+            zs.append(self.dot(w[:, :, None], activations[-1][None], b))
+            activations.append(self.sigmoid(zs[-1], self.arithmetic))
+        d = r(activations[-1] - stored(y))
+        d = r(d / m) if self.averages else d
+        deltas = [self.prime_times(d, zs[-1], activations[-1])]
+        for layer in range(len(weights) - 1, 0, -1):
+            s = self.dot(weights[layer].T[:, :, None], deltas[0][None])
+            deltas.insert(0, self.prime_times(s, zs[layer - 1], activations[layer]))
+        nabla_b = [self.order(d.T, self.arithmetic)[:, None] for d in deltas]
+        nabla_w = [
+            self.dot(d[:, :, None], a.T[None])
+            for d, a in zip(deltas, activations[:-1], strict=True)
+        ]
+        if self.averages:
+            deltas, nabla_b, nabla_w = ([r(v * m) for v in q] for q in (deltas, nabla_b, nabla_w))
+        return rounding.Quantities(
+            zs,
+            activations,
+            deltas,
+            nabla_b,
+            nabla_w,
+            [self.descended(v, n, eta, m) for v, n in zip(weights, nabla_w, strict=True)],
+            [self.descended(v, n, eta, m) for v, n in zip(biases, nabla_b, strict=True)],
+        )
+
+    def descended(self, v, nabla, eta, m):
+        r, eta = self.arithmetic.round, self.arithmetic.dtype(eta)
+        if self.averages:
+            return r(v - r(eta * r(nabla / m)))
+        return r(v - r(r(eta / m) * nabla))
+
+
+DERIVATIVES = ("a (1 - a)", "v a first", "tanh", "exp")
+
+
+def some_implementation(rng, arithmetic):
+    return Implementation(
+        arithmetic,
+        ORDERS[rng.integers(len(ORDERS))],
+        SIGMOIDS[rng.integers(len(SIGMOIDS))],
+        DERIVATIVES[rng.integers(len(DERIVATIVES))],
+        bool(rng.integers(2)),
+        bool(rng.integers(2)),
+    )
+
+
+# ---- cases ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Case:
+    weights: list
+    biases: list
+    x: np.ndarray
+    y: np.ndarray
+    eta: float
+
+    @property
+    def all(self):
+        return self.weights, self.biases, self.x, self.y, self.eta
+
+
+def some_case(rng, largest_layer=9, largest_batch=64):
+    """Draw sizes with 1-unit layers among them, weights up to saturation, pixels partly 0."""
+    sizes = rng.integers(1, largest_layer, rng.integers(2, 6)).tolist()
+    sizes[-1] = int(rng.choice([sizes[-1], 48], p=[0.9, 0.1]))
+    m = int(rng.choice([1, 2, 3, 10, largest_batch]))
+    scale = 10.0 ** rng.uniform(-2, 2)
+    signs = rng.choice([-1.0, 0.0, 1.0])  # all negative, mixed, all positive
+
+    def drawn(*shape):
+        v = scale * rng.standard_normal(shape)
+        return (np.abs(v) * signs if signs else v).astype(np.float32).astype(np.float64)
+
+    pairs = list(itertools.pairwise(sizes))
+    pixels = rng.integers(0, 256, (sizes[0], m)) / 256 * (rng.random((sizes[0], m)) < 0.7)
+    y = np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], m)]
+    eta = float(np.float32(rng.choice([0.1, 0.5, 3.0])))
+    return Case([drawn(o, i) for i, o in pairs], [drawn(o, 1) for o in sizes[1:]], pixels, y, eta)
+
+
+def excess(one, other, allowed, share=1.0):
+    """Return the largest difference as a part of share of the bound, and where; NaN is infinite."""
+    worst = (0.0, "")
+    for (name, a), (_, b), (_, bound) in zip(
+        one.named(), other.named(), allowed.named(), strict=True
+    ):
+        assert a.shape == b.shape == bound.shape, name
+        gap = np.abs(wide(a) - wide(b)).astype(np.float64)
+        with np.errstate(all="ignore"):
+            used = np.where(gap == 0, 0.0, gap / (share * bound))
+        worst = max(worst, (float(np.nan_to_num(used, nan=np.inf).max()), name))
+    return worst
+
+
+def wide(v):
+    """Exact numbers stay as they are: rounding them to float64 would spoil the comparison."""
+    return v if v.dtype == object else v.astype(np.float64)
+
+
+def exact_step(case):
+    """Work the step in 60 decimal digits, by the book's formulas."""
+    number = np.vectorize(mpmath.mpf, otypes=[object])
+    sigmoid = np.vectorize(lambda z: 1 / (1 + mpmath.exp(-z)), otypes=[object])
+    weights, biases = [number(w) for w in case.weights], [number(b) for b in case.biases]
+    zs, activations, m = [], [number(case.x)], mpmath.mpf(case.x.shape[1])
+    for w, b in zip(weights, biases, strict=True):
+        zs.append(w @ activations[-1] + b)
+        activations.append(sigmoid(zs[-1]))
+    deltas = [(activations[-1] - case.y) * activations[-1] * (1 - activations[-1])]
+    for w, a in zip(weights[:0:-1], activations[-2:0:-1], strict=True):
+        deltas.insert(0, (w.T @ deltas[0]) * a * (1 - a))
+    nabla_b = [d.sum(axis=1, keepdims=True) for d in deltas]
+    nabla_w = [d @ a.T for d, a in zip(deltas, activations[:-1], strict=True)]
+    rate = mpmath.mpf(case.eta) / m
+    new_weights = [w - rate * n for w, n in zip(weights, nabla_w, strict=True)]
+    new_biases = [b - rate * n for b, n in zip(biases, nabla_b, strict=True)]
+    return rounding.Quantities(zs, activations, deltas, nabla_b, nabla_w, new_weights, new_biases)
+
+
+def digit_like(rng, m):
+    """Draw (784, m) sparse images of ten kinds, and their labels, in a digit's proportions."""
+    kinds = np.random.default_rng(7).random((784, 10)) < 0.2
+    labels = rng.integers(0, 10, m)
+    lit = kinds[:, labels] & (rng.random((784, m)) < 0.8) | (rng.random((784, m)) < 0.02)
+    return rng.integers(1, 256, (784, m)) / 256 * lit, np.eye(10)[:, labels]
+
+
+@pytest.fixture(scope="module")
+def initial():
+    rng = np.random.default_rng(0)
+    weights, biases = (
+        [rng.standard_normal((20, 784)), rng.standard_normal((10, 20))],
+        [rng.standard_normal((20, 1)), rng.standard_normal((10, 1))],
+    )
+    return as_float32(Case(weights, biases, *digit_like(rng, 10), 3.0))
+
+
+@pytest.fixture(scope="module")
+def trained(initial):
+    """Learn the kinds: the weights grow and most of the neurons saturate."""
+    rng, case = np.random.default_rng(1), initial
+    step = Implementation(Arithmetic(), order=lambda terms, _: terms.sum(axis=0)).step
+    for _ in range(300):
+        after = step(*case.all)
+        case = Case(after.new_weights, after.new_biases, *digit_like(rng, 10), 3.0)
+    return as_float32(case)
+
+
+def as_float32(case):
+    return replace(
+        case,
+        weights=[w.astype(np.float32).astype(np.float64) for w in case.weights],
+        biases=[b.astype(np.float32).astype(np.float64) for b in case.biases],
+    )
+
+
+# ---- claims --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+def test_no_correct_implementation_is_outside_the_bound(precision):
+    """1,500 cases, two implementations each, every entry of every quantity."""
+    rng = np.random.default_rng(1)
+    dtype = np.dtype(precision.name).type
+    for _ in range(1500):
+        case = some_case(rng)
+        bounds = rounding.update_bounds(*case.all, dtype=precision)
+        one = some_implementation(rng, Arithmetic(dtype, fused=rng.random() < 0.2))
+        other = some_implementation(rng, Arithmetic(dtype))
+        first, second = one.step(*case.all), other.step(*case.all)
+        assert excess(first, second, bounds)[0] <= 1, (one, other, case)
+        assert excess(first, bounds.centre, bounds)[0] <= 1, (one, case)
+
+
+@pytest.mark.parametrize("precision", [FLOAT64, FLOAT32], ids=lambda p: p.name)
+def test_every_implementation_is_within_half_a_bound_of_the_exact_value(precision):
+    rng = np.random.default_rng(2)
+    dtype = np.dtype(precision.name).type
+    for _ in range(15):
+        case = some_case(rng, largest_layer=5, largest_batch=4)
+        bounds = rounding.update_bounds(*case.all, dtype=precision)
+        ours = some_implementation(rng, Arithmetic(dtype)).step(*case.all)
+        with mpmath.workdps(60):
+            exact = exact_step(case)
+            assert excess(ours, exact, bounds, share=0.5)[0] <= 1, case
+            assert excess(bounds.centre, exact, bounds, share=0.5)[0] <= 1, case
+
+
+HABITS = ("away", "towards", "up", "down", "random")
+
+
+@pytest.fixture(scope="module")
+def adversaries():
+    """Computations that err as much as the standard model lets them, at every operation."""
+    rng = np.random.default_rng(3)
+    found = [(case, COARSE, way.step(*case.all)) for case, way in awkward()]
+    for k in range(500):
+        precision = (COARSE, COARSE, COARSER, FLUSHING)[k % 4]
+        case = some_case(rng, largest_batch=40)
+        habit, library = str(rng.choice(HABITS)), float(rng.choice([-1, 1]))
+        arithmetic = Adversary(u=precision.u, tiny=precision.tiny, habit=habit, library=library)
+        found.append((case, precision, some_implementation(rng, arithmetic).step(*case.all)))
+    return found
+
+
+def awkward():
+    """Yield what chance seldom finds: a sum that cancels, and a layer much wider than the last."""
+    zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    signs = np.array([[200.0, -200.0] * 4])
+    cancels = Case([signs, 0.01 * one], [zero, zero], np.full((8, 1), 0.5), one, 3.0)
+    yield cancels, Implementation(Adversary(habit="up"))
+    column = np.ones((200, 1))
+    broad = Case([0.01 * one, 0.01 * column], [zero, 0 * column], one, 0 * column, 3.0)
+    yield broad, Implementation(Adversary(habit="away"))
+
+
+def outside(module, adversaries):
+    """Count the adversaries that leave half the bound, which holds for one implementation."""
+    for case, precision, quantities in adversaries:
+        bounds = module.update_bounds(*case.all, dtype=precision)
+        yield excess(quantities, bounds.centre, bounds, share=0.5)[0] > 1
+
+
+def test_an_adversary_that_errs_by_u_at_every_operation_stays_within(adversaries):
+    assert not any(outside(rounding, adversaries))
+
+
+WEAKER = {
+    "n in place of n + 1": (
+        "np.count_nonzero(most, axis=0) + 1",
+        "np.maximum(np.count_nonzero(most, axis=0), 1)",
+    ),
+    "z: no error of the activation": ("@ (a.error + g * most)", "@ (g * most)"),
+    "z: no rounding of the products": ("@ (a.error + g * most)", "@ a.error"),
+    "z: no rounding of the bias": (" + g * np.abs(b)", ""),
+    "z: no underflow": (" + rules.underflow(w.shape[1])", ""),
+    "slope at the centre": (" - 2 * z.error, 0.0", ", 0.0"),
+    "no slope": ("np.minimum(slope * z.error, 1.0)", "0.0 * z.error"),
+    "an exact sigmoid": ("rules.u * (EXP_ULPS + 1 + 2 * most)", "0.0"),
+    "a sigmoid with a relative error": ("(EXP_ULPS + 1 + 2 * most)", "(EXP_ULPS + 3) * most"),
+    "an exp within half an ulp": ("(EXP_ULPS + 1 + 2 * most)", "(1 + 2 * most)"),
+    "a (1 - a): no error of a": ("arrived = a.error * (", "arrived = 0.0 * ("),
+    "a (1 - a): no square of the error": (" + 4 * a.error)", ")"),
+    "a - y: no error of a": ("_Ball(centre, a.error + rules", "_Ball(centre, rules"),
+    "product: no error of the left": ("v.error * w_most + v_most", "v_most"),
+    "product: no error of the right": ("v.error * w_most + v_most * w.error", "v.error * w_most"),
+    "product: first order only": (
+        "v.error * w_most + v_most * w.error",
+        "v.error * np.abs(w.centre) + np.abs(v.centre) * w.error",
+    ),
+    "W.T delta: no error of delta": ("@ (delta.error + g * delta.most)", "@ (g * delta.most)"),
+    "W.T delta: no rounding": ("@ (delta.error + g * delta.most)", "@ delta.error"),
+    "nabla_b: no error of delta": ("error = delta.error + rules.g", "error = rules.g"),
+    "nabla_b: no rounding of the sum": (
+        "error = delta.error + rules.gamma(m + SPARE) * delta.most",
+        "error = delta.error",
+    ),
+    "nabla_w: no error of delta": ("error = (delta.error + rules.g", "error = (rules.g"),
+    "nabla_w: no rounding of the sum": (
+        "(delta.error + rules.gamma(m + SPARE) * delta.most) @",
+        "delta.error @",
+    ),
+    "nabla_w: no error of the activation": ("error += delta.most @ a.error.T", "pass"),
+    "update: no error of the gradient": ("step = nabla.error + rules.g", "step = rules.g"),
+    "update: no rounding of the difference": ("rules.gamma(1) * (np.abs(centre) + 2 * error)", "0"),
+    "the error of one, not of two": ("[2 * b.error for", "[b.error for"),
+}
+
+
+@pytest.mark.parametrize("name", WEAKER)
+def test_no_part_of_the_derivation_can_be_left_out(name, adversaries, monkeypatch):
+    """The file itself, with one term less, no longer holds the adversaries."""
+    assert any(outside(weakened(name, monkeypatch), adversaries))
+
+
+def weakened(name, monkeypatch):
+    source, (old, new) = inspect.getsource(rounding), WEAKER[name]
+    assert source.count(old) == 1, f"{old!r} is not in the file exactly once"
+    module = types.ModuleType("weakened")
+    monkeypatch.setitem(sys.modules, "weakened", module)  # dataclasses look themselves up
+    exec(compile(source.replace(old, new), "weakened", "exec"), module.__dict__)
+    return module
