@@ -104,7 +104,7 @@ def best_sets(fired: IntArray, shown: IntArray) -> tuple[FloatArray, IntArray]:
     first_fired = np.cumsum(np.take_along_axis(fired, order, axis=-1), axis=-1)
     first_shown = np.cumsum(np.take_along_axis(shown, order, axis=-1), axis=-1)
     mcc = matthews(first_fired, first_shown, first_fired[..., -1:], first_shown[..., -1:])
-    mcc = mcc[..., :-1]  # the set of all digits is not a proper one
+    # The set of all digits, no proper one, has 0 and comes last, so it is never taken.
     size = np.argmax(mcc >= mcc.max(axis=-1, keepdims=True) - TIE, axis=-1)
     sets = np.cumsum(np.left_shift(np.int64(1), order), axis=-1)
     chosen = size[..., None]

@@ -150,6 +150,11 @@ def test_a_story_names_the_neuron_and_tells_each_answer():
     assert any("on pixels that no training image lights" in sentence for sentence in told)
 
 
+def test_a_digit_is_not_taken_for_itself():
+    (record,) = records_of([row(d4=98)], [row(d5=30)]).neurons
+    assert "Misread 5s are then most often taken for 6s." in findings.story(record)
+
+
 def test_a_story_leaves_out_what_is_not_known():
     deep = records_of([row(d4=98)], sizes=(4, 1, 3, 10))
     told = " ".join(findings.story(deep.neurons[0]))

@@ -236,6 +236,15 @@ def test_histograms_count_every_image_once_on_shared_edges():
     assert np.array_equal(everything, np.histogram(hand["zs"], records.z_edges)[0])
 
 
+def test_a_z_on_an_edge_belongs_to_the_bin_above_it_and_the_last_to_the_last_bin():
+    hand = case(hidden=1, examples=BINS + 1)
+    hand["zs"] = np.arange(BINS + 1.0)[:, None]
+    records = neurons.neuron_records(**hand)
+    assert np.array_equal(records.z_edges, np.arange(BINS + 1.0))
+    counted = records.neurons[0].responds_to.z_histogram.sum(axis=0)
+    assert counted.tolist() == [1] * (BINS - 1) + [2]
+
+
 def test_quantiles_equal_those_of_numpy():
     hand = case()
     records = neurons.neuron_records(**hand)

@@ -57,11 +57,18 @@ def test_idle_begins_below_the_threshold_and_not_at_it():
 
 
 def test_a_digit_near_the_best_set_is_enough_to_be_class_selective():
-    # {4} alone has 0.9 of the best set's correlation or so: near or not as the threshold says.
-    fired = rates(d4=95, d9=40, rest=2)
-    assert role_of(fired, SHOWN, RoleThresholds(single=0.3)).digits == (4,)
-    narrow = role_of(rates(d4=95, d9=60, rest=2), SHOWN, RoleThresholds(single=0.0))
-    assert (narrow.kind, narrow.digits) == (FEATURE_SELECTIVE, (4, 9))
+    # {4, 9} has 0.785 and {4} alone 0.729: near or not as the threshold says.
+    fired = rates(d4=98, d9=52, rest=2)
+    near = role_of(fired, SHOWN, RoleThresholds(single=0.06))
+    assert (near.kind, near.digits) == (CLASS_SELECTIVE, (4,))
+    far = role_of(fired, SHOWN, RoleThresholds(single=0.05))
+    assert (far.kind, far.digits) == (FEATURE_SELECTIVE, (4, 9))
+
+
+def test_where_one_digit_and_all_but_one_are_both_near_the_larger_decides():
+    # {0} has 0.564, all but 1 has 0.597.
+    role = role_of(np.array([22, 2, 6]), np.array([26, 17, 11]))
+    assert (role.kind, role.digits) == (ANTI_CLASS, (1,))
 
 
 def test_with_two_digits_a_neuron_is_class_selective_rather_than_anti_class():
@@ -85,6 +92,13 @@ def test_a_clear_neuron_is_stable_and_a_borderline_one_is_not():
     assert role_of(rates(d4=100), SHOWN).stability == 1.0
     border = role_of(rates(d0=20), SHOWN)  # fires on exactly 2 % of the images
     assert 0.3 < border.shares[IDLE] < 0.7
+
+
+def test_a_neuron_can_be_sure_of_its_kind_and_not_of_its_digits():
+    role = role_of(rates(d4=98, d6=98, d9=46, rest=2), SHOWN)
+    assert role.kind == FEATURE_SELECTIVE
+    assert role.kind_stability == 1.0
+    assert 0.2 < role.stability < 0.8
 
 
 def test_shares_count_every_resample_once():

@@ -100,6 +100,18 @@ def test_equal_sets_give_way_to_the_one_with_fewest_digits():
     assert mcc == pytest.approx(150 / math.sqrt(200 * 225), rel=1e-15)
 
 
+def test_rounding_does_not_choose_between_equal_sets():
+    # {1} and {1, 3} tie exactly, at 1 / sqrt(10), and differ in their last bit in float64.
+    mcc, bits = selectivity.best_sets(counts(0, 1, 0, 1), counts(2, 3, 6, 7))
+    one, two = (
+        selectivity.matthews(counts(yes), counts(total), counts(2), counts(18))[0]
+        for yes, total in ((1, 3), (2, 10))
+    )
+    assert one < two
+    assert selectivity.digits_of(bits) == (1,)
+    assert mcc == one
+
+
 def test_many_tables_at_once_give_what_each_gives_alone():
     rng = np.random.default_rng(3)
     shown = rng.integers(0, 30, (4, 5, 10))
