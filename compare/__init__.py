@@ -1,0 +1,30 @@
+"""The proof that another network is the reference network, number by number.
+
+    from compare import prove
+
+    def test_my_network_is_nielsens():
+        prove(MyNetwork).require()
+
+or `python -m compare --candidate my_module:MyNetwork`. The chain of links, in causal order: data,
+initial weights, forward, gradients, update, training, predictions, figures. Each is one module of
+this package.
+"""
+
+# Nothing heavy is imported here: `__main__` must be able to set the number of threads before NumPy starts.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare.chain import prove
+
+__all__ = ["prove"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "prove":
+        from compare.chain import prove
+
+        return prove
+    raise AttributeError(f"module 'compare' has no attribute {name!r}")

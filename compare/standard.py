@@ -1,0 +1,192 @@
+"""What a candidate is held against: the reference's numbers, and how far rounding may carry it off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.difference import Difference, measure, with_precision
+from compare.power import error_ratio
+from compare.rounding import Bounds, forward_bounds, gradient_bounds, update_bounds
+from compare.twins import reference_candidate
+from model.parameters import Parameters
+
+Array = NDArray[np.float64]
+Layers = Sequence[Array]
+RATIO_LIMIT = 32.0  # float32: summing 784 terms in another order explains 6; TF32 makes thousands
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one tensor should be.
+
+    Parameters
+    ----------
+    tensor : str
+        Its name, such as "nabla_w[0]".
+    reference : ndarray
+        The reference's, in float64 or in fixed-point.
+    allowed : ndarray or float
+        The largest difference that rounding explains; 0.0 asks for the same bits.
+    probable : ndarray, optional
+        The same in the probabilistic model (float32).
+    peer : ndarray, optional
+        The reference's in the candidate's own precision (float32).
+    values : ndarray, optional
+        What the power is relative to, where it is not the tensor itself: of an update, its step.
+    """
+
+    tensor: str
+    reference: Array
+    allowed: Array | float = 0.0
+    probable: Array | None = None
+    peer: Array | None = None
+    values: Array | None = None
+
+    def measure(self, candidate: Array, case: str) -> Difference:
+        """Return how far the candidate's tensor lies from this.
+
+        Parameters
+        ----------
+        candidate : ndarray
+        case : str
+            What it was computed from.
+
+        Raises
+        ------
+        Unusable, Refused
+            As in `compare.difference.measure`.
+        """
+        found = measure(self.tensor, candidate, self.reference, self.allowed, case, self.values)
+        if self.probable is None or self.peer is None:
+            return found
+        gap = np.abs(candidate - self.reference)
+        share = float((gap / np.maximum(self.probable, np.finfo(np.float64).tiny)).max())
+        ratio = error_ratio(candidate, self.peer, self.reference)
+        return with_precision(found, share, ratio, RATIO_LIMIT)
+
+
+class Standard:
+    """The reference, built from given parameters, with the bounds of a candidate's precision.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    dtype : str
+        float64, float32 or fixed-point, the candidate's. In float32 the parameters and the inputs
+        must be exact in float32.
+    """
+
+    def __init__(self, parameters: Parameters, dtype: str = "float64") -> None:
+        self.parameters, self.dtype = parameters, dtype
+        self.old = {
+            **named("new_weights", list(parameters.weights)),
+            **named("new_biases", list(parameters.biases)),
+        }
+
+    def forward(self, x: Array) -> dict[str, Expected]:
+        """Return what every z and activation should be.
+
+        Parameters
+        ----------
+        x : ndarray (sizes[0], m)
+        """
+
+        def run(net: object) -> dict[str, Array]:
+            zs, activations = net.trace(x)  # type: ignore[attr-defined]
+            return {**named("zs", zs), **named("activations", activations)}
+
+        bounds = self._bounds(lambda *p, **k: forward_bounds(*p, x, **k))
+        return self._expected(run, bounds)
+
+    def gradients(self, x: Array, y: Array) -> dict[str, Expected]:
+        """Return what every delta, nabla_b and nabla_w should be.
+
+        Parameters
+        ----------
+        x : ndarray (sizes[0], m)
+        y : ndarray (sizes[-1], m)
+        """
+
+        def run(net: object) -> dict[str, Array]:
+            nabla_b, nabla_w = net.backprop(x, y)  # type: ignore[attr-defined]
+            deltas = named("deltas", net.deltas(x, y))  # type: ignore[attr-defined]
+            return {**deltas, **named("nabla_b", nabla_b), **named("nabla_w", nabla_w)}
+
+        bounds = self._bounds(lambda *p, **k: gradient_bounds(*p, x, y, **k))
+        return self._expected(run, bounds)
+
+    def update(self, x: Array, y: Array, eta: float) -> dict[str, Expected]:
+        """Return what every new weight and bias should be after one step.
+
+        Parameters
+        ----------
+        x : ndarray (sizes[0], m)
+        y : ndarray (sizes[-1], m)
+        eta : float
+        """
+
+        def run(net: object) -> dict[str, Array]:
+            net.update_mini_batch(x, y, eta)  # type: ignore[attr-defined]
+            weights, biases = net.export()  # type: ignore[attr-defined]
+            return {**named("new_weights", weights), **named("new_biases", biases)}
+
+        bounds = self._bounds(lambda *p, **k: update_bounds(*p, x, y, eta, **k))
+        return self._expected(run, bounds)
+
+    def start(self) -> dict[str, Expected]:
+        """Return what a candidate should export before anything else: the same bits.
+
+        In fixed-point these are the parameters rounded to its grid.
+        """
+        weights, biases = self._reference(self.dtype).export()  # type: ignore[attr-defined]
+        tensors = {**named("weights", weights), **named("biases", biases)}
+        return {name: Expected(name, v) for name, v in tensors.items()}
+
+    def _reference(self, dtype: str) -> object:
+        p = self.parameters
+        return reference_candidate(dtype)(list(p.sizes), list(p.weights), list(p.biases))
+
+    def _bounds(self, compute: object) -> list[dict[str, Array]]:
+        """Return the worst-case bounds by name, and for float32 the probabilistic ones."""
+        if self.dtype == "fixed-point":
+            return []
+        models = ["worst-case"] if self.dtype == "float64" else ["worst-case", "probabilistic"]
+        p = self.parameters
+        found: list[Bounds] = [
+            compute(p.weights, p.biases, dtype=self.dtype, model=model)  # type: ignore[operator]
+            for model in models
+        ]
+        return [dict(bounds.named()) for bounds in found]
+
+    def _expected(self, run: object, bounds: list[dict[str, Array]]) -> dict[str, Expected]:
+        base = "float64" if self.dtype == "float32" else self.dtype
+        exact: dict[str, Array] = run(self._reference(base))  # type: ignore[operator]
+        peers: Mapping[str, Array] = {}
+        if self.dtype == "float32":
+            peers = run(self._reference("float32"))  # type: ignore[operator]
+        return {
+            name: Expected(
+                tensor=name,
+                reference=v,
+                allowed=bounds[0][name] if bounds else 0.0,
+                probable=bounds[1][name] if len(bounds) > 1 else None,
+                peer=np.asarray(peers[name], dtype=np.float64) if name in peers else None,
+                values=v - self.old[name] if name in self.old else None,
+            )
+            for name, v in exact.items()
+        }
+
+
+def named(name: str, layers: Layers) -> dict[str, Array]:
+    """Return the arrays of all layers by name, such as "zs[0]".
+
+    Parameters
+    ----------
+    name : str
+    layers : list of ndarray
+    """
+    return {f"{name}[{layer}]": v for layer, v in enumerate(layers)}
