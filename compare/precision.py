@@ -138,7 +138,7 @@ class Rules:
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
-                f"{what}{list(where)} = {array[where]!r} is not a float32: the bounds hold for "
+                f"{what}{list(where)} = {float(array[where])!r} is not a float32: the bounds hold for "
                 "inputs that are exact in both implementations; round it to float32 first"
             )
 
