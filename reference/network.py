@@ -1,8 +1,8 @@
 """Nielsen's network: feedforward, backpropagation and stochastic gradient descent, in NumPy.
 
-The names, the verbs and their order are those of `network.py` in Michael Nielsen's *Neural Networks and Deep
-Learning*, chapters 1 and 2. One thing is left to the reader there and done here: a mini-batch is one matrix
-with an example in every column, so that a whole mini-batch goes through the equations BP1 to BP4 at once.
+The names, the verbs and their order are those of `network.py` in Michael Nielsen's *Neural Networks
+and Deep Learning*, chapters 1 and 2. One thing is left to the reader there and done here: a
+mini-batch is one matrix, an example in every column, and goes through BP1 to BP4 at once.
 
     >>> net = Network([784, 30, 10])
     >>> net.SGD(training_data, 30, 10, 3.0, test_data=test_data)    # doctest: +SKIP
@@ -40,7 +40,8 @@ class Network:
 
     Source
     ------
-    Nielsen, Neural Networks and Deep Learning, ch. 1, "Implementing our network to classify digits".
+    Nielsen, Neural Networks and Deep Learning, ch. 1, "Implementing our network to classify
+    digits".
     """
 
     def __init__(
@@ -151,7 +152,8 @@ class Network:
         rng : numpy.random.Generator, optional
             Draws the order of the examples, one permutation for each epoch.
         on_epoch : callable (epoch, correct), optional
-            Called after every epoch in place of the book's printed lines; correct is None without test data.
+            Called after every epoch in place of the book's printed lines; correct is None without
+            test data.
 
         Raises
         ------
@@ -203,7 +205,9 @@ class Network:
         ------
         Nielsen, ch. 2, equations BP1 to BP4.
         """
-        return self._backprop(*self._inputs_and_targets(x, y))
+        nablas = self._backprop(*self._inputs_and_targets(x, y))
+        self.arithmetic.check()
+        return nablas
 
     def deltas(self, x: np.ndarray, y: np.ndarray) -> Arrays:
         """Return the error delta, the derivative of the cost by z, of every layer.
@@ -219,7 +223,9 @@ class Network:
             The first hidden layer first.
         """
         x, y = self._inputs_and_targets(x, y)
-        return self._deltas(self._trace(x)[1], y)
+        deltas = self._deltas(self._trace(x)[1], y)
+        self.arithmetic.check()
+        return deltas
 
     def evaluate(self, test_data: Iterable[tuple[np.ndarray, int]]) -> int:
         """Return the number of examples whose digit the network gets right.
@@ -303,7 +309,8 @@ class Network:
         x = np.asarray(x)
         if x.ndim != 2 or x.shape[0] != self.sizes[0]:
             raise ValueError(
-                f"inputs are columns of shape ({self.sizes[0]}, m), one example in each; received shape {x.shape}"
+                f"inputs are columns of shape ({self.sizes[0]}, m), one example in each; received "
+                f"shape {x.shape}"
             )
         self.arithmetic.check_inputs(x)
         return x.astype(self.arithmetic.dtype, copy=False)
@@ -311,10 +318,10 @@ class Network:
     def _inputs_and_targets(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = self._inputs(x)
         y = np.asarray(y, dtype=self.arithmetic.dtype)
-        if y.shape != (self.sizes[-1], x.shape[1]) or not y.size:
+        if y.shape != (self.sizes[-1], x.shape[1]) or not y.size or not np.isfinite(y).all():
             raise ValueError(
-                f"desired outputs for inputs of shape {x.shape} have shape {(self.sizes[-1], x.shape[1])}, with one "
-                f"example or more; received shape {y.shape}"
+                f"desired outputs for inputs of shape {x.shape} are finite, have shape "
+                f"{(self.sizes[-1], x.shape[1])} and one example or more; received shape {y.shape}"
             )
         return x, y
 
@@ -322,12 +329,12 @@ class Network:
         x, y = rows(training_data)
         if y.ndim != 2:
             raise ValueError(
-                f"training data pairs every input with a column of {self.sizes[-1]} desired outputs; received "
-                f"digits: use the first of what load_data_wrapper returns, or vectorized_result(digit)"
+                f"training data pairs every input with {self.sizes[-1]} desired outputs; received "
+                f"digits: use the first of what load_data_wrapper returns, or vectorized_result"
             )
         self._inputs_and_targets(x[:1].T, y[:1].T)
         self.arithmetic.check_inputs(x)
-        return x, y
+        return x, y.astype(self.arithmetic.dtype)
 
 
 def sigmoid_prime(a: np.ndarray) -> np.ndarray:
@@ -387,15 +394,16 @@ def mini_batches(
     x : ndarray (sizes[0], m)
     y : ndarray (sizes[-1], m)
     """
-    taken = [np.empty((mini_batch_size, v.shape[1]), v.dtype) for v in (x, y)]
-    batch = [np.empty(v.shape, dtype) for v in taken]
+    taken = np.empty((mini_batch_size, x.shape[1]), x.dtype)
+    x_batch: np.ndarray = np.empty(taken.shape, dtype)
+    y_batch: np.ndarray = np.empty((mini_batch_size, y.shape[1]), dtype)
     for k in range(0, len(order), mini_batch_size):
         examples = order[k : k + mini_batch_size]
         m = len(examples)
-        for source, raw, cast in zip((x, y), taken, batch, strict=True):
-            source.take(examples, axis=0, out=raw[:m], mode="clip")
-            cast[:m] = raw[:m]
-        yield batch[0][:m].T, batch[1][:m].T
+        x.take(examples, axis=0, out=taken[:m], mode="clip")
+        x_batch[:m] = taken[:m]
+        y.take(examples, axis=0, out=y_batch[:m], mode="clip")
+        yield x_batch[:m].T, y_batch[:m].T
 
 
 def columns(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -424,7 +432,8 @@ def checked_sizes(sizes: Sequence[int]) -> list[int]:
     """
     if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in sizes):
         raise ValueError(
-            f"sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; received {sizes}"
+            f"sizes are two or more whole numbers of units, each at least 1, such as "
+            f"[784, 20, 10]; received {sizes}"
         )
     return [int(n) for n in sizes]
 
@@ -458,7 +467,8 @@ def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float)
         raise ValueError(f"epochs is a whole number, 0 or more; received {epochs}")
     if not 1 <= mini_batch_size <= examples:
         raise ValueError(
-            f"mini_batch_size lies between 1 and the number of training examples, {examples}; received {mini_batch_size}"
+            f"mini_batch_size lies between 1 and the number of training examples, {examples}; "
+            f"received {mini_batch_size}"
         )
     if not math.isfinite(eta):
         raise ValueError(f"eta is a finite learning rate such as 3.0; received {eta}")

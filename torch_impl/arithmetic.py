@@ -1,0 +1,405 @@
+"""How a network keeps its numbers: float64, float32, or fixed-point.
+
+The twin of `reference/arithmetic.py`, every formula and every constant written anew. The rounding
+and the sigmoid of fixed-point are a `torch.autograd.Function`, so gradients come from autograd here
+too. In training nothing reads a value back from the device but `check`, once for an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+EXACT_BITS = 53
+RANGE_BITS = 6
+INPUT_BITS = 8
+COARSEST_BITS = 12
+
+INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
+LN2_UPPER = float.fromhex("0x1.62e42feep-1")
+LN2_LOWER = float.fromhex("0x1.a39ef35793c76p-33")
+LARGEST_EXPONENT = 40.0
+TAYLOR_COEFFICIENTS = torch.tensor(
+    [1.0 / math.factorial(j) for j in range(13, -1, -1)], dtype=torch.float64
+).unbind()  # tensors of no axes: on the CPU they cost less than Python's numbers
+
+
+class Float64:
+    """IEEE double precision, the arithmetic of the book."""
+
+    name = "float64"
+    dtype = torch.float64
+
+    def for_network(self, sizes: Sequence[int]) -> Float64:
+        """Return the arithmetic that a network of these sizes computes in.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Units of every layer, the input layer first.
+        """
+        return self
+
+    def check_inputs(self, x: Tensor) -> None:
+        """Raise ValueError if inputs are not what this arithmetic can compute with.
+
+        Parameters
+        ----------
+        x : tensor of any shape
+            Finite.
+        """
+        if not torch.isfinite(x).all():
+            raise ValueError("inputs are finite numbers; received NaN or infinity")
+
+    def parameters(self, v: np.ndarray | Tensor) -> Tensor:
+        """Return a fresh tensor of weights or biases as this arithmetic keeps them.
+
+        Parameters
+        ----------
+        v : ndarray or tensor of any shape
+        """
+        return torch.tensor(np.array(v), dtype=self.dtype)
+
+    def sigmoid(self, z: Tensor) -> Tensor:
+        """Return the activation 1 / (1 + exp(-z)), which autograd can differentiate.
+
+        Parameters
+        ----------
+        z : tensor of any shape
+            Weighted inputs.
+        """
+        return torch.sigmoid(z)
+
+    def round_delta(self, delta: Tensor) -> Tensor:
+        """Return delta as this arithmetic keeps it.
+
+        Parameters
+        ----------
+        delta : tensor (m, n)
+        """
+        return delta
+
+    def steps(self, rate: float, nablas: list[Tensor]) -> list[Tensor]:
+        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+
+        Parameters
+        ----------
+        rate : float
+            eta / m.
+        nablas : list of tensor of any shape
+        """
+        torch._foreach_mul_(nablas, rate)
+        return nablas
+
+    def watch(self, parameters: list[Tensor]) -> None:
+        """Note the magnitude of weights or biases that were just updated.
+
+        Parameters
+        ----------
+        parameters : list of tensor of any shape
+        """
+
+    def check(self) -> None:
+        """Raise OverflowError if a magnitude has left its range since the last check."""
+
+
+class Float32(Float64):
+    """IEEE single precision."""
+
+    name = "float32"
+    dtype = torch.float32
+
+
+class FixedPoint(Float64):
+    """Multiples of 2**-f held in float64, such that every sum of products is exact.
+
+    Parameters
+    ----------
+    sizes : sequence of int, optional
+        Units of every layer; a network fills them in.
+
+    Raises
+    ------
+    ValueError
+        When the layers are so large that fewer than 12 fractional bits would be left.
+    """
+
+    name = "fixed-point"
+
+    def __init__(self, sizes: Sequence[int] | None = None) -> None:
+        self.peaks: dict[str, list[Tensor]] = {}
+        if sizes is not None:
+            self.sizes = tuple(sizes)
+            self.parameter_bits = enough_bits(
+                parameter_bits(sizes), "weights and activations", sizes
+            )
+            self.parameter_scale = math.ldexp(1.0, self.parameter_bits)
+
+    def for_network(self, sizes: Sequence[int]) -> FixedPoint:
+        """Return the arithmetic that a network of these sizes computes in.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Units of every layer, the input layer first.
+        """
+        return FixedPoint(sizes)
+
+    def check_inputs(self, x: Tensor) -> None:
+        """Raise ValueError if inputs are not what this arithmetic can compute with.
+
+        Parameters
+        ----------
+        x : tensor of any shape
+            Multiples of 2**-8 between -1 and 1, such as byte / 256.
+        """
+        for block in x.split(1000):
+            scaled = block * 2**INPUT_BITS
+            wrong = (scaled != torch.round(scaled)) | ~(block.abs() <= 1)
+            if wrong.any():
+                raise ValueError(
+                    f"fixed-point inputs are multiples of 2**-{INPUT_BITS} between -1 and 1, such "
+                    f"as byte / 256; received {block[wrong][0].item()}: scale them, or use float64"
+                )
+
+    def parameters(self, v: np.ndarray | Tensor) -> Tensor:
+        """Return a fresh tensor of weights or biases as this arithmetic keeps them.
+
+        Parameters
+        ----------
+        v : ndarray or tensor of any shape
+        """
+        kept = on_grid(super().parameters(v), self.parameter_scale)
+        self.watch([kept])
+        self.check()
+        return kept
+
+    def sigmoid(self, z: Tensor) -> Tensor:
+        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
+
+        Parameters
+        ----------
+        z : tensor of any shape
+            Weighted inputs.
+        """
+        return RoundedSigmoid.apply(z, self)
+
+    def round_delta(self, delta: Tensor) -> Tensor:
+        """Return delta as this arithmetic keeps it.
+
+        Parameters
+        ----------
+        delta : tensor (m, n)
+        """
+        delta = on_grid(delta, self.delta_scale(len(delta)))
+        self._note("delta", [delta])
+        return delta
+
+    def steps(self, rate: float, nablas: list[Tensor]) -> list[Tensor]:
+        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+
+        Parameters
+        ----------
+        rate : float
+            eta / m.
+        nablas : list of tensor of any shape
+        """
+        torch._foreach_mul_(nablas, rate)
+        torch._foreach_mul_(nablas, self.parameter_scale)
+        torch._foreach_round_(nablas)
+        torch._foreach_mul_(nablas, 1.0 / self.parameter_scale)
+        return nablas
+
+    def watch(self, parameters: list[Tensor]) -> None:
+        """Note the magnitude of weights or biases that were just updated.
+
+        Parameters
+        ----------
+        parameters : list of tensor of any shape
+        """
+        self._note("weight or bias", parameters)
+
+    def check(self) -> None:
+        """Raise OverflowError if a magnitude has left its range since the last check."""
+        limits = {"weight or bias": math.ldexp(1.0, RANGE_BITS), "delta": 1.0}
+        peaks = {quantity: torch.stack(seen).amax().item() for quantity, seen in self.peaks.items()}
+        self.peaks = {}
+        for quantity, peak in peaks.items():
+            limit = limits[quantity]
+            if not peak < limit:
+                raise OverflowError(
+                    f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude "
+                    f"and must stay below {limit:g}: use float64 arithmetic, or a smaller eta"
+                )
+
+    def delta_scale(self, m: int) -> float:
+        """Return 2**f for the deltas of a mini-batch.
+
+        Parameters
+        ----------
+        m : int
+            Examples in the mini-batch.
+        """
+        bits = delta_bits(self.sizes, self.parameter_bits, m)
+        return math.ldexp(1.0, enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes))
+
+    def _note(self, quantity: str, values: list[Tensor]) -> None:
+        largest = list(torch._foreach_max(torch._foreach_abs(values)))
+        if quantity in self.peaks:
+            torch._foreach_maximum_(self.peaks[quantity], largest)
+        else:
+            self.peaks[quantity] = largest
+
+
+class RoundedSigmoid(torch.autograd.Function):
+    """The fixed-point sigmoid, and the rounded delta on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, arithmetic: FixedPoint) -> Tensor:
+        """Return the rounded activation.
+
+        Parameters
+        ----------
+        ctx : autograd context
+        z : tensor (m, n)
+        arithmetic : FixedPoint
+        """
+        a = on_grid(exact_sigmoid(z), arithmetic.parameter_scale)
+        ctx.save_for_backward(a)
+        ctx.arithmetic = arithmetic
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the rounded delta, the derivative of the cost by z.
+
+        Parameters
+        ----------
+        ctx : autograd context
+        gradient : tensor (m, n)
+            Derivative of the cost by the activation.
+        """
+        (a,) = ctx.saved_tensors
+        slope = 1.0 - a
+        slope *= a
+        return ctx.arithmetic.round_delta(gradient * slope), None
+
+
+def parameter_bits(sizes: Sequence[int]) -> int:
+    """Return the fractional bits of weights, biases and activations that keep every z exact.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    """
+    bits = EXACT_BITS - RANGE_BITS - INPUT_BITS - ceil_log2(sizes[0] + 1)
+    for n_in in sizes[1:-1]:
+        bits = min(bits, (EXACT_BITS - RANGE_BITS - ceil_log2(n_in + 1)) // 2)
+    return bits
+
+
+def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
+    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    parameter_bits : int
+        Fractional bits of weights and activations.
+    m : int
+        Examples in the mini-batch.
+    """
+    bits = EXACT_BITS - parameter_bits - ceil_log2(m)
+    for n_out in sizes[2:]:
+        bits = min(bits, EXACT_BITS - RANGE_BITS - parameter_bits - ceil_log2(n_out))
+    return bits
+
+
+def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
+    """Return the bits, or raise ValueError if they are too few to learn with.
+
+    Parameters
+    ----------
+    bits : int
+    quantity : str
+        What the bits are for, as the error names it.
+    sizes : sequence of int
+    """
+    if bits < COARSEST_BITS:
+        raise ValueError(
+            f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
+            f"{bits} fractional bits and need at least {COARSEST_BITS}: use float64 arithmetic, or "
+            f"smaller layers"
+        )
+    return bits
+
+
+def ceil_log2(n: int) -> int:
+    """Return the smallest k with 2**k >= n.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
+    k = 0
+    while 2**k < n:
+        k += 1
+    return k
+
+
+def on_grid(v: Tensor, scale: float) -> Tensor:
+    """Round v in place to the nearest multiple of 1 / scale, half to even, and return it.
+
+    Parameters
+    ----------
+    v : tensor of any shape
+    scale : float
+        A power of two, so that both multiplications are exact.
+    """
+    return v.mul_(scale).round_().mul_(1.0 / scale)
+
+
+def exact_sigmoid(z: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-z)) in elementwise + - * / alone, the same bits on every machine.
+
+    Parameters
+    ----------
+    z : tensor of any shape
+    """
+    return exp(-z).add_(1.0).reciprocal_()
+
+
+def exp(t: Tensor) -> Tensor:
+    """Return e**t in elementwise + - * alone, the same bits on every machine.
+
+    Every operation is a kernel of its own, so that no multiplication is fused with an addition.
+
+    Parameters
+    ----------
+    t : tensor of any shape
+    """
+    t = t.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+    k = torch.mul(t, INVERSE_LN2).round_()
+    r = t.sub_(k * LN2_UPPER).sub_(k * LN2_LOWER)
+    leading, *middle, constant = TAYLOR_COEFFICIENTS
+    p = r * leading
+    for coefficient in middle:
+        p.add_(coefficient).mul_(r)
+    return p.add_(constant).mul_(power_of_two(k))
+
+
+def power_of_two(k: Tensor) -> Tensor:
+    """Return 2.0**k exactly, built from the exponent bits of a float64.
+
+    Parameters
+    ----------
+    k : tensor of any shape
+        Integers, as float64, between -1022 and 1023.
+    """
+    return (k + 1023.0).mul_(2.0**52).to(torch.int64).view(torch.float64)
