@@ -14,6 +14,7 @@ import queue
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -302,8 +303,17 @@ def _fetch_from_any(addresses: Sequence[str], file: Path, md5: str, end: float) 
                 return
             refusals.append("not the file that torchvision expects")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            refusals.append(" ".join(str(getattr(error, "reason", error)).split()))
-    raise OSError(f"the download of {file.name} failed ({'; '.join(refusals)})")
+            refusals.append(_refusal(error))
+    why = "; ".join(dict.fromkeys(refusals))
+    raise OSError(f"the download of {file.name} failed ({why})")
+
+
+def _refusal(error: Exception) -> str:
+    """What a server or the way to it said, in few words."""
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()  # it holds the connection
+    reason = getattr(error, "reason", error)
+    return " ".join(str(getattr(reason, "strerror", None) or reason).split())
 
 
 def _fetch_one(address: str, file: Path, end: float) -> None:
