@@ -32,8 +32,11 @@ class Ratio:
 
     Parameters
     ----------
-    rms : ratio of the root mean squares over the whole tensor: 1 is right, and precise
+    rms : ratio of the root mean squares over the whole tensor: near 1 is right
     largest : ratio of the largest errors: sensitive to a single entry, scatters more
+
+    Correct float32 implementations of 784-20-10 were seen between 0.2 and 3; the fewer entries a
+    tensor has, the more the ratio scatters. Eleven bits in place of 24, as in TF32, give above 50.
     """
 
     rms: float
@@ -50,7 +53,7 @@ def power(bound: ArrayLike, values: ArrayLike) -> Power:
 
     Returns
     -------
-    Power; infinite where the tensor is all zeros, since no relative mistake is visible there
+    Power; to judge an update, hand in the step (new minus old) as values; infinite where the tensor is all zeros, since no relative mistake is visible there
 
     Raises
     ------

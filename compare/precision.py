@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FAILURE = 1e-6
+FAILURE = 1e-6  # probability that any product of roundings of a step leaves its bound
 MODELS = ("worst-case", "probabilistic")
-_ENLARGED = 1 + 2.0**-10
+_ENLARGED = 1 + 2.0**-10  # room for the rounding of the bounds themselves
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ class Rules:
         if wrong.any():
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
-                f"{what}{list(where)} = {float(array[where])!r} is not a float32: the bounds hold for "
-                "inputs that are exact in both implementations; round it to float32 first"
+                f"{what}{list(where)} = {float(array[where])!r} is not a float32: the bounds hold "
+                "for inputs that are exact in both implementations; round it to float32 first"
             )
 
     def refuse_overflow(self, what: str, magnitude: float) -> None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from compare.precision import (
     FAILURE,
@@ -19,7 +20,6 @@ from compare.precision import (
 def test_the_unit_roundoff_is_half_the_spacing_above_1():
     for name in ("float64", "float32"):
         spacing = float(np.finfo(name).eps)
-        torch = pytest.importorskip("torch")
         for dtype in (name, np.dtype(name), np.dtype(name).type, getattr(torch, name)):
             assert unit_roundoff(dtype) == spacing / 2
 

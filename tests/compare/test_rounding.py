@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import torch
 
 from compare import rounding
 from compare.precision import FLOAT32, FLOAT64, Precision
@@ -475,15 +476,14 @@ def weakened(name, monkeypatch):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_autograd_is_within_the_bound(precision, device, initial, trained):
     """PyTorch's own kernels: fused, blocked, another exp, gradients nobody wrote down."""
-    torch = pytest.importorskip("torch")
     for case in (initial, trained, *(some_case(np.random.default_rng(k)) for k in range(100))):
         case = stored_in(precision, case)
         bounds = rounding.update_bounds(*case.all, dtype=precision)
-        ours = by_autograd(torch, case, getattr(torch, precision.name), device)
+        ours = by_autograd(case, getattr(torch, precision.name), device)
         assert excess(ours, bounds.centre, bounds)[0] <= 1, case
 
 
-def by_autograd(torch, case, dtype, device):
+def by_autograd(case, dtype, device):
     def tensor(v):
         return torch.tensor(v, dtype=dtype, device=device, requires_grad=True)
 
