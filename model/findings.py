@@ -97,13 +97,8 @@ def csv_rows(records: NeuronRecords) -> list[dict[str, Cell]]:
 
 
 def _row(record: NeuronRecord) -> dict[str, Cell]:
-    responds, needed, weights, role = (
-        record.responds_to,
-        record.needed_for,
-        record.weights,
-        record.role,
-    )
-    plain: dict[str, Any] = {
+    role, responds, weights = record.role, record.responds_to, record.weights
+    cells: dict[str, Any] = {
         "neuron": record.number,
         "name": record.name,
         "role": role.kind,
@@ -119,23 +114,37 @@ def _row(record: NeuronRecord) -> dict[str, Cell]:
         "activation_mean": responds.activation_mean_all,
         "saturated_low": responds.saturated_low,
         "saturated_high": responds.saturated_high,
-        "correct_without": needed.correct if needed else None,
-        "accuracy_lost": needed.accuracy_lost if needed else None,
-        "most_needed_digit": needed.most_needed_digit if needed else None,
-        "mistaken_for": needed.mistaken_for if needed else None,
         "bias": weights.bias,
         "start_correlation": weights.start_correlation,
         "never_lit_share": weights.never_lit_share,
-        **_columns("firing_rate", responds.firing_rate),
-        **_columns("auroc", responds.auroc),
-        **_columns("z_mean", responds.z_mean),
-        **_columns("z_sd", responds.z_sd),
-        **_columns("activation_mean", responds.activation_mean),
         **_columns("next_weight", record.pushes_towards.weights),
-        **(_columns("recall_lost", needed.recall_lost) if needed else {}),
+        **_cells_by_digit(record),
+        **_cells_of_need(record),
         "headline": headline(record),
     }
-    return {name: "" if _plain(value) is None else value for name, value in plain.items()}
+    return {name: "" if _plain(value) is None else value for name, value in cells.items()}
+
+
+def _cells_by_digit(record: NeuronRecord) -> dict[str, Any]:
+    names = ("firing_rate", "auroc", "z_mean", "z_sd", "activation_mean")
+    cells: dict[str, Any] = {}
+    for name in names:
+        cells |= _columns(name, getattr(record.responds_to, name))
+    return cells
+
+
+def _cells_of_need(record: NeuronRecord) -> dict[str, Any]:
+    """What is lost without the neuron; no cells where it is not known, of any neuron then."""
+    needed = record.needed_for
+    if needed is None:
+        return {}
+    return {
+        "correct_without": needed.correct,
+        "accuracy_lost": needed.accuracy_lost,
+        "most_needed_digit": needed.most_needed_digit,
+        "mistaken_for": needed.mistaken_for,
+        **_columns("recall_lost", needed.recall_lost),
+    }
 
 
 def _columns(name: str, values: Iterable[Any]) -> dict[str, Any]:

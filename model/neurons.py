@@ -10,6 +10,8 @@ inputs give records that are equal to the last bit.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,29 @@ __all__ = [
 ]
 
 
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is to be measured, checked, and what all neurons share of it."""
+
+    parameters: ParametersLike
+    sample: Sample
+    never_lit: BoolArray | None
+    initial: ParametersLike | None
+    thresholds: RoleThresholds
+    resamples: int
+    seed: int
+
+    @cached_property
+    def z_edges(self) -> FloatArray:
+        return _bin_edges(self.sample.zs)
+
+    @cached_property
+    def confusion(self) -> IntArray | None:
+        """Confusion of the intact network, (digits, digits)."""
+        intact = self.sample.predictions
+        return None if intact is None else _confusion(self.sample, intact)
+
+
 def neuron_records(
     parameters: ParametersLike,
     zs: ArrayLike,
@@ -120,48 +145,23 @@ def neuron_records(
         other.
     """
     check_network(parameters, initial)
-    hidden, digits = parameters.sizes[1], parameters.sizes[-1]
     sample = checked_sample(
-        hidden, digits, zs, activations, labels, indices, predictions, ablated_predictions
+        (parameters.sizes[1], parameters.sizes[-1]),
+        (zs, activations, labels),
+        indices=indices,
+        predictions=predictions,
+        ablated=ablated_predictions,
     )
-    mask = None if never_lit is None else pixel_mask(never_lit, parameters.sizes[0])
-    thresholds = thresholds or RoleThresholds()
-    edges = _bin_edges(sample.zs)
-    confusion = None if sample.predictions is None else _confusion(sample, sample.predictions)
-    names = _names(parameters)
-
-    def record(number: int) -> NeuronRecord:
-        responds_to = _responds_to(sample, number, edges)
-        z = sample.zs[number]
-        return NeuronRecord(
-            number=number,
-            name=names.get(str(number), ""),
-            role=role_of(responds_to.fired, sample.shown, thresholds, resamples, seed),
-            responds_to=responds_to,
-            pushes_towards=PushesTowards(
-                weights=_frozen(parameters.weights[1][:, number]),
-                to_digits=len(parameters.sizes) == 3,
-            ),
-            needed_for=_needed_for(sample, number, confusion),
-            weights=_weights(parameters, initial, mask, number),
-            highest=_ranked(sample, number, -z),
-            lowest=_ranked(sample, number, z),
-            nearest_zero=_ranked(sample, number, np.abs(z)),
+    return _measured(
+        _Work(
+            parameters=parameters,
+            sample=sample,
+            never_lit=None if never_lit is None else pixel_mask(never_lit, parameters.sizes[0]),
+            initial=initial,
+            thresholds=thresholds or RoleThresholds(),
+            resamples=resamples,
+            seed=seed,
         )
-
-    return NeuronRecords(
-        neurons=tuple(record(number) for number in range(hidden)),
-        sizes=tuple(parameters.sizes),
-        examples=len(sample.labels),
-        shown=_frozen(sample.shown),
-        z_edges=_frozen(edges),
-        never_lit=mask,
-        confusion=confusion,
-        recall=None if confusion is None else _frozen(rates(np.diag(confusion), sample.shown)),
-        correct=None if confusion is None else int(np.trace(confusion)),
-        thresholds=thresholds,
-        resamples=resamples,
-        seed=seed,
     )
 
 
@@ -205,6 +205,46 @@ def never_lit_pixels(images: ArrayLike) -> BoolArray:
             f"received {rows.shape}"
         )
     return _frozen(np.logical_not(rows.any(axis=0)))
+
+
+def _measured(work: _Work) -> NeuronRecords:
+    shown, confusion = work.sample.shown, work.confusion
+    hidden = work.parameters.sizes[1]
+    return NeuronRecords(
+        neurons=tuple(_record(work, number) for number in range(hidden)),
+        sizes=tuple(work.parameters.sizes),
+        examples=len(work.sample.labels),
+        shown=_frozen(shown),
+        z_edges=_frozen(work.z_edges),
+        never_lit=work.never_lit,
+        confusion=confusion,
+        recall=None if confusion is None else _frozen(rates(np.diag(confusion), shown)),
+        correct=None if confusion is None else int(np.trace(confusion)),
+        thresholds=work.thresholds,
+        resamples=work.resamples,
+        seed=work.seed,
+    )
+
+
+def _record(work: _Work, number: int) -> NeuronRecord:
+    parameters, sample = work.parameters, work.sample
+    responds_to = _responds_to(sample, number, work.z_edges)
+    z = sample.zs[number]
+    return NeuronRecord(
+        number=number,
+        name=_name(parameters, number),
+        role=role_of(responds_to.fired, sample.shown, work.thresholds, work.resamples, work.seed),
+        responds_to=responds_to,
+        pushes_towards=PushesTowards(
+            weights=_frozen(parameters.weights[1][:, number]),
+            to_digits=len(parameters.sizes) == 3,
+        ),
+        needed_for=_needed_for(sample, number, work.confusion),
+        weights=_weights(work, number),
+        highest=_ranked(sample, number, -z),
+        lowest=_ranked(sample, number, z),
+        nearest_zero=_ranked(sample, number, np.abs(z)),
+    )
 
 
 def _responds_to(sample: Sample, number: int, edges: FloatArray) -> RespondsTo:
@@ -262,23 +302,18 @@ def _needed_for(sample: Sample, number: int, intact: IntArray | None) -> NeededF
     )
 
 
-def _weights(
-    parameters: ParametersLike,
-    initial: ParametersLike | None,
-    never_lit: BoolArray | None,
-    number: int,
-) -> Weights:
-    weights = parameters.weights[0][number]
-    bias = float(np.ravel(parameters.biases[0])[number])
-    share = None if never_lit is None else _share(np.abs(weights), never_lit)
-    if initial is None:
+def _weights(work: _Work, number: int) -> Weights:
+    weights = work.parameters.weights[0][number]
+    bias = float(np.ravel(work.parameters.biases[0])[number])
+    share = None if work.never_lit is None else _share(np.abs(weights), work.never_lit)
+    if work.initial is None:
         return Weights(_frozen(weights), bias, None, None, None, share)
-    start = initial.weights[0][number]
+    start = work.initial.weights[0][number]
     return Weights(
         weights=_frozen(weights),
         bias=bias,
         change=_frozen(weights - start),
-        bias_change=bias - float(np.ravel(initial.biases[0])[number]),
+        bias_change=bias - float(np.ravel(work.initial.biases[0])[number]),
         start_correlation=correlation(weights, start),
         never_lit_share=share,
     )
@@ -330,7 +365,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def _names(parameters: ParametersLike) -> dict[str, str]:
-    """Informal names by neuron number, from the metadata."""
+def _name(parameters: ParametersLike, number: int) -> str:
+    """The informal name that the metadata gives a neuron; "" where it gives none."""
     names = parameters.metadata.get("neuron_names", {})
-    return {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
+    return str(names.get(str(number), "")) if isinstance(names, dict) else ""

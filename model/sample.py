@@ -81,16 +81,32 @@ def check_network(parameters: ParametersLike, initial: ParametersLike | None) ->
 
 
 def checked_sample(
-    hidden: int,
-    digits: int,
-    zs: ArrayLike,
-    activations: ArrayLike,
-    labels: ArrayLike,
+    sizes: tuple[int, int],
+    arrays: tuple[ArrayLike, ArrayLike, ArrayLike],
+    *,
     indices: ArrayLike | None,
     predictions: ArrayLike | None,
     ablated: ArrayLike | None,
 ) -> Sample:
-    """Check the arrays against the network and each other, and order them by dataset index."""
+    """Check the arrays against the network and each other, and order them by dataset index.
+
+    Parameters
+    ----------
+    sizes
+        hidden and digits.
+    arrays
+        zs and activations, (examples, hidden), and labels, (examples,).
+    indices, predictions
+        (examples,), each or None.
+    ablated
+        (hidden, examples) or None.
+
+    Raises
+    ------
+    ValueError
+        Naming the first array that does not fit.
+    """
+    (hidden, digits), (zs, activations, labels) = sizes, arrays
     checked = _integers("labels", labels, None, digits)
     count = len(checked)
     if ablated is not None and predictions is None:
@@ -99,29 +115,31 @@ def checked_sample(
             "compare with; hand in predictions too"
         )
     places = np.arange(count) if indices is None else _integers("indices", indices, (count,), None)
-    order = np.argsort(places, kind="stable")
-    repeated = places[order][1:][np.diff(places[order]) == 0]
-    if len(repeated):
-        raise ValueError(
-            f"indices: expected every dataset index once, received {repeated[0]} more than once"
-        )
-    intact = (
-        None if predictions is None else _integers("predictions", predictions, (count,), digits)
-    )
-    held = (
-        None
-        if ablated is None
-        else _integers("ablated_predictions", ablated, (hidden, count), digits)[:, order]
-    )
+    order = _order(places)
+
+    def answers(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -> IntArray | None:
+        return None if values is None else _integers(name, values, shape, digits)[..., order]
+
     return Sample(
         zs=_columns("zs", zs, (count, hidden), -LARGEST_Z, LARGEST_Z)[:, order],
         activations=_columns("activations", activations, (count, hidden), 0.0, 1.0)[:, order],
         labels=checked[order],
         indices=places[order],
-        predictions=None if intact is None else intact[order],
-        ablated=held,
+        predictions=answers("predictions", predictions, (count,)),
+        ablated=answers("ablated_predictions", ablated, (hidden, count)),
         digits=digits,
     )
+
+
+def _order(indices: IntArray) -> IntArray:
+    """The order that sorts the dataset indices, of which none may come twice."""
+    order = np.argsort(indices, kind="stable")
+    repeated = indices[order][1:][np.diff(indices[order]) == 0]
+    if len(repeated):
+        raise ValueError(
+            f"indices: expected every dataset index once, received {repeated[0]} more than once"
+        )
+    return order
 
 
 def pixel_mask(values: ArrayLike, pixels: int) -> BoolArray:
