@@ -28,8 +28,9 @@ ARROWS = {
         "model", "reference", "torch_impl", "compare",
     },
 }  # fmt: skip
-# One file may do more than its folder: drawing is confined to it.
-MORE = {"model/figures.py": {"matplotlib"}}
+# Drawing is confined to these files of model; every other one can be imported without matplotlib.
+DRAWING = ("figures",)
+MORE = {f"model/{name}.py": {"matplotlib"} for name in DRAWING}
 # Here a module may be imported whose name is not written in the source: the user names it.
 NAMED_BY_THE_USER = {"compare", "scripts"}
 
@@ -88,9 +89,9 @@ def loaded_by(statement: str, names: tuple[str, ...], root: Path = ROOT) -> list
 
 
 def modules_of(folder: str) -> str:
-    """A statement that imports every module of a folder, model/figures.py excepted."""
+    """A statement that imports every module of a folder, those that draw excepted."""
     files = sorted((ROOT / folder).glob("*.py"))
-    names = [f"{folder}.{file.stem}" for file in files if file.stem not in ("__init__", "figures")]
+    names = [f"{folder}.{file.stem}" for file in files if file.stem not in ("__init__", *DRAWING)]
     return "import " + ", ".join([folder, *names])
 
 
