@@ -86,7 +86,7 @@ class RespondsTo:
         Intersection over union of "is in S" and "fires", 0 to 1.
     digit_mcc
         (digits,) Matthews correlation of "is this digit" with "fires", -1 to 1; all digits but
-        this one have its negative.
+        this one have its negative; 0 for a digit with no image.
     auroc
         (digits,) probability that z is larger on an image of this digit than on one of another
         digit, ties counted half; 0.5 is chance.
