@@ -53,7 +53,8 @@ def power(bound: ArrayLike, values: ArrayLike) -> Power:
 
     Returns
     -------
-    Power; to judge an update, hand in the step (new minus old) as values; infinite where the tensor is all zeros, since no relative mistake is visible there
+    Power; infinite where the tensor is all zeros, since no relative mistake is visible there.
+    To judge an update, hand in the step (new minus old) as values.
 
     Raises
     ------

@@ -1,12 +1,12 @@
 """How far two correct implementations of Nielsen's network may differ, entry by entry.
 
-Nothing here is tuned. Every bound follows from the standard model of rounding, ``fl(v op w) = (v
-op w)(1 + d) + h`` with ``|d| <= u`` and ``|h| <= tiny`` (Higham, *Accuracy and Stability of
-Numerical Algorithms*, 2nd ed., equations 2.4 and 2.8; ``tiny`` is the smallest normal number, so
-that results flushed to zero are correct too). A product of n factors ``1 + d`` is ``1 + theta``
-with ``|theta| <= gamma_n = n u / (1 - n u)`` (lemma 3.1), and a sum of products is off by at most
-``gamma_n |v|.|w|``, whatever the order of summation, with or without fused multiply-add (section
-3.1).
+Nothing here is tuned. Every bound follows from the standard model of rounding,
+``fl(v op w) = (v op w)(1 + d) + h`` with ``|d| <= u`` and ``|h| <= tiny`` (Higham, *Accuracy and
+Stability of Numerical Algorithms*, 2nd ed., equations 2.4 and 2.8; ``tiny`` is the smallest
+normal number, so that results flushed to zero are correct too). A product of n factors ``1 + d``
+is ``1 + theta`` with ``|theta| <= gamma_n = n u / (1 - n u)`` (lemma 3.1), and a sum of products
+is off by at most ``gamma_n |v|.|w|``, whatever the order of summation, with or without fused
+multiply-add (section 3.1).
 
 Weights, biases, x, y and eta are exact: the same numbers for every implementation. Below, a plain
 letter is the exact value, a hat marks any correct implementation's, and the *centre* is what this
@@ -14,11 +14,10 @@ file computes in float64. The centre is a correct implementation too, so one ``e
 both: ``|a^ - a| <= e`` and ``|centre - a| <= e``, hence ``|a^| <= |centre| + 2 e``, which is
 called *most*. Two implementations differ by at most ``2 e``, and that is the bound handed out.
 
-(1) ``z = W a + b``. With n inputs that are not 0 there are n + 1 terms; a product meets 1
-rounding
-    of its own and at most n additions: ``e_z = |W| (e_a + gamma_{n+1} most_a) + gamma_{n+1}
-    |b|``. Inputs that are 0 for certain, as most pixels are, do not count: adding 0 rounds
-    nothing.
+(1) ``z = W a + b``. With n inputs that are not 0 there are n + 1 terms; a product meets one
+    rounding of its own and at most n additions:
+    ``e_z = |W| (e_a + gamma_{n+1} most_a) + gamma_{n+1} |b|``. Inputs that are 0 for certain, as
+    most pixels are, do not count: adding 0 rounds nothing.
 (2) ``a = sigmoid(z)``. By the mean value theorem the error of z arrives multiplied by at most the
     steepest slope on ``[centre - 2 e_z, centre + 2 e_z]``, and never exceeds 1. The sigmoid's own
     error is at most ``u (k + 1 + 2 a)`` for an exp or tanh within k ulp, which is 2 k u:
