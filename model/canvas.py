@@ -1,0 +1,175 @@
+"""Where figures are drawn: one house style, one set of colours, and files without time stamps.
+
+Only matplotlib's Figure objects are used, never pyplot, and the style holds while a figure is being
+drawn or saved and is then gone: what the user has set in matplotlib neither changes a picture nor
+is changed by one.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure, SubFigure
+
+#: Red is positive and excites, blue is negative and inhibits: a pair that stays apart for
+#: red-green blindness (Brewer, RdBu).
+DIVERGING = "RdBu_r"
+EXCITES = "#b2182b"
+INHIBITS = "#2166ac"
+#: Shares of images: white to dark, lightness alone tells them apart.
+SEQUENTIAL = "Greys"
+#: Digits that a neuron fires for stand out by this, by lightness too, and by bold labels.
+FIRES = "#d95f02"
+QUIET = "#a3a9b0"
+ZONE = "#fdf2cc"
+NEVER_LIT = "#b4b4b4"
+INK = "#1f2328"
+FAINT = "#57606a"
+
+#: Pixels per inch of every picture.
+DPI = 150
+#: Of a letter's size, the width of an average one in DejaVu Sans, plain and bold.
+LETTER, BOLD_LETTER = 0.51, 0.57
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Hold matplotlib's defaults and the house style for a block or, as a decorator, a function."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+@house_style()
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure.
+
+    Parameters
+    ----------
+    width, height
+        Inches.
+    """
+    return Figure(figsize=(width, height), dpi=DPI)
+
+
+def inches(figure: Figure | SubFigure) -> tuple[float, float]:
+    """Width and height of a figure, or of a part of one, in inches."""
+    return figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
+
+
+def box(
+    figure: Figure | SubFigure, left: float, top: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """Turn a place in inches, measured from the top left corner, into what add_axes takes."""
+    across, down = inches(figure)
+    return left / across, 1 - (top + height) / down, width / across, height / down
+
+
+def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str:
+    """Break a text into lines.
+
+    Parameters
+    ----------
+    width
+        Inches that a line may take.
+    size
+        Of the letters, in points.
+    letter
+        Width of an average letter, as a share of its size.
+    """
+    letters = max(12, int(width * 72 / (size * letter)))
+    return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
+
+
+def write_title(figure: Figure | SubFigure, title: str, subtitle: str = "") -> float:
+    """Write what a figure shows across its top, the finding in bold, how to read it below.
+
+    Returns
+    -------
+    The inches that it takes.
+    """
+    across, down = inches(figure)
+    left = 0.15
+    bold = wrapped(title, across - 2 * left, 11.5, BOLD_LETTER)
+    figure.text(left / across, 1 - 0.14 / down, bold, size=11.5, weight="bold", va="top")
+    top = 0.14 + 0.2 * len(bold.splitlines()) + 0.06
+    plain = wrapped(subtitle, across - 2 * left, 8.5)
+    figure.text(left / across, 1 - top / down, plain, size=8.5, color=FAINT, va="top")
+    return top + 0.155 * len(plain.splitlines())
+
+
+def write_footer(figure: Figure | SubFigure, note: str) -> None:
+    """Write small print along the bottom: which model, which images."""
+    across, down = inches(figure)
+    figure.text(0.15 / across, 0.07 / down, note, size=7, color=FAINT, va="bottom")
+
+
+@house_style()
+def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
+    """Render a figure as a PNG file that holds the picture and nothing else."""
+    file = io.BytesIO()
+    figure.savefig(
+        file, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True}
+    )
+    return file.getvalue()
+
+
+def save_png(figure: Figure, path: Path, dpi: int = DPI) -> Path:
+    """Write a figure as a PNG file and return its path; equal pictures are equal files.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
+    path.write_bytes(png_bytes(figure, dpi))
+    return path
+
+
+@house_style()
+def save_pdf(figures: Iterable[Figure], path: Path, title: str) -> Path:
+    """Write figures as the pages of one PDF file, without time stamps, and return its path.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
+    stamps = {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}
+    file = io.BytesIO()
+    with PdfPages(file, metadata={**stamps, "Title": title}) as pages:
+        for figure in figures:
+            pages.savefig(figure, dpi=DPI)
+    path.write_bytes(file.getvalue())
+    return path
