@@ -129,6 +129,7 @@ def test_a_reference_without_error_gives_a_finite_ratio():
     exact = np.ones(4)
     assert error_ratio(exact, exact, exact).rms == 1
     assert error_ratio(exact + 2.0**-24, exact, exact).largest == pytest.approx(2)
+    assert error_ratio(exact + 2.0**-24, exact, exact).rms == pytest.approx(2)
     assert error_ratio(np.zeros(4), np.zeros(4), np.zeros(4)).largest == 1
     assert error_ratio(np.full(4, 1e-30), np.zeros(4), np.zeros(4)).largest == math.inf
     assert math.isnan(error_ratio(np.full(4, np.nan), exact, exact).largest)
