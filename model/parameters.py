@@ -508,7 +508,7 @@ def _check_file(path: Path, status: os.stat_result) -> None:
 
 def _write_atomically(path: Path, content: bytes) -> None:
     path = Path(os.path.realpath(path))  # behind a link its target is replaced, not the link
-    _check_target(path)
+    check_target(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(beside, "xb") as file:
@@ -528,7 +528,14 @@ def _write_atomically(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _check_target(path: Path) -> None:
+def check_target(path: Path) -> None:
+    """Raise OSError unless a file of this name can be written, before any work is put into it.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write, which may exist.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file to write, received a folder")
     if not path.parent.exists():
@@ -537,6 +544,8 @@ def _check_target(path: Path) -> None:
         )
     if not path.parent.is_dir():
         raise NotADirectoryError(f"{path}: expected a folder, but {path.parent} is a file")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path}: no permission to write in {path.parent}; choose another")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -64,7 +64,9 @@ class Float64:
         return np.array(v, dtype=self.dtype)
 
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
-        """Return the activation 1 / (1 + exp(-z)), written with a tanh that never overflows.
+        """Return the activation 1 / (1 + exp(-z)).
+
+        The tanh form never overflows.
 
         Parameters
         ----------
@@ -184,8 +186,8 @@ class FixedPoint(Float64):
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
         """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
 
-        The platform's tanh is fast but not the same everywhere. It decides the rounding only where its
-        error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
+        The platform's tanh is fast but not the same everywhere. It decides the rounding only where
+        its error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
 
         Parameters
         ----------

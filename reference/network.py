@@ -374,9 +374,9 @@ def rows(data: Any) -> tuple[np.ndarray, np.ndarray]:
 def mini_batches(
     x: np.ndarray, y: np.ndarray, order: np.ndarray, mini_batch_size: int, dtype: type
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the mini-batches of one epoch as matrices, each good until the next.
+    """Yield the mini-batches of one epoch as matrices.
 
-    They are gathered into arrays that are kept: a shuffled copy of all the data would cost more in
+    Each is good until the next: they are gathered into arrays that are kept: a shuffled copy of all the data would cost more in
     page faults than the training itself.
 
     Parameters

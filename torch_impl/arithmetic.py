@@ -66,7 +66,7 @@ class Float64:
         return torch.tensor(np.array(v), dtype=self.dtype)
 
     def sigmoid(self, z: Tensor) -> Tensor:
-        """Return the activation 1 / (1 + exp(-z)), which autograd can differentiate.
+        """Return the activation 1 / (1 + exp(-z)).
 
         Parameters
         ----------
@@ -139,6 +139,7 @@ class FixedPoint(Float64):
                 parameter_bits(sizes), "weights and activations", sizes
             )
             self.parameter_scale = math.ldexp(1.0, self.parameter_bits)
+            self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
         """Return the arithmetic that a network of these sizes computes in.
@@ -245,8 +246,11 @@ class FixedPoint(Float64):
         m : int
             Examples in the mini-batch.
         """
-        bits = delta_bits(self.sizes, self.parameter_bits, m)
-        return math.ldexp(1.0, enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes))
+        if m not in self.delta_scales:
+            bits = delta_bits(self.sizes, self.parameter_bits, m)
+            bits = enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
+            self.delta_scales[m] = math.ldexp(1.0, bits)
+        return self.delta_scales[m]
 
     def _note(self, quantity: str, values: list[Tensor]) -> None:
         largest = list(torch._foreach_max(torch._foreach_abs(values)))

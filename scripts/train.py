@@ -1,0 +1,79 @@
+"""Train Nielsen's network with either backend; the defaults are the book's.
+
+    python -m scripts.train --backend torch --output mine.json
+
+Without --seed and --initial it starts where the shipped network started, and so makes it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.initial import initial_parameters
+from model.parameters import Parameters
+from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
+from scripts.progress import Epochs
+from scripts.training import Run, Settings, trained_report, validation_news
+
+SIZES = [784, 20, 10]
+SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, save after every epoch, and print the accuracy and the fingerprint."""
+    args = options().parse_args(argv)
+    output = args.output or Path(f"trained-{args.backend}.json")
+    if output.exists() and not args.resume:
+        raise ValueError(f"{output}: exists: go on with it by --resume, or choose another --output")
+    begin = starting_point(args)
+    seed = begin.metadata.get("seed", 0) if args.seed is None else args.seed
+    settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
+    files = find_data(args.data)
+    run = Run(settings, begin, files, output)
+    if args.resume:
+        run.resume()
+    try:
+        with Epochs(settings.epochs, run.epochs_done) as progress:
+            run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{output} holds {run.epochs_done} epochs: --resume goes on"
+        ) from None
+    print(trained_report(run.parameters, output, files.notice))
+    return 0
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    result = parser(__doc__, "backend", "device", "arithmetic", "data")
+    add = result.add_argument
+    add("--epochs", type=whole_number(0), default=30, help="(default: 30)")
+    add("--mini-batch-size", type=whole_number(1), default=10, metavar="M", help="(default: 10)")
+    add("--eta", type=float, default=3.0, help="learning rate (default: 3.0)")
+    add("--sizes", type=whole_number(1), nargs="+", metavar="N", help="(default: 784 20 10)")
+    add("--seed", type=whole_number(0), help="of the initial weights and of the order of examples")
+    add("--initial", type=Path, metavar="FILE", help="start from these parameters")
+    add("--output", type=Path, metavar="FILE", help="(default: trained-numpy.json or -torch)")
+    add("--resume", action="store_true", help="go on where --output was stopped")
+    return result
+
+
+def starting_point(args: argparse.Namespace) -> Parameters:
+    """Return the parameters to train from: given, drawn from a seed, or the shipped ones."""
+    if args.initial is not None:
+        given = Parameters.load(args.initial)
+        if args.sizes not in (None, list(given.sizes)):
+            raise ValueError(
+                f"{args.initial}: has sizes {list(given.sizes)}, --sizes asks for {args.sizes}"
+            )
+        return given
+    if args.seed is None and args.sizes in (None, SIZES):
+        return Parameters.load(SHIPPED_START)
+    return initial_parameters(args.sizes or SIZES, args.seed or 0)
+
+
+if __name__ == "__main__":
+    start(main)
