@@ -180,26 +180,26 @@ def check_idx(path: Path, name: str, head: bytes, length: int) -> None:
     ValueError
         Naming the file, what was expected and what was there.
     """
-    images = "images" in name
-    magic, start = (2051, 16) if images else (2049, 8)
+    what = name.split("-")[1]
+    magic, start, sides = (2051, 16, [28, 28]) if what == "images" else (2049, 8, [])
     if length < start:
-        what = "is empty" if length == 0 else f"ends after {length} bytes, inside its header"
-        raise ValueError(f"{path}: {what}, expected an IDX file ({name}); {REPAIR}")
+        ends = f"ends after {length} bytes, inside its header" if length else "is empty"
+        raise ValueError(f"{path}: {ends}, expected an IDX file of {what}; {REPAIR}")
     numbers = [int.from_bytes(head[i : i + 4], "big") for i in range(0, start, 4)]
     if numbers[0] != magic:
         raise ValueError(
-            f"{path}: expected an IDX file of {'images' if images else 'labels'} that starts with "
-            f"the number {magic}, received {numbers[0]}; {REPAIR}"
+            f"{path}: expected an IDX file of {what} that starts with the number {magic}, "
+            f"received {numbers[0]}; {REPAIR}"
         )
-    if images and numbers[2:] != [28, 28]:
+    if numbers[2:] != sides:
         size = f"{numbers[2]} x {numbers[3]}"
         raise ValueError(f"{path}: expected images of 28 x 28 pixels, received {size}; {REPAIR}")
     if numbers[1] == 0:
-        raise ValueError(f"{path}: expected {name}, received an IDX file of none; {REPAIR}")
-    expected = start + numbers[1] * (784 if images else 1)
+        raise ValueError(f"{path}: expected {what}, received an IDX file of none; {REPAIR}")
+    expected = start + numbers[1] * (784 if sides else 1)
     if length != expected:
         raise ValueError(
-            f"{path}: expected {expected:,} bytes for the {numbers[1]:,} {name.split('-')[1]} "
+            f"{path}: expected {expected:,} bytes for the {numbers[1]:,} {what} "
             f"that its header promises, received {length:,}; {REPAIR}"
         )
 

@@ -238,12 +238,12 @@ DAMAGES = {
     "empty file": (
         change(TRAIN, lambda b: b""),
         ValueError,
-        f"{{}}/{TRAIN}: is empty, expected an IDX file",
+        f"{{}}/{TRAIN}: is empty, expected an IDX file of images; replace it by the file of MNIST",
     ),
     "half a header": (
         change(TRAIN, lambda b: b[:7]),
         ValueError,
-        f"{{}}/{TRAIN}: ends after 7 bytes, inside its header, expected an IDX file",
+        f"{{}}/{TRAIN}: ends after 7 bytes, inside its header, expected an IDX file of images",
     ),
     "cut short": (
         change(TRAIN, lambda b: b[:-5]),
@@ -275,7 +275,7 @@ DAMAGES = {
     "no labels": (
         change(LABELS, lambda b: header(2049, 0)),
         ValueError,
-        f"{{}}/{LABELS}: expected",
+        f"{{}}/{LABELS}: expected labels, received an IDX file of none; replace it",
     ),
     "a label of 10": (
         change(LABELS, lambda b: b[:-1] + b"\x0a"),
@@ -378,7 +378,7 @@ def test_a_pickle_cannot_ask_for_memory_or_objects(folder: Path, tmp_path: Path)
     with pytest.raises(ValueError, match="damaged or cut short"):
         load_data(path)
     pickled(path, np.array([None, "text"], dtype=object))
-    with pytest.raises(ValueError, match=r"mnist.pkl.gz: damaged or cut short \("):
+    with pytest.raises(ValueError, match=r"\(it holds an array of 'O8', not of numbers\); replace"):
         load_data(path)
 
 

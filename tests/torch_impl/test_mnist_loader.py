@@ -170,8 +170,20 @@ def test_importing_the_loader_imports_no_torchvision() -> None:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A web server on this machine that offers a folder; its address."""
+def serving(handler: type) -> Iterator[str]:
+    """A web server on this machine; its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def offering(folder: Path) -> type:
+    """What a web server does that offers the files of a folder."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments) -> None:
@@ -180,14 +192,7 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, *arguments) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    return Quiet
 
 
 @pytest.fixture
@@ -202,7 +207,7 @@ def offered(drawn: Path, tmp_path: Path, monkeypatch) -> Iterator[Path]:
         packed = gzip.compress(path.read_bytes())
         (web / f"{path.name}.gz").write_bytes(packed)
         resources.append((f"{path.name}.gz", hashlib.md5(packed).hexdigest()))
-    with served(web) as address:
+    with serving(offering(web)) as address:
         monkeypatch.setattr(MNIST, "resources", resources)
         # the first server has nothing, so the second is asked
         monkeypatch.setattr(MNIST, "mirrors", [f"{address}none/", address])
@@ -252,6 +257,32 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch) ->
             mnist_loader.download(tmp_path / "root")
         assert time.monotonic() - start < 5
         assert socket.getdefaulttimeout() is None
+
+
+def test_a_server_that_stops_half_way_is_given_up(tmp_path: Path, monkeypatch) -> None:
+    class Stalling(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+            self.wfile.flush()
+            finished.wait(20)
+
+        def log_message(self, *arguments) -> None:
+            pass
+
+    finished = threading.Event()
+    with serving(Stalling) as address:
+        monkeypatch.setattr(MNIST, "mirrors", [address])
+        monkeypatch.setattr(mnist_loader, "WAIT", 0.5)
+        start = time.monotonic()
+        try:
+            with pytest.raises(OSError, match=r"failed \(.*timed out.*\)$"):
+                mnist_loader.download(tmp_path / "root")
+            assert time.monotonic() - start < 10
+        finally:
+            finished.set()
 
 
 @pytest.mark.mnist
