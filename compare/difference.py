@@ -106,6 +106,15 @@ class Difference:
         """The tensor and the worst entry, such as "nabla_w[1][3, 7]"."""
         return f"{self.tensor}[{', '.join(map(str, self.index))}]"
 
+    @property
+    def in_words(self) -> str:
+        """Where the worst entry is, both values there, and what was allowed."""
+        note = f", {self.note}" if self.note else ""
+        return (
+            f"{self.place} is {self.candidate!r}, the reference has {self.reference!r}: "
+            f"{self.worst:.3g} apart, {self.allowed:.3g} allowed{note} ({self.case})"
+        )
+
 
 @dataclass(frozen=True)
 class Link:

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 MODEL = Path(__file__).resolve().parent.parent / "model"
 PIXELS, DIGITS = 784, 10
 SATURATING = 30.0  # initial weights times this: z in the hundreds, every sigmoid at its end
+FIXED_RANGE = 60.0  # weights and biases of fixed-point networks stay below 64
 WARM_UP = 300  # steps that make a trained network where no file holds one
 
 
@@ -136,9 +137,8 @@ class Material:
         dtype : str
             float64, float32 or fixed-point.
         """
-        if dtype != "float32":
-            return replace(self, dtype=dtype)
-        starts = {name: in_float32(start) for name, start in self.starts.items()}
+        adapt = {"float32": in_float32, "fixed-point": in_range}.get(dtype, lambda start: start)
+        starts = {name: adapt(start) for name, start in self.starts.items()}
         return replace(self, dtype=dtype, starts=starts)
 
 
@@ -270,6 +270,17 @@ def scaled(parameters: Parameters, factor: float) -> Parameters:
     """
     weights = [w * factor for w in parameters.weights]
     return Parameters(parameters.sizes, weights, [b * factor for b in parameters.biases])
+
+
+def in_range(parameters: Parameters) -> Parameters:
+    """Return the parameters scaled down, where they are too large for fixed-point numbers.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    """
+    largest = max(float(np.abs(v).max()) for v in (*parameters.weights, *parameters.biases))
+    return parameters if largest < FIXED_RANGE else scaled(parameters, FIXED_RANGE / largest)
 
 
 def in_float32(parameters: Parameters) -> Parameters:

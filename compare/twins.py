@@ -39,10 +39,18 @@ def reference_candidate(arithmetic: str = "float64") -> type:
 
         def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
             self.net = Network.from_parameters(Parameters(sizes, weights, biases), numbers())
-            self.export = self.net.export
-            self.trace = self.net.trace
-            self.backprop = self.net.backprop
-            self.deltas = self.net.deltas
+
+        def export(self) -> tuple[Arrays, Arrays]:
+            return self.net.export()
+
+        def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+            return self.net.trace(x)
+
+        def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+            return self.net.backprop(x, y)
+
+        def deltas(self, x: Array, y: Array) -> Arrays:
+            return self.net.deltas(x, y)
 
         def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
             self.net.update_mini_batch((x, y), eta)
@@ -97,7 +105,9 @@ def torch_candidate(arithmetic: str = "float64", device: str = "cpu") -> type:
         def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
             parameters = Parameters(sizes, weights, biases)
             self.net = network.Network.from_parameters(parameters, numbers(), device=device)
-            self.export = self.net.export
+
+        def export(self) -> tuple[Arrays, Arrays]:
+            return self.net.export()
 
         def trace(self, x: Array) -> tuple[Arrays, Arrays]:
             zs, activations = self.net.trace(torch.from_numpy(x.T))

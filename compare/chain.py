@@ -1,0 +1,307 @@
+"""The chain of proofs, link by link in causal order, over one candidate."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from compare import data, forward, gradients, initial_weights, predictions, training, update
+from compare.candidates import check_offer, declared_dtype, find_candidate, name_of
+from compare.data import Untried
+from compare.difference import Link, Proof, Refused, Unusable, Verdict, summary
+from compare.evidence import Evidence, Tell, nobody
+from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
+from compare.trial import CandidateError, NotOffered, Trial
+from compare.twins import torch_candidate
+from model.mnist_files import MnistFiles, find_mnist
+
+SIZES = (PIXELS, 20, DIGITS)
+LINKS: tuple[ModuleType, ...] = (
+    data,
+    initial_weights,
+    forward,
+    gradients,
+    update,
+    training,
+    predictions,
+)
+LATER = ("figures",)  # links that come with a module of their own, where it is there
+QUICK_STEPS, FULL_STEPS = 200, 5000
+QUICK_EXAMPLES = 2000  # of the fixed-point epoch of a quick proof
+FULL_EPOCHS = 2
+OnLink = Callable[[Link], object]
+
+
+def prove(
+    candidate: type | str | None = None,
+    *,
+    device: str = "cpu",
+    arithmetic: str = "float64",
+    sizes: Sequence[int] = SIZES,
+    data: str | Path | None = None,
+    quick: bool = True,
+    epochs: int | None = None,
+    seed: int = 0,
+    divergence: Path | None = None,
+    links: Sequence[str] | None = None,
+    material: Material | None = None,
+    on_link: OnLink | None = None,
+    tell: Tell = nobody,
+) -> Proof:
+    """Put a candidate to the proof that it is the reference network, number by number.
+
+    Parameters
+    ----------
+    candidate : class or str, optional
+        See `compare.candidates`; "package.module:Class" names one. Without it: torch_impl's
+        network.
+    device, arithmetic : str
+        Of torch_impl's network: cpu or cuda; float64, float32 or fixed-point. A candidate of one's
+        own declares its precision itself.
+    sizes : sequence of int
+        Other than 784 first and 10 last, random images take the place of MNIST.
+    data : str or Path, optional
+        A folder with MNIST's files, or "synthetic"; searched for where it is not given.
+    quick : bool
+        A few hundred steps of training in place of 5,000, and a part of a fixed-point epoch.
+    epochs : int, optional
+        Of fixed-point training; 0 leaves it out.
+    seed : int
+        Of the initial weights, where no file holds them, and of the order of the examples.
+    divergence : Path, optional
+        Where to draw how two networks left free part, a PNG.
+    links : sequence of str, optional
+        Only these links.
+    material : Material, optional
+        What to try it on, in place of sizes, data, quick, epochs and seed.
+    on_link : callable, optional
+        Called with every link as it ends.
+    tell : callable (what, done), optional
+        Called with the progress within a link.
+
+    Returns
+    -------
+    Proof
+        A record for every link; `proof.require()` raises where it failed.
+
+    Raises
+    ------
+    Unusable
+        The candidate cannot be imported, lacks export or trace, or does not take these sizes.
+    OSError, ValueError
+        The data or a parameter file are missing or damaged.
+    """
+    candidate = chosen(candidate, arithmetic, device)
+    check_offer(candidate)
+    if material is None:
+        material = gathered(sizes, data, quick, epochs, seed, divergence)
+    material = material.for_dtype(declared_dtype(candidate))
+    buildable(candidate, material)
+    found = []
+    for module in chosen_links(links):
+        found.append(run_link(module, candidate, material, tell))
+        if on_link is not None:
+            on_link(found[-1])
+    return concluded(candidate, material, found, device)
+
+
+def chosen(candidate: type | str | None, arithmetic: str, device: str) -> type:
+    """Return the candidate as a class.
+
+    Parameters
+    ----------
+    candidate : class, str or None
+    arithmetic, device : str
+        Of torch_impl's network, where that is the candidate.
+    """
+    if candidate is None:
+        return torch_candidate(arithmetic, device)
+    return find_candidate(candidate) if isinstance(candidate, str) else candidate
+
+
+def gathered(
+    sizes: Sequence[int],
+    data: str | Path | None,
+    quick: bool,
+    epochs: int | None,
+    seed: int,
+    divergence: Path | None,
+) -> Material:
+    """Return what a proof is tried on: MNIST for 784 inputs and 10 outputs, else random images.
+
+    Parameters
+    ----------
+    sizes, data, quick, epochs, seed, divergence
+        As in `prove`.
+    """
+    steps = QUICK_STEPS if quick else FULL_STEPS
+    chaos = {"steps": steps, "divergence": divergence}
+    if (sizes[0], sizes[-1]) != (PIXELS, DIGITS):
+        if data is not None:
+            raise Unusable(
+                f"--data has images of {PIXELS} pixels and {DIGITS} digits, which a network of sizes "
+                f"{list(sizes)} does not take: leave it out, and random images are drawn"
+            )
+        examples = 500 if quick else 5000
+        chaos |= {"epochs": 1 if epochs is None else epochs}
+        return synthetic_material(sizes, seed, examples, tests=200, **chaos)
+    files = find_mnist(data)
+    found = mnist_material(files.folder, sizes, files.notice, described(files), seed)
+    found = replace(found, **chaos)  # type: ignore[arg-type]
+    if not quick or epochs is not None:
+        return replace(found, epochs=FULL_EPOCHS if epochs is None else epochs)
+    part = slice(0, QUICK_EXAMPLES)
+    return replace(found, images=found.images[part], labels=found.labels[part], epochs=1)
+
+
+def described(files: MnistFiles) -> str:
+    """Return what the data are, in a word or two.
+
+    Parameters
+    ----------
+    files : MnistFiles
+    """
+    return {"mnist": "MNIST", "synthetic": "synthetic digits"}.get(files.kind, str(files.folder))
+
+
+def buildable(candidate: type, material: Material) -> None:
+    """Raise where the candidate does not take these sizes; its other exceptions come later.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    """
+    try:
+        Trial(candidate, material.initial)
+    except (CandidateError, Refused):
+        return  # the links report these, each as its own
+
+
+def chosen_links(names: Sequence[str] | None) -> list[ModuleType]:
+    """Return the modules of the chain, or of the links named.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+    """
+    modules = [*LINKS, *later_links()]
+    known = [module.NAME for module in modules]
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise Unusable(f"links: expected some of {', '.join(known)}, received {unknown[0]!r}")
+    return [m for m in modules if names is None or m.NAME in names]
+
+
+def later_links() -> list[ModuleType]:
+    """Return the links that are there as modules with NAME and gather."""
+    there = [name for name in LATER if importlib.util.find_spec(f"compare.{name}")]
+    return [importlib.import_module(f"compare.{name}") for name in there]
+
+
+def run_link(module: ModuleType, candidate: type, material: Material, tell: Tell = nobody) -> Link:
+    """Run one link and return its record, whatever the candidate does.
+
+    Parameters
+    ----------
+    module : module with NAME and gather(candidate, material, evidence)
+    candidate : class
+    material : Material
+    tell : callable (what, done)
+    """
+    evidence = Evidence(lambda what, done: tell(f"{module.NAME}: {what}", done))
+    start = time.perf_counter()
+    verdict, sentence, trace = outcome(module, candidate, material, evidence)
+    return Link(
+        module.NAME,
+        verdict,
+        sentence,
+        tuple(evidence.differences),
+        time.perf_counter() - start,
+        evidence.details,
+        trace,
+    )
+
+
+def outcome(
+    module: ModuleType, candidate: type, material: Material, evidence: Evidence
+) -> tuple[Verdict, str, str]:
+    """Return verdict, sentence and traceback of a link.
+
+    Parameters
+    ----------
+    module, candidate, material, evidence
+        As in `run_link`.
+    """
+    try:
+        sentence = module.gather(candidate, material, evidence)
+        verdict = summary(evidence.differences)
+    except NotOffered as missing:
+        return Verdict.NOT_OFFERED, f"the candidate has no method {missing}", ""
+    except Untried as why:
+        return Verdict.NOT_TRIED, str(why), ""
+    except Refused as refused:
+        return Verdict.DIFFERENT, f"refused: {refused}", ""
+    except CandidateError as error:
+        return after_error(evidence), f"the candidate's own error: {error}", error.trace
+    except Unusable as error:
+        return after_error(evidence), str(error), ""
+    if verdict is not Verdict.DIFFERENT and evidence.verdict is not None:
+        verdict = evidence.verdict
+    return verdict, sentence, ""
+
+
+def after_error(evidence: Evidence) -> Verdict:
+    """Return the verdict of a link that broke off: what was found different stays so.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    """
+    return Verdict.ERROR if evidence.broken is None else Verdict.DIFFERENT
+
+
+def concluded(candidate: type, material: Material, links: Sequence[Link], device: str) -> Proof:
+    """Return the proof, with a diagnosis where it failed.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    links : sequence of Link
+    device : str
+    """
+    settings = {
+        "sizes": list(material.sizes),
+        "arithmetic": material.dtype,
+        "device": device,
+        "data": material.source,
+        "eta": material.eta,
+        "mini_batch_size": material.mini_batch_size,
+        "seed": material.seed,
+    }
+    proof = Proof(name_of(candidate), tuple(links), settings, material.notice)
+    broken = proof.first_broken
+    if broken is None or broken.verdict is not Verdict.DIFFERENT:
+        return proof
+    return replace(proof, diagnosis=diagnosed(candidate, material, broken))
+
+
+def diagnosed(candidate: type, material: Material, broken: Link) -> str:
+    """Return what is wrong with a candidate and what to change, in a sentence.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    broken : Link
+        The first broken link.
+    """
+    found: Any = importlib.import_module("compare.diagnosis").diagnose(candidate, material, broken)
+    return str(found.sentence)

@@ -1,0 +1,307 @@
+"""How two correct networks part: each trained freely from the same start, in the same order.
+
+Rounding makes them differ by about 1e-16 after a step. Where training is chaotic (eta 3.0) every
+further thousand steps multiplies that, until they are different networks of the same accuracy;
+where it is not (eta 0.5) they stay together. Both are measured and drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.difference import plain
+from compare.evidence import Evidence
+from compare.material import Material
+from compare.standard import Standard, named
+from compare.trial import Trial
+from compare.twins import reference_candidate
+from model.parameters import Parameters
+
+CALM = 0.5  # a learning rate at which training is not chaotic
+EVERY = 50  # steps between two measurements
+# Beyond the first no single step's rounding explains a difference; beyond the second they are two
+# networks. Between the two the curve is straight on a logarithmic axis.
+LEFT_ROUNDING = {"float64": 1e-12, "float32": 1e-4}
+PARTED = {"float64": 1e-3, "float32": 1e-1}
+NO_DIFFERENCE = 1e-17  # stands for 0 on a logarithmic axis: below the last bit
+
+
+def left_free(candidate: type, material: Material, evidence: Evidence) -> str:
+    """Train both freely, and say at which step they part and how fast.
+
+    At every measurement one further step of the candidate's own run is held against the
+    reference's from the same place: to part is allowed, a single wrong step is not.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    evidence : Evidence
+        Gets the differences of those steps, and under "free" what was measured.
+
+    Returns
+    -------
+    str
+        The finding in words.
+    """
+    runs = []
+    for k, eta in enumerate((material.eta, CALM)):
+        runs.append(run(candidate, material, eta, evidence, 0.9 + 0.05 * k))
+    evidence.details["free"] = {"parted": runs[0]["parted_at"] is not None, "runs": runs}
+    if material.divergence is not None:
+        draw(runs, material.divergence)
+        evidence.details["free"]["drawn"] = str(material.divergence)
+    return "; ".join(in_words(r) for r in runs)
+
+
+def run(
+    candidate: type, material: Material, eta: float, evidence: Evidence, done: float
+) -> dict[str, Any]:
+    """Train both freely with one learning rate and return the difference along the way.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    eta : float
+    evidence : Evidence
+    done : float
+        Of the link, before this run.
+    """
+    ours = reference_candidate(material.dtype)
+    net = ours(list(material.sizes), list(material.initial.weights), list(material.initial.biases))
+    trial = Trial(candidate, material.initial)
+    steps, gaps, before = [], [], None
+    for step in range(material.steps):
+        batch = material.mini_batch(step)
+        if before is not None or step % EVERY == 0:
+            before = Parameters(material.sizes, *trial.export())
+        net.update_mini_batch(*batch, eta)
+        trial.update_mini_batch(*batch, eta)
+        if before is not None:
+            weights, biases = trial.export()
+            steps.append(step + 1)
+            gaps.append(gap(net.export(), (weights, biases)))
+            check_step(before, batch, eta, (weights, biases), material, evidence, step)
+            before = None
+            evidence.tell(f"left free, eta {eta:g}", done + 0.05 * step / material.steps)
+    return described(eta, steps, gaps, material.dtype)
+
+
+def gap(first: Any, second: Any) -> float:
+    """Return the largest difference between two networks' parameters.
+
+    Parameters
+    ----------
+    first, second : pair (weights, biases)
+    """
+    pairs = zip([*first[0], *first[1]], [*second[0], *second[1]], strict=True)
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def check_step(
+    before: Parameters,
+    batch: Any,
+    eta: float,
+    after: Any,
+    material: Material,
+    evidence: Evidence,
+    step: int,
+) -> None:
+    """Hold one step of the candidate's own run against the reference's from the same place.
+
+    Parameters
+    ----------
+    before : Parameters
+    batch : tuple (x, y)
+    eta : float
+    after : pair (weights, biases)
+    material : Material
+    evidence : Evidence
+    step : int
+    """
+    expected = Standard(before, material.dtype).update(*batch, eta)
+    found = {**named("new_weights", after[0]), **named("new_biases", after[1])}
+    evidence.hold(expected, found, f"left free, eta {eta:g}, step {step:,}")
+
+
+def described(
+    eta: float, steps: list[int], gaps: list[float], dtype: str = "float64"
+) -> dict[str, Any]:
+    """Return what was measured of one run, and what it says.
+
+    Parameters
+    ----------
+    eta : float
+    steps : list of int
+        Steps taken before each measurement.
+    gaps : list of float
+        The largest difference of any weight or bias then.
+    dtype : str
+    """
+    left, parted = LEFT_ROUNDING[dtype], PARTED[dtype]
+    return {
+        "eta": eta,
+        "limits": [left, parted],
+        "steps": steps,
+        "differences": gaps,
+        "left_rounding_at": first_above(steps, gaps, left),
+        "parted_at": first_above(steps, gaps, parted),
+        "growth_per_1000_steps": growth(np.array(steps), np.array(gaps), left, parted),
+    }
+
+
+def first_above(steps: list[int], gaps: list[float], limit: float) -> int | None:
+    """Return the first step measured from which on the difference stays above a limit.
+
+    Parameters
+    ----------
+    steps : list of int
+    gaps : list of float
+    limit : float
+    """
+    found = None
+    for step, g in zip(reversed(steps), reversed(gaps), strict=True):
+        if g <= limit:
+            break
+        found = step
+    return found
+
+
+def growth(steps: NDArray[Any], gaps: NDArray[Any], low: float, high: float) -> float | None:
+    """Return the factor by which the difference grows in 1,000 steps, once it grows.
+
+    A straight line on the logarithmic axis, by least squares, from where the difference has left
+    rounding for good to where it is two networks'; None where that is never, or too short.
+
+    Parameters
+    ----------
+    steps : ndarray of int
+    gaps : ndarray of float
+    low, high : float
+        The range of differences between rounding and two networks.
+    """
+    above = np.flatnonzero(gaps > high)
+    end = above[0] if len(above) else len(gaps)
+    below = np.flatnonzero(gaps[:end] <= low)
+    start = below[-1] + 1 if len(below) else 0
+    if end - start < 4:
+        return None
+    line = np.polyfit(steps[start:end], np.log10(gaps[start:end]), 1)
+    return float(10 ** (1000 * line[0]))
+
+
+def in_words(run: dict[str, Any]) -> str:
+    """Return the finding of one run in words.
+
+    Parameters
+    ----------
+    run : dict
+        As `described` returns it.
+    """
+    steps, last = run["steps"][-1], run["differences"][-1]
+    if run["parted_at"] is None:
+        return f"left free with eta {run['eta']:g} they are {last:.1g} apart after {steps:,} steps"
+    rate = run["growth_per_1000_steps"]
+    fast = f", growing {rate:,.0f} times in 1,000 steps" if rate else ""
+    left = run["left_rounding_at"]
+    return (
+        f"left free with eta {run['eta']:g} they leave rounding at step {left:,}{fast}, and are two "
+        f"networks from step {run['parted_at']:,} on"
+    )
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> None:
+    """Draw the difference against the step, and write the data beside the picture as JSON.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As `described` returns them.
+    path : Path
+        A PNG. Its folder must exist.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path}: the folder does not exist; make it first: mkdir -p {path.parent}"
+        )
+    data = path.with_suffix(".json")
+    write(data, json.dumps(plain({"runs": runs}), indent=1).encode() + b"\n")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 4.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for run, colour in zip(runs, ("#b2182b", "#2166ac"), strict=True):
+        shown = np.maximum(run["differences"], NO_DIFFERENCE)
+        axes.semilogy(run["steps"], shown, color=colour, label=f"eta {run['eta']:g}")
+        axes.annotate(
+            f"eta {run['eta']:g}",
+            (run["steps"][-1], shown[-1]),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+        )
+    label_axes(axes, runs)
+    beside = path.with_name(f".{path.name}.tmp")
+    figure.savefig(beside, format="png", metadata={"Software": None})
+    os.replace(beside, path)
+
+
+def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
+    """Label the axes and say in the title what is seen.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    runs : list of dict
+    """
+    axes.set_xlabel("step (mini-batches of the first epoch)")
+    axes.set_ylabel("largest difference of any weight or bias")
+    for limit in runs[0]["limits"]:
+        axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
+    axes.grid(True, axis="y", color="0.92")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(0, runs[0]["steps"][-1] * 1.1)
+    axes.set_title(title(runs), fontsize="medium")
+
+
+def title(runs: list[dict[str, Any]]) -> str:
+    """Return what the picture shows, in a sentence.
+
+    Parameters
+    ----------
+    runs : list of dict
+    """
+    parted = [f"{r['eta']:g}" for r in runs if r["parted_at"] is not None]
+    stayed = [f"{r['eta']:g}" for r in runs if r["parted_at"] is None]
+    words = []
+    if parted:
+        words.append(f"with eta {' and '.join(parted)} two correct networks part")
+    if stayed:
+        words.append(f"with eta {' and '.join(stayed)} they stay together")
+    return ", ".join(words).capitalize()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+    """
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(content)
+    os.replace(beside, path)
