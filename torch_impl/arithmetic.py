@@ -24,6 +24,7 @@ INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
 LN2_UPPER = float.fromhex("0x1.62e42feep-1")
 LN2_LOWER = float.fromhex("0x1.a39ef35793c76p-33")
 LARGEST_EXPONENT = 40.0
+SIGMOID_ERROR = math.ldexp(1.0, -49)  # torch.sigmoid and the exact one differ by far less
 TAYLOR_COEFFICIENTS = torch.tensor(
     [1.0 / math.factorial(j) for j in range(13, -1, -1)], dtype=torch.float64
 ).unbind()  # tensors of no axes: on the CPU they cost less than Python's numbers
@@ -273,7 +274,7 @@ class RoundedSigmoid(torch.autograd.Function):
         z : tensor (m, n)
         arithmetic : FixedPoint
         """
-        a = on_grid(exact_sigmoid(z), arithmetic.parameter_scale)
+        a = rounded_sigmoid(z, arithmetic.parameter_scale)
         ctx.save_for_backward(a)
         ctx.arithmetic = arithmetic
         return a
@@ -367,6 +368,27 @@ def on_grid(v: Tensor, scale: float) -> Tensor:
         A power of two, so that both multiplications are exact.
     """
     return v.mul_(scale).round_().mul_(1.0 / scale)
+
+
+def rounded_sigmoid(z: Tensor, scale: float) -> Tensor:
+    """Return `exact_sigmoid` rounded to the grid, on the CPU by way of the platform's own sigmoid.
+
+    Only where that lies too near a tie for its error to be harmless, the exact one is computed. On
+    a GPU it always is: to look would be to wait for the device.
+
+    Parameters
+    ----------
+    z : tensor of any shape
+    scale : float
+        The grid has multiples of 1 / scale.
+    """
+    if z.device.type != "cpu":
+        return on_grid(exact_sigmoid(z), scale)
+    scaled = torch.sigmoid(z).mul_(scale)
+    a = scaled.round()
+    if scaled.sub_(a).abs_().max().item() > 0.5 - SIGMOID_ERROR * scale:
+        a = exact_sigmoid(z).mul_(scale).round_()
+    return a.mul_(1.0 / scale)
 
 
 def exact_sigmoid(z: Tensor) -> Tensor:
