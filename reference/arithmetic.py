@@ -186,28 +186,12 @@ class FixedPoint(Float64):
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
         """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
 
-        The platform's tanh is fast but not the same everywhere. It decides the rounding only where
-        its error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
-
         Parameters
         ----------
         z : ndarray of any shape
             Weighted inputs.
-
-        Source
-        ------
-        Ziv, Fast evaluation of elementary mathematical functions with correctly rounded last bit,
-        ACM TOMS 17, 1991 (the rounding test).
         """
-        scale = self.parameter_scale
-        scaled = super().sigmoid(z)
-        scaled *= scale
-        a = np.rint(scaled)
-        scaled -= a
-        if np.abs(scaled, out=scaled).max() > 0.5 - FAST_SIGMOID_ERROR * scale:
-            a = np.rint(exact_sigmoid(z) * scale)
-        a *= 1.0 / scale
-        return a
+        return rounded_sigmoid(z, self.parameter_scale)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
         """Return delta as this arithmetic keeps it.
@@ -346,6 +330,33 @@ def on_grid(v: np.ndarray, scale: float) -> np.ndarray:
     np.rint(v, out=v)
     v *= 1.0 / scale
     return v
+
+
+def rounded_sigmoid(z: np.ndarray, scale: float) -> np.ndarray:
+    """Return `exact_sigmoid` rounded to the grid.
+
+    The platform's tanh is fast but not the same everywhere. It decides the rounding only where its
+    error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
+
+    Parameters
+    ----------
+    z : ndarray of any shape
+    scale : float
+        The grid has multiples of 1 / scale.
+
+    Source
+    ------
+    Ziv, Fast evaluation of elementary mathematical functions with correctly rounded last bit,
+    ACM TOMS 17, 1991 (the rounding test).
+    """
+    scaled = Float64().sigmoid(z)
+    scaled *= scale
+    a: np.ndarray = np.rint(scaled)
+    scaled -= a
+    if np.abs(scaled, out=scaled).max() > 0.5 - FAST_SIGMOID_ERROR * scale:
+        a = np.rint(exact_sigmoid(z) * scale)
+    a *= 1.0 / scale
+    return a
 
 
 def exact_sigmoid(z: np.ndarray) -> np.ndarray:

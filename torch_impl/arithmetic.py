@@ -371,10 +371,10 @@ def on_grid(v: Tensor, scale: float) -> Tensor:
 
 
 def rounded_sigmoid(z: Tensor, scale: float) -> Tensor:
-    """Return `exact_sigmoid` rounded to the grid, on the CPU by way of the platform's own sigmoid.
+    """Return `exact_sigmoid` rounded to the grid.
 
-    Only where that lies too near a tie for its error to be harmless, the exact one is computed. On
-    a GPU it always is: to look would be to wait for the device.
+    On the CPU by way of the platform's own sigmoid, wherever that does not lie so near a tie that
+    its error could matter. On a GPU the exact one always: to look would be to wait for the device.
 
     Parameters
     ----------
