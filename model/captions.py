@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
 from model.findings import ONE_POINT, fires_for, headline, role_counts
 from model.records import NeuronRecord, NeuronRecords, RankedInputs
+from model.roles import ANTI_CLASS
 
 #: Pixels along the side of an image.
 SIDE = 28
@@ -68,9 +70,13 @@ def title(record: NeuronRecord) -> str:
 
 def digits(record: NeuronRecord) -> str:
     """The digits of a role, short: "4 6", "not 4" for an anti-class neuron, "-" for an idle one."""
-    if record.role.kind == "anti-class":
-        return "not " + " ".join(map(str, record.role.digits))
-    return " ".join(map(str, record.role.digits)) or "-"
+    if record.role.kind == ANTI_CLASS:
+        return "not " + _spaced(record.role.digits)
+    shown = np.flatnonzero(~np.isnan(record.responds_to.firing_rate)).tolist()
+    others = [digit for digit in shown if digit not in record.role.digits]
+    if len(shown) == 10 and 0 < len(others) <= 3:
+        return "all but " + _spaced(others)
+    return _spaced(record.role.digits) or "-"
 
 
 def layer(records: NeuronRecords) -> str:
@@ -79,6 +85,12 @@ def layer(records: NeuronRecords) -> str:
     if len(records.sizes) > 3:
         return f"the first of the {len(records.sizes) - 2} hidden layers of a {sizes} network"
     return f"the hidden layer of a {sizes} network"
+
+
+def page_title(records: NeuronRecords) -> str:
+    """What a page about all neurons is about."""
+    neurons = len(records.neurons)
+    return f"What {neurons} hidden neurons do" if neurons > 1 else "What one hidden neuron does"
 
 
 def roles_title(records: NeuronRecords) -> str:
@@ -140,10 +152,12 @@ def answers_title(records: NeuronRecords) -> str:
     if not costly:
         return "What the neurons respond to, push towards and are needed for"
     away = sum(not fires(r, r.needed_for.most_needed_digit) for r in costly if r.needed_for)
-    return (
-        f"Of the {len(costly)} selective neurons that some digit needs, "
-        f"{away} are needed most for a digit that they do not fire for"
-    )
+    what = "needed most for a digit that it does not fire for"
+    if len(costly) == 1:
+        return f"Neuron {costly[0].number} is{'' if away else ' not'} {what}"
+    what = what.replace("it does", "they do")
+    verb = "is" if away == 1 else "are"
+    return f"Of the {len(costly)} selective neurons that some digit needs, {away} {verb} {what}"
 
 
 def weights_caption(record: NeuronRecord) -> str:
@@ -310,6 +324,10 @@ def fires(record: NeuronRecord, digit: int) -> bool:
 def _loses_a_point(record: NeuronRecord) -> bool:
     needed = record.needed_for
     return needed is not None and needed.recall_lost[needed.most_needed_digit] >= ONE_POINT
+
+
+def _spaced(numbers: Iterable[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def _cut(text: str, width: int) -> str:

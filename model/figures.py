@@ -31,8 +31,8 @@ from model.canvas import (
 from model.findings import role_order
 from model.records import SATURATED_Z, FloatArray, NeuronRecord, NeuronRecords
 
-#: Rows of a matrix above which its cells carry no numbers.
-MOST_NUMBERED_ROWS = 60
+#: Rows and columns of a matrix above which its cells carry no numbers.
+MOST_NUMBERED_ROWS, MOST_NUMBERED_COLUMNS = 60, 15
 #: Inches to the left of a matrix at which the roles stand.
 ROLE_INDENT = 2.1
 
@@ -118,6 +118,7 @@ def draw_output_weights(axes: Axes, record: NeuronRecord, records: NeuronRecords
     else:
         axes.set_ylabel("weight")
         axes.set_xlabel("neuron of the next layer")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(captions.pushes_title(record))
 
 
@@ -162,8 +163,7 @@ def draw_pushes(axes: Axes, records: NeuronRecords, labels: bool = True) -> None
     _draw_matrix(axes, weights, DIVERGING, Normalize(-largest, largest))
     axes.set_title("pushes to (red), away from (blue):\noutput weight")
     if not records.neurons[0].pushes_towards.to_digits:
-        axes.set_title("excites (red), inhibits (blue):\nweight into the next layer")
-        axes.set_xlabel("neuron of the next layer")
+        axes.set_title("excites (red), inhibits (blue):\nneurons of the next layer")
     _label_neurons(axes, records, labels)
 
 
@@ -184,7 +184,7 @@ def draw_losses(axes: Axes, records: NeuronRecords, labels: bool = True) -> None
 
 
 @house_style()
-def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int) -> None:
+def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
     """Draw the accuracy after each epoch of a run.
 
     Parameters
@@ -193,13 +193,15 @@ def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int) -> None:
         Number of images recognised after each epoch.
     examples
         Out of how many.
+    split
+        Of which images: "validation", for example.
     """
     epochs = np.arange(1, len(correct) + 1)
     shares = 100 * np.array(correct) / examples
     axes.plot(epochs, shares, "o-", color=INHIBITS, ms=3, lw=1.2)
     axes.grid(axis="y", lw=0.4, color="#d0d4d9")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"% recognised of {examples:,}")
+    axes.set_ylabel(f"% of {examples:,} {split} images".replace("  ", " "))
     axes.set_title(captions.accuracy_title(list(correct), examples))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -246,13 +248,12 @@ def _draw_matrix(
 ) -> None:
     """Draw a row for each neuron and a column for each digit, with the numbers in the cells."""
     image = axes.imshow(cells, cmap=colours, norm=norm, aspect="auto")
-    axes.set_xticks(range(cells.shape[1]))
+    axes.set_xticks(range(0, cells.shape[1], 1 if cells.shape[1] <= MOST_NUMBERED_COLUMNS else 10))
     axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=0.4)
-    if len(cells) > MOST_NUMBERED_ROWS:
+    if len(cells) > MOST_NUMBERED_ROWS or cells.shape[1] > MOST_NUMBERED_COLUMNS:
         return
     for (row, column), value in np.ndenumerate(cells):
         if np.isnan(value):

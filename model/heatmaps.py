@@ -166,7 +166,7 @@ def draw_weight_grid(figure: Figure | SubFigure, records: NeuronRecords, note: s
     limit = weights_limit(records)
     how = f"Weights into each neuron of {captions.layer(records)}, pixel by pixel"
     top = write_title(figure, captions.weights_title(records), _reading(how, values, limit))
-    _draw_grid(figure, records, values, limit, "weight", note, top)
+    _draw_grid(figure, records, values, limit, "weight", note, top + 0.1)
 
 
 @house_style()
@@ -176,7 +176,7 @@ def draw_change_grid(figure: Figure | SubFigure, records: NeuronRecords, note: s
     limit = change_limit(records)
     how = f"Weights minus initial weights, for each neuron of {captions.layer(records)}"
     top = write_title(figure, captions.change_title(records), _reading(how, values, limit))
-    _draw_grid(figure, records, values, limit, "change", note, top)
+    _draw_grid(figure, records, values, limit, "change", note, top + 0.1)
 
 
 @house_style()
@@ -259,10 +259,12 @@ def _write_caption(axes: Axes, record: NeuronRecord, width: float, detailed: boo
     if not detailed:
         axes.set_title(f"{record.number}", size=7.5, pad=2)
         return
-    axes.set_title(captions.short_name(record), size=9, pad=13)
+    axes.set_title(captions.short_name(record), size=9, pad=14)
     fires = wrapped(captions.grid_caption(record), width, 7.5).splitlines()
     told = fires[0] + ("…" if len(fires) > 1 else "")
-    axes.text(0, 1.02, told, transform=axes.transAxes, size=7.5, color=FAINT, va="bottom")
+    axes.annotate(
+        told, (0, 1), (0, 3), "axes fraction", "offset points", size=7.5, color=FAINT, va="bottom"
+    )
 
 
 def _draw_legend(figure: Figure | SubFigure, records: NeuronRecords) -> None:

@@ -5,13 +5,22 @@ Places are in inches from the top left corner of the page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure, SubFigure
 
 from model import captions, figures, heatmaps
-from model.canvas import FAINT, box, house_style, inches, wrapped, write_footer, write_title
+from model.canvas import (
+    FAINT,
+    box,
+    house_style,
+    inches,
+    new_figure,
+    wrapped,
+    write_footer,
+    write_title,
+)
 from model.findings import story
 from model.records import FloatArray, NeuronRecord, NeuronRecords
 
@@ -36,6 +45,15 @@ class NeuronImages:
     highest: FloatArray
     nearest_zero: FloatArray
     lowest: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure, the name of its file, and what it shows in a sentence."""
+
+    file: str
+    caption: str
+    figure: Figure
 
 
 @house_style()
@@ -137,7 +155,7 @@ def matrix_inches(neurons: int) -> tuple[float, float]:
 def draw_run(
     figure: Figure | SubFigure,
     records: NeuronRecords,
-    correct: Sequence[int] | None,
+    correct: Sequence[int],
     examples: int,
     note: str = "",
 ) -> None:
@@ -146,18 +164,107 @@ def draw_run(
     Parameters
     ----------
     correct
-        Images recognised after each epoch; None where the file does not say.
+        Validation images recognised after each epoch; empty where that is not known.
     examples
         Out of how many.
     """
-    write_title(figure, captions.confusion_title(records), "Bold: read rightly.")
+    write_title(figure, captions.confusion_title(records), "On the diagonal: read rightly.")
     if correct:
-        figures.draw_accuracy(figure.add_axes(box(figure, 0.7, 1.05, 3.6, 2.9)), correct, examples)
+        figures.draw_accuracy(
+            figure.add_axes(box(figure, 0.7, 1.05, 3.6, 2.9)), correct, examples, "validation"
+        )
     axes = figure.add_axes(box(figure, 5.3, 1.05, 4.0, 2.9))
     figures.draw_confusion(axes, records)
     axes.set_aspect("auto")
     axes.set_title("confusion: images of each digit, as they are read")
     write_footer(figure, note)
+
+
+def sheet(record: NeuronRecord, records: NeuronRecords, images: NeuronImages, note: str) -> Picture:
+    """One neuron's page."""
+    figure = new_figure(*PAGE)
+    draw_sheet(figure, record, records, images, note)
+    return Picture(f"neuron-{record.number:02d}.png", captions.title(record) + ".", figure)
+
+
+def activations(
+    record: NeuronRecord, records: NeuronRecords, images: NeuronImages, note: str
+) -> Picture:
+    """One neuron's activations."""
+    figure = new_figure(*ACTIVATIONS)
+    draw_activations(figure, record, records, images.highest, note)
+    return Picture(f"activations-{record.number:02d}.png", captions.title(record) + ".", figure)
+
+
+def weight_pictures(records: NeuronRecords, note: str) -> Iterator[Picture]:
+    """The heatmaps of all neurons: the weights, and what training changed."""
+    size = heatmaps.grid_inches(len(records.neurons))
+    figure = new_figure(*size)
+    heatmaps.draw_weight_grid(figure, records, note)
+    yield Picture("weights.png", captions.weights_title(records) + ".", figure)
+    figure = new_figure(*size)
+    heatmaps.draw_change_grid(figure, records, note)
+    yield Picture("change.png", captions.change_title(records) + ".", figure)
+
+
+def layer_pictures(
+    records: NeuronRecords, correct: Sequence[int], examples: int, note: str
+) -> Iterator[Picture]:
+    """All that shows the layer as a whole, and the run.
+
+    Parameters
+    ----------
+    correct, examples
+        Of the run, as for `draw_run`.
+    """
+    yield from weight_pictures(records, note)
+    figure = new_figure(*answers_inches(len(records.neurons)))
+    draw_three_answers(figure, records, note)
+    yield Picture("answers.png", captions.answers_title(records) + ".", figure)
+    figure = new_figure(*matrix_inches(len(records.neurons)))
+    draw_firing_matrix(figure, records, note)
+    yield Picture("firing-rates.png", captions.roles_title(records) + ".", figure)
+    figure = new_figure(*RUN)
+    draw_run(figure, records, correct, examples, note)
+    yield Picture("run.png", captions.confusion_title(records) + ".", figure)
+
+
+@house_style()
+def text_page(title: str, parts: Sequence[tuple[str, Sequence[str]]], note: str) -> Figure:
+    """Set headings and sentences on a page of the size PAGE."""
+    figure = new_figure(*PAGE)
+    across, down = inches(figure)
+    top = write_title(figure, title) + 0.15
+    for heading, sentences in parts:
+        figure.text(0.2 / across, 1 - top / down, heading, size=10, weight="bold", va="top")
+        top += 0.22
+        for sentence in sentences:
+            lines = wrapped(sentence, across - 0.6, 9)
+            figure.text(0.3 / across, 1 - top / down, lines, size=9, va="top", linespacing=1.25)
+            top += 0.165 * len(lines.splitlines()) + 0.045
+        top += 0.12
+    write_footer(figure, note)
+    return figure
+
+
+@house_style()
+def table_page(title: str, lines: Sequence[str], note: str) -> Figure:
+    """Set lines of a table on a page, as long as the table."""
+    figure = new_figure(PAGE[0], max(PAGE[1], 1.2 + 0.19 * len(lines)))
+    across, down = inches(figure)
+    top = write_title(figure, title) + 0.15
+    told = "\n".join(lines)
+    figure.text(
+        0.2 / across,
+        1 - top / down,
+        told,
+        size=9,
+        va="top",
+        family="DejaVu Sans Mono",
+        linespacing=1.4,
+    )
+    write_footer(figure, note)
+    return figure
 
 
 def _draw_pixels(figure: Figure | SubFigure, record: NeuronRecord, records: NeuronRecords) -> None:
