@@ -10,7 +10,7 @@ initial weights, forward, gradients, update, training, predictions, figures. Eac
 this package.
 """
 
-# Nothing heavy is imported here: `__main__` must be able to set the number of threads before NumPy starts.
+# Nothing heavy is imported here: `__main__` sets the number of threads before NumPy starts.
 
 from __future__ import annotations
 

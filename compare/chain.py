@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from compare import data, forward, gradients, initial_weights, predictions, training, update
 from compare.candidates import check_offer, declared_dtype, find_candidate, name_of
@@ -20,9 +20,29 @@ from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic
 from compare.trial import CandidateError, NotOffered, Trial
 from compare.twins import torch_candidate
 from model.mnist_files import MnistFiles, find_mnist
+from model.parameters import Parameters, check_sizes
 
 SIZES = (PIXELS, 20, DIGITS)
-LINKS: tuple[ModuleType, ...] = (
+
+
+class _ReferenceLink:
+    """Link "reference": whoever is held against it should know that it is proved too."""
+
+    NAME = "reference"
+
+    @staticmethod
+    def gather(candidate: type, material: Material, evidence: Evidence) -> str:
+        """Return what `compare.reference_proof` finds, in words."""
+        try:
+            found = importlib.import_module("compare.reference_proof").prove_reference()
+        except ImportError as error:
+            raise Untried(f"the witness in many digits is missing: {error}") from error
+        evidence.differences += found.differences
+        return str(found.sentence)
+
+
+LINKS: tuple[Any, ...] = (
+    _ReferenceLink,
     data,
     initial_weights,
     forward,
@@ -42,9 +62,10 @@ def prove(
     candidate: type | str | None = None,
     *,
     device: str = "cpu",
-    arithmetic: str = "float64",
+    arithmetic: str | None = None,
     sizes: Sequence[int] = SIZES,
     data: str | Path | None = None,
+    model: str | Path | None = None,
     quick: bool = True,
     epochs: int | None = None,
     seed: int = 0,
@@ -61,13 +82,16 @@ def prove(
     candidate : class or str, optional
         See `compare.candidates`; "package.module:Class" names one. Without it: torch_impl's
         network.
-    device, arithmetic : str
-        Of torch_impl's network: cpu or cuda; float64, float32 or fixed-point. A candidate of one's
-        own declares its precision itself.
+    device : str
+        Of torch_impl's network: cpu or cuda.
+    arithmetic : str, optional
+        float64, float32 or fixed-point; by default what the candidate declares.
     sizes : sequence of int
         Other than 784 first and 10 last, random images take the place of MNIST.
     data : str or Path, optional
         A folder with MNIST's files, or "synthetic"; searched for where it is not given.
+    model : str or Path, optional
+        A parameter file in place of the trained network; `sizes` are its own.
     quick : bool
         A few hundred steps of training in place of 5,000, and a part of a fixed-point epoch.
     epochs : int, optional
@@ -97,10 +121,15 @@ def prove(
     OSError, ValueError
         The data or a parameter file are missing or damaged.
     """
+    sizes = check_sizes(list(sizes))
     candidate = chosen(candidate, arithmetic, device)
     check_offer(candidate)
     if material is None:
+        trained = None if model is None else Parameters.load(model)
+        sizes = sizes if trained is None else trained.sizes
         material = gathered(sizes, data, quick, epochs, seed, divergence)
+        if trained is not None:
+            material = replace(material, starts={**material.starts, "trained": trained})
     material = material.for_dtype(declared_dtype(candidate))
     buildable(candidate, material)
     found = []
@@ -111,18 +140,29 @@ def prove(
     return concluded(candidate, material, found, device)
 
 
-def chosen(candidate: type | str | None, arithmetic: str, device: str) -> type:
+def chosen(candidate: type | str | None, arithmetic: str | None, device: str) -> type:
     """Return the candidate as a class.
 
     Parameters
     ----------
     candidate : class, str or None
-    arithmetic, device : str
+    arithmetic : str, optional
+        By default what the candidate declares.
+    device : str
         Of torch_impl's network, where that is the candidate.
     """
     if candidate is None:
-        return torch_candidate(arithmetic, device)
-    return find_candidate(candidate) if isinstance(candidate, str) else candidate
+        return torch_candidate(arithmetic or "float64", device)
+    found = find_candidate(candidate) if isinstance(candidate, str) else candidate
+    if arithmetic in (None, declared_dtype(found)):
+        return found
+    make = getattr(found, "with_arithmetic", None)
+    if not callable(make):
+        raise Unusable(
+            f"--arithmetic: {name_of(found)} computes in {declared_dtype(found)} and does not "
+            f"offer with_arithmetic({arithmetic!r})"
+        )
+    return cast(type, make(arithmetic))
 
 
 def gathered(
@@ -140,20 +180,20 @@ def gathered(
     sizes, data, quick, epochs, seed, divergence
         As in `prove`.
     """
-    steps = QUICK_STEPS if quick else FULL_STEPS
-    chaos = {"steps": steps, "divergence": divergence}
+    chaos: dict[str, Any] = {"steps": QUICK_STEPS if quick else FULL_STEPS}
+    chaos |= {"free_steps": chaos["steps"] * 3 // 2, "divergence": divergence}
     if (sizes[0], sizes[-1]) != (PIXELS, DIGITS):
         if data is not None:
             raise Unusable(
-                f"--data has images of {PIXELS} pixels and {DIGITS} digits, which a network of sizes "
-                f"{list(sizes)} does not take: leave it out, and random images are drawn"
+                f"--data has images of {PIXELS} pixels and {DIGITS} digits, and sizes "
+                f"{list(sizes)} do not take them: leave it out, and random images are drawn"
             )
         examples = 500 if quick else 5000
         chaos |= {"epochs": 1 if epochs is None else epochs}
         return synthetic_material(sizes, seed, examples, tests=200, **chaos)
     files = find_mnist(data)
     found = mnist_material(files.folder, sizes, files.notice, described(files), seed)
-    found = replace(found, **chaos)  # type: ignore[arg-type]
+    found = replace(found, **chaos)
     if not quick or epochs is not None:
         return replace(found, epochs=FULL_EPOCHS if epochs is None else epochs)
     part = slice(0, QUICK_EXAMPLES)
@@ -184,7 +224,7 @@ def buildable(candidate: type, material: Material) -> None:
         return  # the links report these, each as its own
 
 
-def chosen_links(names: Sequence[str] | None) -> list[ModuleType]:
+def chosen_links(names: Sequence[str] | None) -> list[Any]:
     """Return the modules of the chain, or of the links named.
 
     Parameters
@@ -205,7 +245,7 @@ def later_links() -> list[ModuleType]:
     return [importlib.import_module(f"compare.{name}") for name in there]
 
 
-def run_link(module: ModuleType, candidate: type, material: Material, tell: Tell = nobody) -> Link:
+def run_link(module: Any, candidate: type, material: Material, tell: Tell = nobody) -> Link:
     """Run one link and return its record, whatever the candidate does.
 
     Parameters
@@ -230,7 +270,7 @@ def run_link(module: ModuleType, candidate: type, material: Material, tell: Tell
 
 
 def outcome(
-    module: ModuleType, candidate: type, material: Material, evidence: Evidence
+    module: Any, candidate: type, material: Material, evidence: Evidence
 ) -> tuple[Verdict, str, str]:
     """Return verdict, sentence and traceback of a link.
 
@@ -290,6 +330,8 @@ def concluded(candidate: type, material: Material, links: Sequence[Link], device
     broken = proof.first_broken
     if broken is None or broken.verdict is not Verdict.DIFFERENT:
         return proof
+    if broken.name == _ReferenceLink.NAME:
+        return replace(proof, diagnosis="the reference itself is wrong: mend reference/network.py")
     return replace(proof, diagnosis=diagnosed(candidate, material, broken))
 
 

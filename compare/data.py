@@ -17,6 +17,7 @@ from compare.trial import NotOffered, Trial
 from model import mnist_files
 
 NAME = "data"
+BLOCK = 1000
 PARTS = ("training", "validation", "test")
 Pairs = dict[str, NDArray[Any]]
 
@@ -43,7 +44,7 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     trial = Trial(candidate, material.initial)
     if not trial.offers("load_data"):
         raise NotOffered("load_data")
-    ours = by_name(reference.mnist_loader.load_data(material.folder))
+    ours = by_name(material.loaded or reference.mnist_loader.load_data(material.folder))
     theirs = by_name(trial.load_data(material.folder))
     evidence.tell("loaded", 0.5)
     if not mnist_files.is_pickle(material.folder):
@@ -73,8 +74,8 @@ def by_name(parts: Any) -> Pairs:
     """
     if not isinstance(parts, tuple | list) or len(parts) != len(PARTS):
         raise Unusable(
-            "load_data: expected (training, validation, test), a pair (images, labels) each, received "
-            f"{type(parts).__name__}"
+            "load_data: expected (training, validation, test), a pair (images, labels) each, "
+            f"received {type(parts).__name__}"
         )
     found = {}
     for part, pair in zip(PARTS, parts, strict=True):
@@ -107,7 +108,7 @@ def numbers(name: str, values: Any) -> NDArray[Any]:
 
 
 def from_bytes(folder: Path) -> Pairs:
-    """Return what the four IDX files hold, read with nothing but their specified layout.
+    """Return the bytes of the four IDX files, read with nothing but their specified layout.
 
     An image file is 16 bytes of header and then a byte for each pixel; a label file is 8 bytes of
     header and then a byte for each label.
@@ -126,17 +127,14 @@ def from_bytes(folder: Path) -> Pairs:
     )
     count = len(labels) - 8
     first = count - count // 6
-    pixels = (images[16:].reshape(count, -1) / np.float32(256)).astype(np.float32)
-    test_pixels = (test_images[16:].reshape(len(test_labels) - 8, -1) / np.float32(256)).astype(
-        np.float32
-    )
+    pixels = images[16:].reshape(count, -1)
     labels = labels[8:]
     return {
         "training images": pixels[:first],
         "training labels": labels[:first],
         "validation images": pixels[first:],
         "validation labels": labels[first:],
-        "test images": test_pixels,
+        "test images": test_images[16:].reshape(len(test_labels) - 8, -1),
         "test labels": test_labels[8:],
     }
 
@@ -178,13 +176,39 @@ def measure_exactly(
         raise Refused(f"{name}: no examples, which proves nothing")
     if not expected.any() and len(expected) > 1:
         raise Refused(f"{name}: all zeros, which proves nothing")
-    unequal = candidate != expected
-    rows = np.flatnonzero(unequal.reshape(len(unequal), -1).any(axis=1))
+    rows = unequal_rows(candidate, expected)
     some = rows if len(rows) else np.arange(1)
-    a, b = (v[some].astype(np.float64) for v in (candidate, expected))
+    a, b = (as_pixels(v[some]).astype(np.float64) for v in (candidate, expected))
     found = measure(name, a, b, 0.0, case, values=np.ones_like(b))
     index = (int(some[found.index[0]]), *found.index[1:])
     return Difference(**{**vars(found), "index": index, "entries": int(expected.size)})
+
+
+def unequal_rows(candidate: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the examples that differ, compared a block at a time, which stays in the cache.
+
+    Parameters
+    ----------
+    candidate, expected : ndarray (N, ...) of one shape
+    """
+    found = []
+    for start in range(0, len(expected), BLOCK):
+        block = slice(start, start + BLOCK)
+        unequal = as_pixels(candidate[block]) != as_pixels(expected[block])
+        found.append(start + np.flatnonzero(unequal.reshape(len(unequal), -1).any(axis=1)))
+    return np.concatenate(found)
+
+
+def as_pixels(values: NDArray[Any]) -> NDArray[Any]:
+    """Return images as pixels in [0, 1), where they are bytes; labels as they are.
+
+    Parameters
+    ----------
+    values : ndarray (N, 784) or (N,)
+    """
+    if values.ndim == 2 and values.dtype == np.uint8:
+        return values / np.float32(256)
+    return values
 
 
 def sentence(evidence: Evidence, material: Material) -> str:

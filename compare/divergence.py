@@ -7,21 +7,21 @@ where it is not (eta 0.5) they stay together. Both are measured and drawn.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.difference import plain
-from compare.evidence import Evidence
+from compare.difference import Difference, plain
+from compare.evidence import Evidence, keep_worst
 from compare.material import Material
-from compare.standard import Standard, named
+from compare.report import write
+from compare.standard import Standard, after_step
 from compare.trial import Trial
 from compare.twins import reference_candidate
-from model.parameters import Parameters
 
 CALM = 0.5  # a learning rate at which training is not chaotic
 EVERY = 50  # steps between two measurements
@@ -71,64 +71,61 @@ def run(
     material : Material
     eta : float
     evidence : Evidence
+        Gets the worst difference of each tensor in the steps that were measured.
     done : float
         Of the link, before this run.
     """
-    ours = reference_candidate(material.dtype)
-    net = ours(list(material.sizes), list(material.initial.weights), list(material.initial.biases))
-    trial = Trial(candidate, material.initial)
-    steps, gaps, before = [], [], None
-    for step in range(material.steps):
-        batch = material.mini_batch(step)
-        if before is not None or step % EVERY == 0:
-            before = Parameters(material.sizes, *trial.export())
-        net.update_mini_batch(*batch, eta)
-        trial.update_mini_batch(*batch, eta)
-        if before is not None:
-            weights, biases = trial.export()
-            steps.append(step + 1)
-            gaps.append(gap(net.export(), (weights, biases)))
-            check_step(before, batch, eta, (weights, biases), material, evidence, step)
-            before = None
-            evidence.tell(f"left free, eta {eta:g}", done + 0.05 * step / material.steps)
-    return described(eta, steps, gaps, material.dtype)
+    pair = Pair(candidate, material, eta)
+    steps: list[int] = []
+    gaps: list[float] = []
+    worst: dict[str, Difference] = {}
+    for step in range(material.free_steps):
+        if step % EVERY and step != material.free_steps - 1:
+            pair.step(step)
+            continue
+        keep_worst(worst, pair.measured_step(step))
+        steps.append(step + 1)
+        gaps.append(pair.gap())
+        evidence.tell(f"left free, eta {eta:g}", done + 0.05 * step / material.free_steps)
+    evidence.differences += worst.values()
+    per_epoch = len(material.images) // material.mini_batch_size
+    return {**described(eta, steps, gaps, material.dtype), "steps_in_an_epoch": per_epoch}
 
 
-def gap(first: Any, second: Any) -> float:
-    """Return the largest difference between two networks' parameters.
+class Pair:
+    """The reference and a candidate, each on its own run from the same start.
 
     Parameters
     ----------
-    first, second : pair (weights, biases)
-    """
-    pairs = zip([*first[0], *first[1]], [*second[0], *second[1]], strict=True)
-    return max(float(np.abs(a - b).max()) for a, b in pairs)
-
-
-def check_step(
-    before: Parameters,
-    batch: Any,
-    eta: float,
-    after: Any,
-    material: Material,
-    evidence: Evidence,
-    step: int,
-) -> None:
-    """Hold one step of the candidate's own run against the reference's from the same place.
-
-    Parameters
-    ----------
-    before : Parameters
-    batch : tuple (x, y)
-    eta : float
-    after : pair (weights, biases)
+    candidate : class
     material : Material
-    evidence : Evidence
-    step : int
+    eta : float
     """
-    expected = Standard(before, material.dtype).update(*batch, eta)
-    found = {**named("new_weights", after[0]), **named("new_biases", after[1])}
-    evidence.hold(expected, found, f"left free, eta {eta:g}, step {step:,}")
+
+    def __init__(self, candidate: type, material: Material, eta: float) -> None:
+        self.material, self.eta = material, eta
+        self.reference = Trial(reference_candidate(material.dtype), material.initial)
+        self.candidate = Trial(candidate, material.initial)
+
+    def step(self, step: int) -> None:
+        """Take a step with both."""
+        for trial in (self.reference, self.candidate):
+            trial.update_mini_batch(*self.material.mini_batch(step), self.eta)
+
+    def measured_step(self, step: int) -> list[Difference]:
+        """Take a step with both, and hold the candidate's against the reference's from there."""
+        before = self.candidate.parameters()
+        batch = self.material.mini_batch(step)
+        expected = Standard(before, self.material.dtype).update(*batch, self.eta)
+        self.step(step)
+        found = after_step(*self.candidate.export())
+        case = f"left free, eta {self.eta:g}, step {step:,}"
+        return [e.measure(found[name], case) for name, e in expected.items()]
+
+    def gap(self) -> float:
+        """Return the largest difference of any weight or bias."""
+        ours, theirs = (after_step(*t.export()) for t in (self.reference, self.candidate))
+        return max(float(np.abs(ours[name] - theirs[name]).max()) for name in ours)
 
 
 def described(
@@ -212,8 +209,8 @@ def in_words(run: dict[str, Any]) -> str:
     fast = f", growing {rate:,.0f} times in 1,000 steps" if rate else ""
     left = run["left_rounding_at"]
     return (
-        f"left free with eta {run['eta']:g} they leave rounding at step {left:,}{fast}, and are two "
-        f"networks from step {run['parted_at']:,} on"
+        f"left free with eta {run['eta']:g} they leave rounding at step {left:,}{fast}, and are "
+        f"two networks from step {run['parted_at']:,} on"
     )
 
 
@@ -232,12 +229,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     OSError
         It cannot be written.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"{path}: the folder does not exist; make it first: mkdir -p {path.parent}"
-        )
-    data = path.with_suffix(".json")
-    write(data, json.dumps(plain({"runs": runs}), indent=1).encode() + b"\n")
+    write(path.with_suffix(".json"), json.dumps(plain({"runs": runs}), indent=1).encode() + b"\n")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 4.5), dpi=120, layout="constrained")
@@ -254,9 +246,9 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
             va="center",
         )
     label_axes(axes, runs)
-    beside = path.with_name(f".{path.name}.tmp")
-    figure.savefig(beside, format="png", metadata={"Software": None})
-    os.replace(beside, path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    write(path, picture.getvalue())
 
 
 def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
@@ -267,10 +259,12 @@ def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
     axes : matplotlib Axes
     runs : list of dict
     """
-    axes.set_xlabel("step (mini-batches of the first epoch)")
+    axes.set_xlabel(f"step ({runs[0]['steps_in_an_epoch']:,} in an epoch)")
     axes.set_ylabel("largest difference of any weight or bias")
-    for limit in runs[0]["limits"]:
+    words = ("rounding explains what lies below", "two different networks above")
+    for limit, text in zip(runs[0]["limits"], words, strict=True):
         axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
+        axes.annotate(text, (0, limit), xytext=(6, 3), textcoords="offset points", color="0.4")
     axes.grid(True, axis="y", color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, runs[0]["steps"][-1] * 1.1)
@@ -292,16 +286,3 @@ def title(runs: list[dict[str, Any]]) -> str:
     if stayed:
         words.append(f"with eta {' and '.join(stayed)} they stay together")
     return ", ".join(words).capitalize()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing.
-
-    Parameters
-    ----------
-    path : Path
-    content : bytes
-    """
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_bytes(content)
-    os.replace(beside, path)

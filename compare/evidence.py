@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,21 @@ class Evidence:
         return next((d for d in self.differences if d.verdict is Verdict.DIFFERENT), None)
 
 
+def keep_worst(worst: dict[str, Difference], measured: Iterable[Difference]) -> None:
+    """Keep the worst difference of every tensor.
+
+    Parameters
+    ----------
+    worst : dict of tensor name to Difference
+        Is updated.
+    measured : iterable of Difference
+    """
+    for d in measured:
+        kept = worst.get(d.tensor)
+        if kept is None or (d.share, d.ratio or 0) > (kept.share, kept.ratio or 0):
+            worst[d.tensor] = d
+
+
 def refuse_cached(
     what: str,
     first: Mapping[str, Array],
@@ -111,6 +126,6 @@ def refuse_cached(
     if all(np.array_equal(expected[0][n].reference, expected[1][n].reference) for n in names):
         return  # saturated or tiny networks may well have one answer to two questions
     raise Refused(
-        f"{what} gave the same answer, bit for bit, to two different inputs: a cached answer, not a "
-        "computed one"
+        f"{what} gave the same answer, bit for bit, to two different inputs: a cached answer, "
+        "not a computed one"
     )

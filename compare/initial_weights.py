@@ -58,8 +58,8 @@ def refuse_changed(before: dict[str, Array], after: dict[str, Array]) -> None:
     for name, v in before.items():
         if (v != after[name]).any():
             raise Refused(
-                f"{name} changed though nothing was asked of the network: it keeps an array that it was "
-                "handed, or shares its parameters with another network"
+                f"{name} changed though nothing was asked of the network: it keeps an array that "
+                "it was handed, or shares its parameters with another network"
             )
 
 

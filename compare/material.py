@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +47,14 @@ class Material:
         Of the order of the examples.
     eta : float
     mini_batch_size : int
-    steps : int
-        Of the lock-step training, and of the two left free.
+    steps, free_steps : int
+        Of the lock-step training, and of two networks left free.
     epochs : int
         Of the fixed-point training.
     dtype : str
         Of the candidate. Where it is float32, everything handed out is exact in float32.
+    loaded : tuple, optional
+        What the reference's loader returned for the folder: training, validation, test.
     divergence : Path, optional
         Where to draw the parting of two networks left free, a PNG; its data go beside it.
     """
@@ -69,9 +72,11 @@ class Material:
     eta: float = 3.0
     mini_batch_size: int = 10
     steps: int = 20
+    free_steps: int = 60
     epochs: int = 1
     dtype: str = "float64"
-    divergence: Path | None = field(default=None, compare=False)
+    loaded: Any = field(default=None, repr=False)
+    divergence: Path | None = None
 
     @property
     def initial(self) -> Parameters:
@@ -83,7 +88,7 @@ class Material:
         """The parameters of a network that has learnt."""
         return self.starts["trained"]
 
-    def batch(self, examples: Sequence[int] | Array | slice) -> tuple[Array, Array]:
+    def batch(self, examples: Any) -> tuple[Array, Array]:
         """Return training examples as columns.
 
         Parameters
@@ -127,7 +132,7 @@ class Material:
         cache = self.__dict__
         if "_order" not in cache:
             cache["_order"] = self.order()
-        return cache["_order"]
+        return np.asarray(cache["_order"])
 
     def for_dtype(self, dtype: str) -> Material:
         """Return the material for a candidate that computes in this precision.
@@ -198,7 +203,7 @@ def mnist_material(
     -------
     Material
     """
-    training, _, test = reference.mnist_loader.load_data(folder)
+    loaded = training, _, test = reference.mnist_loader.load_data(folder)
     plain = Material(
         sizes=tuple(sizes),
         starts={"initial": shipped("initial.json", sizes) or initial_parameters(list(sizes), seed)},
@@ -210,6 +215,7 @@ def mnist_material(
         notice=notice,
         source=source,
         seed=seed,
+        loaded=loaded,
     )
     return with_starts(plain)
 

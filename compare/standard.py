@@ -1,9 +1,10 @@
-"""What a candidate is held against: the reference's numbers, and how far rounding may carry it off."""
+"""What a candidate is held against: the reference's numbers, and how far rounding may carry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +83,7 @@ class Standard:
 
     def __init__(self, parameters: Parameters, dtype: str = "float64") -> None:
         self.parameters, self.dtype = parameters, dtype
-        self.old = {
-            **named("new_weights", list(parameters.weights)),
-            **named("new_biases", list(parameters.biases)),
-        }
+        self.old = after_step(parameters.weights, parameters.biases)
 
     def forward(self, x: Array) -> dict[str, Expected]:
         """Return what every z and activation should be.
@@ -95,11 +93,11 @@ class Standard:
         x : ndarray (sizes[0], m)
         """
 
-        def run(net: object) -> dict[str, Array]:
-            zs, activations = net.trace(x)  # type: ignore[attr-defined]
+        def run(net: Any) -> dict[str, Array]:
+            zs, activations = net.trace(x)
             return {**named("zs", zs), **named("activations", activations)}
 
-        bounds = self._bounds(lambda *p, **k: forward_bounds(*p, x, **k))
+        bounds = self._bounds(lambda w, b, **k: forward_bounds(w, b, x, **k))
         return self._expected(run, bounds)
 
     def gradients(self, x: Array, y: Array) -> dict[str, Expected]:
@@ -111,12 +109,12 @@ class Standard:
         y : ndarray (sizes[-1], m)
         """
 
-        def run(net: object) -> dict[str, Array]:
-            nabla_b, nabla_w = net.backprop(x, y)  # type: ignore[attr-defined]
-            deltas = named("deltas", net.deltas(x, y))  # type: ignore[attr-defined]
+        def run(net: Any) -> dict[str, Array]:
+            nabla_b, nabla_w = net.backprop(x, y)
+            deltas = named("deltas", net.deltas(x, y))
             return {**deltas, **named("nabla_b", nabla_b), **named("nabla_w", nabla_w)}
 
-        bounds = self._bounds(lambda *p, **k: gradient_bounds(*p, x, y, **k))
+        bounds = self._bounds(lambda w, b, **k: gradient_bounds(w, b, x, y, **k))
         return self._expected(run, bounds)
 
     def update(self, x: Array, y: Array, eta: float) -> dict[str, Expected]:
@@ -129,12 +127,11 @@ class Standard:
         eta : float
         """
 
-        def run(net: object) -> dict[str, Array]:
-            net.update_mini_batch(x, y, eta)  # type: ignore[attr-defined]
-            weights, biases = net.export()  # type: ignore[attr-defined]
-            return {**named("new_weights", weights), **named("new_biases", biases)}
+        def run(net: Any) -> dict[str, Array]:
+            net.update_mini_batch(x, y, eta)
+            return after_step(*net.export())
 
-        bounds = self._bounds(lambda *p, **k: update_bounds(*p, x, y, eta, **k))
+        bounds = self._bounds(lambda w, b, **k: update_bounds(w, b, x, y, eta, **k))
         return self._expected(run, bounds)
 
     def start(self) -> dict[str, Expected]:
@@ -142,32 +139,31 @@ class Standard:
 
         In fixed-point these are the parameters rounded to its grid.
         """
-        weights, biases = self._reference(self.dtype).export()  # type: ignore[attr-defined]
+        weights, biases = self._reference(self.dtype).export()
         tensors = {**named("weights", weights), **named("biases", biases)}
         return {name: Expected(name, v) for name, v in tensors.items()}
 
-    def _reference(self, dtype: str) -> object:
+    def _reference(self, dtype: str) -> Any:
         p = self.parameters
         return reference_candidate(dtype)(list(p.sizes), list(p.weights), list(p.biases))
 
-    def _bounds(self, compute: object) -> list[dict[str, Array]]:
+    def _bounds(self, compute: Callable[..., Bounds]) -> list[dict[str, Array]]:
         """Return the worst-case bounds by name, and for float32 the probabilistic ones."""
         if self.dtype == "fixed-point":
             return []
         models = ["worst-case"] if self.dtype == "float64" else ["worst-case", "probabilistic"]
         p = self.parameters
-        found: list[Bounds] = [
-            compute(p.weights, p.biases, dtype=self.dtype, model=model)  # type: ignore[operator]
-            for model in models
-        ]
+        found = [compute(p.weights, p.biases, dtype=self.dtype, model=model) for model in models]
         return [dict(bounds.named()) for bounds in found]
 
-    def _expected(self, run: object, bounds: list[dict[str, Array]]) -> dict[str, Expected]:
+    def _expected(
+        self, run: Callable[[Any], dict[str, Array]], bounds: list[dict[str, Array]]
+    ) -> dict[str, Expected]:
         base = "float64" if self.dtype == "float32" else self.dtype
-        exact: dict[str, Array] = run(self._reference(base))  # type: ignore[operator]
+        exact: dict[str, Array] = run(self._reference(base))
         peers: Mapping[str, Array] = {}
         if self.dtype == "float32":
-            peers = run(self._reference("float32"))  # type: ignore[operator]
+            peers = run(self._reference("float32"))
         return {
             name: Expected(
                 tensor=name,
@@ -190,3 +186,14 @@ def named(name: str, layers: Layers) -> dict[str, Array]:
     layers : list of ndarray
     """
     return {f"{name}[{layer}]": v for layer, v in enumerate(layers)}
+
+
+def after_step(weights: Layers, biases: Layers) -> dict[str, Array]:
+    """Return weights and biases by the names that they have after a step.
+
+    Parameters
+    ----------
+    weights : sequence of ndarray (sizes[l + 1], sizes[l])
+    biases : sequence of ndarray (sizes[l + 1], 1)
+    """
+    return {**named("new_weights", weights), **named("new_biases", biases)}

@@ -1,15 +1,14 @@
 """Link "training": is every step of a whole training run the same?
 
-Two answers are proofs. In fixed-point arithmetic nothing is rounded that summation could change, so
-the fingerprints of both networks must be equal after every epoch. In floating point both networks
-take every step of an epoch from the same weights, the reference's, and every new weight and bias
-must lie within its bound. Left free, two floating-point networks part even when every single step
-is equal, because training amplifies rounding: `compare.divergence` measures that.
+Two answers are proofs. In fixed-point arithmetic nothing is rounded that summation could change,
+so the fingerprints of both networks must be equal after every epoch. In floating point both
+networks take every step of an epoch from the same weights, the reference's, and every new weight
+and bias must lie within its bound. Left free, two floating-point networks part even when every
+single step is equal, because training amplifies rounding: `compare.divergence` measures that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from compare.candidates import declared_dtype
 from compare.difference import Difference, Verdict
 from compare.divergence import left_free
-from compare.evidence import Array, Evidence
+from compare.evidence import Array, Evidence, keep_worst
 from compare.material import Material
-from compare.standard import Expected, Standard, named
+from compare.standard import Expected, Standard, after_step
 from compare.trial import NotOffered, Trial
 from compare.twins import reference_candidate
 from model.parameters import Parameters
@@ -47,24 +46,25 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     trial = Trial(candidate, material.initial)
     if not trial.offers("update_mini_batch"):
         raise NotOffered("update_mini_batch")
-    found = [in_order(candidate, material, evidence), in_fixed_point(candidate, material, evidence)]
-    if evidence.broken is None:
-        found.append(in_lock_step(candidate, material, evidence))
-    if evidence.broken is not None:
-        return f"{evidence.broken.case}: {evidence.broken.in_words}"
+    parts = [in_order, in_fixed_point, in_lock_step]
     if material.dtype != "fixed-point":
-        found.append(left_free(candidate, material, evidence))
-        if evidence.details["free"]["parted"]:
-            evidence.verdict = Verdict.PARTED
+        parts.append(left_free)
+    found = []
+    for part in parts:
+        found.append(part(candidate, material, evidence))
+        if evidence.broken is not None:
+            return evidence.broken.in_words
+    if evidence.details.get("free", {}).get("parted"):
+        evidence.verdict = Verdict.PARTED
     return "; ".join(filter(None, found))
 
 
 def in_order(candidate: type, material: Material, evidence: Evidence) -> str:
     """Compare a short epoch: the order given is kept, and a last smaller mini-batch is used.
 
-    The candidate trains on the first mini-batch alone, on the first two, and so on, each time from
-    the start. So each step is known by where it starts and where it ends, and is held against the
-    reference's from the same place.
+    The candidate trains on the first mini-batch alone, on the first two, and so on, each time
+    from the start. So each step is known by where it starts and where it ends, and is held
+    against the reference's from the same place.
 
     Parameters
     ----------
@@ -88,14 +88,14 @@ def in_order(candidate: type, material: Material, evidence: Evidence) -> str:
         there = trained_on(candidate, material, x, y, done)
         step = done[start:]
         expected = Standard(here, material.dtype).update(x[:, step], y[:, step], material.eta)
-        evidence.hold(expected, there, case)
-        here = as_parameters(material.sizes, there)
+        evidence.hold(expected, after_step(there.weights, there.biases), case)
+        here = there
     return "train keeps the order and the last, smaller mini-batch"
 
 
 def trained_on(
     candidate: type, material: Material, x: Array, y: Array, order: NDArray[np.int64]
-) -> dict[str, Array]:
+) -> Parameters:
     """Return where a candidate gets by an epoch over the examples of an order.
 
     Parameters
@@ -111,7 +111,7 @@ def trained_on(
     kept = np.sort(order)
     place = np.searchsorted(kept, order)
     trial.train(x[:, kept], y[:, kept], place, material.mini_batch_size, material.eta)
-    return parameters_of(trial)
+    return trial.parameters()
 
 
 def in_fixed_point(candidate: type, material: Material, evidence: Evidence) -> str:
@@ -145,8 +145,8 @@ def in_fixed_point(candidate: type, material: Material, evidence: Evidence) -> s
         if evidence.broken:
             break
     evidence.details["fingerprints"] = prints
-    epochs = "epoch" if len(prints) == 1 else f"each of {len(prints)} epochs"
-    return f"in fixed-point the fingerprints are equal after {'the ' * (len(prints) == 1)}{epochs}"
+    epochs = "an epoch" if len(prints) == 1 else f"each of {len(prints)} epochs"
+    return f"in fixed-point the fingerprints are equal after {epochs} of {x.shape[1]:,} examples"
 
 
 def fixed_point(candidate: type) -> type | None:
@@ -174,13 +174,15 @@ def compare_fingerprints(
     epoch : int
     evidence : Evidence
     """
-    reference, candidate = parameters_of(ours), parameters_of(theirs)
-    expected = {name: Expected(name, v) for name, v in reference.items()}
-    evidence.hold(expected, candidate, f"fixed-point, after epoch {epoch + 1}")
+    reference, candidate = ours.parameters(), theirs.parameters()
+    exact = after_step(reference.weights, reference.biases)
+    expected = {name: Expected(name, v) for name, v in exact.items()}
+    found = after_step(candidate.weights, candidate.biases)
+    evidence.hold(expected, found, f"fixed-point, after epoch {epoch + 1}")
     return {
         "epoch": epoch + 1,
-        "reference": as_parameters(ours.sizes, reference).fingerprint,
-        "candidate": as_parameters(theirs.sizes, candidate).fingerprint,
+        "reference": reference.fingerprint,
+        "candidate": candidate.fingerprint,
     }
 
 
@@ -203,71 +205,34 @@ def in_lock_step(candidate: type, material: Material, evidence: Evidence) -> str
         expected = Standard(here, material.dtype).update(*batch, material.eta)
         trial = Trial(candidate, here)
         trial.update_mini_batch(*batch, material.eta)
-        measured = measure_step(expected, parameters_of(trial), f"lock-step, step {step:,}")
+        found = after_step(*trial.export())
+        case = f"lock-step, step {step:,}"
+        measured = [e.measure(found[name], case) for name, e in expected.items()]
         keep_worst(worst, measured)
         if any(d.verdict is Verdict.DIFFERENT for d in measured):
             break
         if step % 100 == 0:
             evidence.tell("lock-step", between("fixed", "lock-step", step / material.steps))
-        here = as_parameters(material.sizes, {n: e.reference for n, e in expected.items()})
+        here = moved(here, expected)
     evidence.differences += worst.values()
     evidence.details["lock_step"] = {"steps": step + 1}
     return f"in lock-step every one of {step + 1:,} steps is within its bound"
 
 
-def measure_step(
-    expected: dict[str, Expected], found: dict[str, Array], case: str
-) -> list[Difference]:
-    """Return the differences after one step.
+def moved(here: Parameters, expected: dict[str, Expected]) -> Parameters:
+    """Return where the reference's step led.
 
     Parameters
     ----------
+    here : Parameters
+        Where it began.
     expected : dict of tensor name to Expected
-    found : dict of tensor name to ndarray
-    case : str
     """
-    return [e.measure(found[name], case) for name, e in expected.items()]
-
-
-def keep_worst(worst: dict[str, Difference], measured: Sequence[Difference]) -> None:
-    """Keep the worst difference of every tensor.
-
-    Parameters
-    ----------
-    worst : dict of tensor name to Difference
-        Is updated.
-    measured : sequence of Difference
-    """
-    for d in measured:
-        kept = worst.get(d.tensor)
-        if kept is None or (d.share, d.ratio or 0) > (kept.share, kept.ratio or 0):
-            worst[d.tensor] = d
-
-
-def parameters_of(trial: Trial) -> dict[str, Array]:
-    """Return a candidate's parameters by the names that they have after a step.
-
-    Parameters
-    ----------
-    trial : Trial
-    """
-    weights, biases = trial.export()
-    return {**named("new_weights", weights), **named("new_biases", biases)}
-
-
-def as_parameters(sizes: Sequence[int], tensors: dict[str, Array]) -> Parameters:
-    """Return named tensors as parameters.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-    tensors : dict of tensor name to ndarray
-    """
-    layers = range(len(sizes) - 1)
+    layers = range(len(here.weights))
     return Parameters(
-        sizes,
-        [tensors[f"new_weights[{layer}]"] for layer in layers],
-        [tensors[f"new_biases[{layer}]"] for layer in layers],
+        here.sizes,
+        [expected[f"new_weights[{layer}]"].reference for layer in layers],
+        [expected[f"new_biases[{layer}]"].reference for layer in layers],
     )
 
 

@@ -21,6 +21,7 @@ from model.parameters import Parameters
 
 Array = NDArray[np.float64]
 Arrays = list[Array]
+Order = NDArray[np.int64]
 LAYERED = ("weights", "biases", "zs", "activations", "nabla_b", "nabla_w", "deltas")
 
 
@@ -95,6 +96,10 @@ class Trial:
             self._arrays("biases", biases, columns),
         )
 
+    def parameters(self) -> Parameters:
+        """Return what the candidate exports, as parameters."""
+        return Parameters(self.sizes, *self.export())
+
     def trace(self, x: Array) -> tuple[Arrays, Arrays]:
         """Return zs and activations, x first; without zs where only feedforward is offered."""
         m = x.shape[1]
@@ -131,7 +136,7 @@ class Trial:
         """Take one step."""
         self._call("update_mini_batch", x, y, last=(eta,))
 
-    def train(self, x: Array, y: Array, order: Array, mini_batch_size: int, eta: float) -> None:
+    def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
         """Train for one epoch over the columns of x and y in the given order."""
         self._call("train", x, y, order, last=(mini_batch_size, eta))
 
@@ -141,7 +146,9 @@ class Trial:
 
     # What supervision consists of.
 
-    def _ask(self, what: str, call: Callable[..., Any], *given: Array, keep: bool = False) -> Any:
+    def _ask(
+        self, what: str, call: Callable[..., Any], *given: NDArray[Any], keep: bool = False
+    ) -> Any:
         """Call the candidate with private copies, and see that it left them alone."""
         self._spoil()
         self.handed = [np.array(v, order="K") for v in given]
@@ -168,7 +175,7 @@ class Trial:
         for array in getattr(self, "handed", []):
             array.fill(np.nan if array.dtype.kind == "f" else 0)
 
-    def _call(self, name: str, *given: Array, last: tuple[Any, ...] = ()) -> Any:
+    def _call(self, name: str, *given: NDArray[Any], last: tuple[Any, ...] = ()) -> Any:
         method = getattr(self.net, name, None)
         if not callable(method):
             raise NotOffered(name)
@@ -231,8 +238,8 @@ class Trial:
         for handed in [*self.start, *self.handed]:
             if np.may_share_memory(array, handed):
                 raise Refused(
-                    f"{name} is memory that the candidate was handed, not its own: a comparison would "
-                    "compare a thing with itself; copy, as in numpy.array(w)"
+                    f"{name} is memory that the candidate was handed, not its own: a comparison "
+                    "would compare a thing with itself; copy, as in numpy.array(w)"
                 )
 
 

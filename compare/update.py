@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compare.evidence import Array, Evidence
 from compare.material import Material
-from compare.standard import Standard, named
+from compare.standard import Standard, after_step
 from compare.trial import Trial
 from model.parameters import Parameters
 
@@ -76,10 +76,9 @@ def step(
     """
     expected = Standard(here, material.dtype).update(*batch, material.eta)
     trial.update_mini_batch(*batch, material.eta)
-    weights, biases = trial.export()
-    found = {**named("new_weights", weights), **named("new_biases", biases)}
-    evidence.hold(expected, found, case)
-    return Parameters(here.sizes, weights, biases)
+    there = trial.parameters()
+    evidence.hold(expected, after_step(there.weights, there.biases), case)
+    return there
 
 
 def sentence(evidence: Evidence) -> str:
@@ -92,6 +91,6 @@ def sentence(evidence: Evidence) -> str:
     if evidence.broken is not None:
         return evidence.broken.in_words
     return (
-        f"one step, and each of {IN_A_ROW} in a row, leads to weights and biases within rounding of "
-        "the reference's"
+        f"one step, and each of {IN_A_ROW} in a row, leads to weights and biases within rounding "
+        "of the reference's"
     )

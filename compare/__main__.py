@@ -1,0 +1,211 @@
+"""`python -m compare`: put a network to the proof, and end with 0 proved, 1 disproved, 2 not tried."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare.difference import Link, Proof
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ARITHMETICS = ("float64", "float32", "fixed-point")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the chain, print it, write what was asked for, and return the exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The command line, without the program's name.
+    """
+    for name in THREADS:  # matrices this small are slower on more threads; NumPy reads this once
+        os.environ.setdefault(name, "1")
+    arguments = parser().parse_args(argv)
+    try:
+        return self_test() if arguments.self_test else run(arguments)
+    except (ValueError, OSError, OverflowError) as error:
+        print(f"python -m compare: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        prog="python -m compare",
+        description="Prove, number by number, that a network is the reference network. The whole "
+        "chain takes about a minute, --quick a few seconds.",
+        epilog="Exit status: 0 proved, 1 disproved, 2 could not be tried.",
+    )
+    add = found.add_argument
+    add(
+        "--candidate",
+        metavar="MODULE:CLASS",
+        help="a class of your own, as package.module:Class or path/to/file.py:Class (protocol: "
+        "python -m pydoc compare.candidates); without it torch_impl's network",
+    )
+    add("--device", default="cpu", help="of torch_impl's network: cpu, cuda or cuda:N")
+    add(
+        "--arithmetic",
+        choices=ARITHMETICS,
+        help="float64 (the default), float32 or fixed-point",
+    )
+    add(
+        "--sizes",
+        type=sizes,
+        help="units of every layer, such as 784,30,10; other than 784 inputs and 10 outputs are "
+        "tried on random images",
+    )
+    add("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
+    add("--model", metavar="FILE", help="a parameter file to use as the trained network")
+    add("--quick", action="store_true", help="a few hundred steps of training in place of 5,000")
+    add(
+        "--epochs",
+        type=whole,
+        help="of fixed-point training (2; 30 proves a whole run, in minutes; 0 leaves it out)",
+    )
+    add("--seed", type=whole, default=0, help="of the order of the examples (0)")
+    add(
+        "--divergence",
+        type=Path,
+        metavar="FILE.png",
+        help="draw how two networks left free part; the data go beside it as JSON",
+    )
+    add("--json", type=Path, metavar="FILE", help="write every record as JSON")
+    add("--junit", type=Path, metavar="FILE", help="write the links as JUnit test cases")
+    add(
+        "--self-test",
+        action="store_true",
+        help="check the checker: networks with known mistakes, and which link catches each",
+    )
+    return found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the chain and return the exit status.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    """
+    from compare import report
+
+    colour = coloured()
+    progress = report.Progress(sys.stderr)
+
+    def show(link: Link) -> None:
+        progress.clear()
+        print(report.row(link, colour), flush=True)
+
+    check_writable(arguments)
+    print(report.heading(), flush=True)
+    try:
+        proof = proved(arguments, show, progress.tell)
+    finally:
+        progress.clear()
+    print(f"\n{report.in_words(proof)}")
+    if arguments.json is not None:
+        report.save_json(proof, arguments.json)
+    if arguments.junit is not None:
+        report.save_junit(proof, arguments.junit)
+    return proof.status
+
+
+def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
+    """Return the proof that a command line asks for.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    show : callable (link)
+    tell : callable (what, done)
+    """
+    from compare import chain
+
+    return chain.prove(
+        arguments.candidate,
+        device=arguments.device,
+        arithmetic=arguments.arithmetic,
+        sizes=arguments.sizes or chain.SIZES,
+        data=arguments.data,
+        model=arguments.model,
+        quick=arguments.quick,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+        divergence=arguments.divergence,
+        on_link=show,
+        tell=tell,
+    )
+
+
+def self_test() -> int:
+    """Print which link catches which known mistake; return 0 where every one is caught."""
+    from compare import mutants
+
+    return int(mutants.main())
+
+
+def check_writable(arguments: argparse.Namespace) -> None:
+    """Raise before the work, and not after it, where a result cannot be written.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+
+    Raises
+    ------
+    OSError
+        A folder is missing, or the name is a folder's.
+    """
+    for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
+        if path.is_dir():
+            raise IsADirectoryError(f"{path}: expected the name of a file, received a folder")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"{path}: the folder does not exist; make it first: mkdir -p {path.parent}"
+            )
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(f"{path}: no permission to write there; choose another place")
+
+
+def coloured() -> bool:
+    """Return whether standard output is a terminal that wants colour (see no-color.org)."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and wanted
+
+
+def sizes(text: str) -> list[int]:
+    """Return the sizes that a command line gives.
+
+    Parameters
+    ----------
+    text : str
+        Whole numbers with commas between them, such as "784,20,10".
+    """
+    try:
+        return [int(part) for part in text.strip("[] ").split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected whole numbers such as 784,20,10, received {text!r}"
+        ) from None
+
+
+def whole(text: str) -> int:
+    """Return a whole number, 0 or more.
+
+    Parameters
+    ----------
+    text : str
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, received {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
