@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
 
 from model.mnist_files import MnistFiles, find_mnist
 from model.parameters import Parameters
@@ -65,8 +66,31 @@ def start(main: Main) -> None:
     ----------
     main : callable (argv) -> int
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not under nohup
+        signal.signal(signal.SIGINT, _stop)
     sys.exit(main(None))
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # A second Ctrl-C, while the program is tidying up, ends it at once and without a traceback.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, like that of every other error of the programs."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ValueError, which `command` prints, instead of printing the usage and leaving.
+
+        Parameters
+        ----------
+        message : str
+            What argparse found wrong.
+        """
+        raise ValueError(f"{message}: see --help")
 
 
 def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
@@ -79,7 +103,7 @@ def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
     *options : str
         Of "model", "backend", "device", "arithmetic", "data", "split", "limit".
     """
-    result = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    result = OneLineParser(description=(description or "").split("\n")[0])
     for option in options:
         result.add_argument(f"--{option}", **OPTIONS[option])
     return result
@@ -94,13 +118,33 @@ def whole_number(least: int) -> Callable[[str], int]:
     """
 
     def convert(text: str) -> int:
-        number = int(text)
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
         if number < least:
-            raise argparse.ArgumentTypeError(f"a whole number, {least} or more; received {text}")
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number, {least} or more; received {text}"
+            )
         return number
 
-    convert.__name__ = "whole number"
     return convert
+
+
+def learning_rate(text: str) -> float:
+    """Return a number for --eta, or say what is wrong with it as argparse wants to hear it.
+
+    Parameters
+    ----------
+    text : str
+    """
+    try:
+        eta = float(text)
+    except ValueError:
+        eta = math.nan
+    if not math.isfinite(eta):
+        raise argparse.ArgumentTypeError(f"expected a finite number such as 3.0; received {text}")
+    return eta
 
 
 OPTIONS: dict[str, dict[str, Any]] = {

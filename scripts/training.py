@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from model.mnist_files import MnistFiles
-from model.parameters import Parameters, check_target
-from scripts.command_line import load_examples, network
+from model.parameters import Parameters, check_target, describe
+from scripts.command_line import load_examples, network, twin
+
+PIXELS, DIGITS = 784, 10
 
 NetworkAfterEpoch = Callable[[int, Parameters], object]
 
@@ -55,6 +57,13 @@ class Run:
     files : MnistFiles
     output : Path, optional
         Saved to after every epoch.
+    data : tuple of Examples, optional
+        What `load_examples` makes of the files, where several runs share it.
+
+    Raises
+    ------
+    ValueError, OSError
+        When this cannot be trained or saved, before any work is put into it.
 
     Attributes
     ----------
@@ -63,14 +72,22 @@ class Run:
     """
 
     def __init__(
-        self, settings: Settings, start: Parameters, files: MnistFiles, output: Path | None = None
+        self,
+        settings: Settings,
+        start: Parameters,
+        files: MnistFiles,
+        output: Path | None = None,
+        data: tuple[Any, Any, Any] | None = None,
     ) -> None:
         self.settings = settings
         self.output = output
         if output is not None:
             check_target(output)
-        self.data = load_examples(files, settings.backend)
+        check_digits(start)
+        self.data = data or load_examples(files, settings.backend)
+        self._check_settings()
         self.parameters = self._described(start, files)
+        self._network()  # a device that is not there, layers too large for the arithmetic
 
     @property
     def epochs_done(self) -> int:
@@ -94,6 +111,7 @@ class Run:
             return False
         saved = Parameters.load(self.output)
         check_same_run(self.output, saved, self.parameters)
+        check_history(self.output, saved)
         done = saved.metadata["epochs"]
         if done > self.settings.epochs:
             raise ValueError(
@@ -103,20 +121,28 @@ class Run:
         self.parameters = saved
         return True
 
-    def train(self, on_epoch: NetworkAfterEpoch | None = None) -> Parameters:
+    # Where eta is too large numbers overflow: that is said once, after the epoch.
+    @np.errstate(over="ignore", invalid="ignore")
+    def train(self, on_epoch: NetworkAfterEpoch | None = None, test: bool = True) -> Parameters:
         """Train the epochs that are left and return the parameters after the last.
 
         Parameters
         ----------
         on_epoch : callable (epochs done, Parameters), optional
             Called after every epoch, when it is saved.
+        test : bool
+            Whether to evaluate the test data at the end: not while choosing between networks.
+
+        Raises
+        ------
+        OverflowError
+            When eta is so large that training diverges; what was saved before stays.
         """
-        training, validation, test = self.data
+        training, validation, test_data = self.data
         net = self._network()
 
         def finished(_: int, correct: int | None) -> None:
-            self.parameters = self._after_epoch(net, correct, len(validation))
-            self._save()
+            self._keep(self._after_epoch(net, correct, len(validation)))
             if on_epoch is not None:
                 on_epoch(self.epochs_done, self.parameters)
 
@@ -126,17 +152,24 @@ class Run:
         left = self.settings.epochs - self.epochs_done
         settings = self.settings.mini_batch_size, self.settings.eta
         net.SGD(training, left, *settings, test_data=validation, rng=rng, on_epoch=finished)
-        self.parameters = self._tested(net, test)
-        self._save()
+        if test:
+            self._keep(self._tested(net, test_data))
         return self.parameters
+
+    def _check_settings(self) -> None:
+        settings = self.settings
+        twin(settings.backend, "network").check_settings(
+            len(self.data[0]), settings.epochs, settings.mini_batch_size, settings.eta
+        )
 
     def _network(self) -> Any:
         settings = self.settings
         return network(self.parameters, settings.backend, settings.arithmetic, settings.device)
 
-    def _save(self) -> None:
+    def _keep(self, parameters: Parameters) -> None:
         if self.output is not None:
-            self.parameters.save(self.output)
+            parameters.save(self.output)
+        self.parameters = parameters
 
     def _described(self, start: Parameters, files: MnistFiles) -> Parameters:
         settings = {key: getattr(self.settings, key) for key in self.settings.__dataclass_fields__}
@@ -157,6 +190,11 @@ class Run:
         accuracy = {"validation": history, "validation_of": examples}
         made = {**before, "epochs": before["epochs"] + 1, "accuracy": accuracy}
         weights, biases = net.export()
+        if not all(np.isfinite(v).all() for v in (*weights, *biases)):
+            raise OverflowError(
+                f"training diverged in epoch {made['epochs']}: weights are no longer finite "
+                f"numbers with eta {self.settings.eta}: use a smaller eta"
+            )
         return Parameters(net.sizes, weights, biases, made)
 
     def _tested(self, net: Any, test: Any) -> Parameters:
@@ -165,6 +203,40 @@ class Run:
         made = {**before, "accuracy": {**before["accuracy"], **tested}}
         weights, biases = net.export()
         return Parameters(net.sizes, weights, biases, made)
+
+
+def check_digits(start: Parameters) -> None:
+    """Raise ValueError unless a network takes MNIST's images and answers with a digit.
+
+    Parameters
+    ----------
+    start : Parameters
+    """
+    sizes = start.sizes
+    if (sizes[0], sizes[-1]) != (PIXELS, DIGITS):
+        raise ValueError(
+            f"sizes {list(sizes)} do not fit the data: expected {PIXELS} first, a unit for each "
+            f"pixel, and {DIGITS} last, one for each digit, such as [784, 20, 10]"
+        )
+
+
+def check_history(output: Path, saved: Parameters) -> None:
+    """Raise ValueError unless a saved network says how many epochs it has, and how each went.
+
+    Parameters
+    ----------
+    output : Path
+        Where it was saved, for the error.
+    saved : Parameters
+    """
+    done, accuracy = saved.metadata.get("epochs"), saved.metadata.get("accuracy")
+    history = accuracy.get("validation") if isinstance(accuracy, dict) else None
+    if type(done) is not int or not isinstance(history, list) or len(history) != done:
+        raise ValueError(
+            f"{output}: expected its epochs and a validation accuracy for each, received epochs "
+            f"{describe(done)} and {describe(history)}: restore the file, or choose another "
+            f"--output"
+        )
 
 
 def check_same_run(output: Path, saved: Parameters, here: Parameters) -> None:
@@ -183,10 +255,32 @@ def check_same_run(output: Path, saved: Parameters, here: Parameters) -> None:
     for key in keys:
         was, asked = saved.metadata.get(key), here.metadata[key]
         if was != asked:
+            key, was, asked = _first_difference(key, was, asked)
             raise ValueError(
                 f"{output}: was not made by this run: its {key} is {was}, asked for is {asked}: "
                 f"resume with the settings that it was begun with, or choose another --output"
             )
+
+
+def _first_difference(key: str, was: Any, asked: Any) -> tuple[str, Any, Any]:
+    if isinstance(was, dict) and isinstance(asked, dict):  # the data files, by name
+        for name in asked:
+            if was.get(name) != asked[name]:
+                return name, was.get(name), asked[name]
+    return key, was, asked
+
+
+def kept(run: Run) -> str:
+    """Return what an interrupted run leaves behind, in words.
+
+    Parameters
+    ----------
+    run : Run
+        With an output.
+    """
+    if not run.epochs_done:
+        return "no epoch was finished yet"
+    return f"{run.output} holds {run.epochs_done} epochs: --resume goes on"
 
 
 def percent(correct: int, examples: int) -> str:
