@@ -567,7 +567,7 @@ class UpdatedInFloat32(Columns):
 class Momentum(Columns):
     """Every step adds 0.9 of the step before it."""
 
-    caught_by = "training"
+    caught_by = "update"
     diagnosed = "momentum"
 
     def descend(self, nabla_b: Arrays, nabla_w: Arrays, eta: float, m: int) -> None:

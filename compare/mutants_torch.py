@@ -363,7 +363,7 @@ class TorchClipped(Sequential):
 class TorchMomentum(Sequential):
     """The optimizer has momentum."""
 
-    caught_by = "training"
+    caught_by = "update"
     diagnosed = "momentum"
 
     def optimized(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
