@@ -163,8 +163,9 @@ class FixedPoint(Float64):
         """
         for start in range(0, len(x), 1000):  # rows at a time: temporaries stay in the cache
             block = x[start : start + 1000]
-            scaled = block * 2.0**PIXEL_BITS
-            wrong = (scaled != np.rint(scaled)) | ~(np.abs(block) <= 1.0)
+            inside = np.clip(block, -1.0, 1.0)
+            scaled = inside * 2.0**PIXEL_BITS
+            wrong = (inside != block) | (scaled != np.rint(scaled))
             if wrong.any():
                 raise ValueError(
                     f"fixed-point inputs are multiples of 2**-{PIXEL_BITS} between -1 and 1, such "
@@ -201,7 +202,7 @@ class FixedPoint(Float64):
         delta : ndarray (n, m)
         """
         delta = on_grid(delta, self.delta_scale(delta.shape[1]))
-        self.peak_delta = max(self.peak_delta, delta.max(), -delta.min())
+        self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
     def steps(self, rate: float, nablas: list[np.ndarray]) -> list[np.ndarray]:
@@ -222,8 +223,8 @@ class FixedPoint(Float64):
         ----------
         parameters : list of ndarray of any shape
         """
-        peaks = [max(v.max(), -v.min()) for v in parameters]
-        self.peak_parameter = max(self.peak_parameter, *peaks)
+        for v in parameters:
+            self.peak_parameter = _peak(v, self.peak_parameter)
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -301,7 +302,7 @@ def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
         raise ValueError(
             f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
             f"{bits} fractional bits and need at least {FEWEST_BITS}: use float64 arithmetic, or "
-            f"smaller layers"
+            f"smaller layers or mini-batches"
         )
     return bits
 
@@ -315,6 +316,14 @@ def ceil_log2(n: int) -> int:
         At least 1.
     """
     return (n - 1).bit_length()
+
+
+def _peak(v: np.ndarray, least: float) -> float:
+    """Return the largest magnitude in v or least, whichever is larger; NaN counts as infinity."""
+    peak = max(v.max(), -v.min())
+    if peak <= least:
+        return least
+    return peak if peak == peak else math.inf
 
 
 def on_grid(v: np.ndarray, scale: float) -> np.ndarray:

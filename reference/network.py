@@ -164,6 +164,8 @@ class Network:
         """
         x, y = self._rows(training_data)
         check_settings(len(x), epochs, mini_batch_size, eta)
+        if test_data is not None and not hasattr(test_data, "x"):
+            test_data = list(test_data)  # a zip can be read only once
         report = on_epoch or book_lines(None if test_data is None else len(rows(test_data)[1]))
         rng = rng or np.random.default_rng()
         for epoch in range(epochs):
@@ -236,6 +238,7 @@ class Network:
             The digit is the index of the output that should be largest.
         """
         x, y = rows(test_data)
+        check_digits(y.shape)
         digits = [
             np.argmax(self.feedforward(x[k : k + 1000].T), axis=0) for k in range(0, len(x), 1000)
         ]  # a thousand at a time stay in the cache
@@ -307,23 +310,28 @@ class Network:
 
     def _inputs(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x)
-        if x.ndim != 2 or x.shape[0] != self.sizes[0]:
+        if x.ndim != 2 or x.shape[0] != self.sizes[0] or not x.size:
             raise ValueError(
-                f"inputs are columns of shape ({self.sizes[0]}, m), one example in each; received "
-                f"shape {x.shape}"
+                f"inputs are columns of shape ({self.sizes[0]}, m), one example in each, one or "
+                f"more; received shape {x.shape}"
             )
         self.arithmetic.check_inputs(x)
         return x.astype(self.arithmetic.dtype, copy=False)
 
     def _inputs_and_targets(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = self._inputs(x)
+        return x, self._targets(y, x.shape[1])
+
+    def _targets(self, y: np.ndarray, m: int) -> np.ndarray:
         y = np.asarray(y, dtype=self.arithmetic.dtype)
-        if y.shape != (self.sizes[-1], x.shape[1]) or not y.size or not np.isfinite(y).all():
+        if y.shape != (self.sizes[-1], m):
             raise ValueError(
-                f"desired outputs for inputs of shape {x.shape} are finite, have shape "
-                f"{(self.sizes[-1], x.shape[1])} and one example or more; received shape {y.shape}"
+                f"desired outputs for {m} inputs have shape {(self.sizes[-1], m)}; received shape "
+                f"{y.shape}"
             )
-        return x, y
+        if not np.isfinite(y).all():
+            raise ValueError("desired outputs are finite numbers; received NaN or infinity")
+        return y
 
     def _rows(self, training_data: Any) -> tuple[np.ndarray, np.ndarray]:
         x, y = rows(training_data)
@@ -332,9 +340,9 @@ class Network:
                 f"training data pairs every input with {self.sizes[-1]} desired outputs; received "
                 f"digits: use the first of what load_data_wrapper returns, or vectorized_result"
             )
-        self._inputs_and_targets(x[:1].T, y[:1].T)
+        self._inputs(x[:1].T)
         self.arithmetic.check_inputs(x)
-        return x, y.astype(self.arithmetic.dtype)
+        return x, self._targets(y.T, len(x)).T
 
 
 def sigmoid_prime(a: np.ndarray) -> np.ndarray:
@@ -367,7 +375,7 @@ def rows(data: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("there are no examples in the data; expected at least one pair (x, y)")
     x, y = zip(*pairs, strict=True)
     return np.stack([np.ravel(v) for v in x]), np.stack(
-        [np.squeeze(v, -1) if np.ndim(v) else v for v in y]
+        [np.ravel(v) if np.ndim(v) else v for v in y]
     )
 
 
@@ -376,8 +384,8 @@ def mini_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the mini-batches of one epoch as matrices.
 
-    Each is good until the next: they are gathered into arrays that are kept: a shuffled copy of all the data would cost more in
-    page faults than the training itself.
+    Each is good until the next: they are gathered into arrays that are kept, because a shuffled
+    copy of all the data would cost more in page faults than the training itself.
 
     Parameters
     ----------
@@ -472,6 +480,21 @@ def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float)
         )
     if not math.isfinite(eta):
         raise ValueError(f"eta is a finite learning rate such as 3.0; received {eta}")
+
+
+def check_digits(shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless y holds one digit for each of one or more examples.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of y.
+    """
+    if len(shape) != 1 or not shape[0]:
+        raise ValueError(
+            f"test data pairs every input with its digit and has one example or more; received "
+            f"digits of shape {tuple(shape)}: use what load_data_wrapper returns second or third"
+        )
 
 
 def book_lines(tests: int | None) -> Callable[[int, int | None], None]:

@@ -161,8 +161,9 @@ class FixedPoint(Float64):
             Multiples of 2**-8 between -1 and 1, such as byte / 256.
         """
         for block in x.split(1000):
-            scaled = block * 2**INPUT_BITS
-            wrong = (scaled != torch.round(scaled)) | ~(block.abs() <= 1)
+            inside = block.clamp(-1.0, 1.0)
+            scaled = inside * 2**INPUT_BITS
+            wrong = (inside != block) | (scaled != torch.round(scaled))
             if wrong.any():
                 raise ValueError(
                     f"fixed-point inputs are multiples of 2**-{INPUT_BITS} between -1 and 1, such "
@@ -231,8 +232,8 @@ class FixedPoint(Float64):
         limits = {"weight or bias": math.ldexp(1.0, RANGE_BITS), "delta": 1.0}
         peaks = {quantity: torch.stack(seen).amax().item() for quantity, seen in self.peaks.items()}
         self.peaks = {}
-        for quantity, peak in peaks.items():
-            limit = limits[quantity]
+        for quantity, limit in limits.items():
+            peak = peaks.get(quantity, 0.0)
             if not peak < limit:
                 raise OverflowError(
                     f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude "
@@ -339,7 +340,7 @@ def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
         raise ValueError(
             f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
             f"{bits} fractional bits and need at least {COARSEST_BITS}: use float64 arithmetic, or "
-            f"smaller layers"
+            f"smaller layers or mini-batches"
         )
     return bits
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 
@@ -22,7 +24,7 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
     """
     name = str(device)
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+    if not re.fullmatch("cpu(:0)?|cuda(:[0-9]+)?", name):
         raise ValueError(f"device is cpu, cuda or cuda:N; received {name!r}")
     if kind == "cuda":
         check_cuda(name, int(number or 0))

@@ -202,6 +202,8 @@ class Network(nn.Module):
         """
         x, y = self._rows(training_data)
         check_settings(len(x), epochs, mini_batch_size, eta)
+        if test_data is not None and not hasattr(test_data, "x"):
+            test_data = list(test_data)  # a zip can be read only once
         report = on_epoch or book_lines(None if test_data is None else len(rows(test_data)[1]))
         rng = rng or np.random.default_rng()
         for epoch in range(epochs):
@@ -277,6 +279,7 @@ class Network(nn.Module):
             The digit is the index of the output that should be largest.
         """
         x, y = rows(test_data)
+        check_digits(y.shape)
         digits = [self.feedforward(block).argmax(dim=1) for block in x.split(1000)]
         return int((torch.cat(digits) == y.to(self.device)).sum())
 
@@ -305,6 +308,11 @@ class Network(nn.Module):
         y : tensor (m, sizes[-1])
         """
         return output_activations - y
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
+        super()._apply(fn, recurse)  # the way that .to(device) and .cuda() take
+        self.device = self.weights[0].device
+        return self
 
     # The four below are the network alone: what is handed to them has been checked.
 
@@ -344,24 +352,28 @@ class Network(nn.Module):
 
     def _inputs(self, x: Any) -> Tensor:
         x = tensor(x).to(self.device)
-        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
+        if x.ndim != 2 or x.shape[1] != self.sizes[0] or not x.numel():
             raise ValueError(
-                f"inputs are rows of shape (m, {self.sizes[0]}), one example in each; received "
-                f"shape {tuple(x.shape)}"
+                f"inputs are rows of shape (m, {self.sizes[0]}), one example in each, one or "
+                f"more; received shape {tuple(x.shape)}"
             )
         self.arithmetic.check_inputs(x)
         return x.to(self.arithmetic.dtype)
 
     def _inputs_and_targets(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         x = self._inputs(x)
+        return x, self._targets(y, len(x))
+
+    def _targets(self, y: Any, m: int) -> Tensor:
         y = tensor(y).to(self.device, self.arithmetic.dtype)
-        if y.shape != (len(x), self.sizes[-1]) or not y.numel() or not torch.isfinite(y).all():
+        if y.shape != (m, self.sizes[-1]):
             raise ValueError(
-                f"desired outputs for inputs of shape {tuple(x.shape)} are finite, have shape "
-                f"{(len(x), self.sizes[-1])} and one example or more; received shape "
+                f"desired outputs for {m} inputs have shape {(m, self.sizes[-1])}; received shape "
                 f"{tuple(y.shape)}"
             )
-        return x, y
+        if not torch.isfinite(y).all():
+            raise ValueError("desired outputs are finite numbers; received NaN or infinity")
+        return y
 
     def _rows(self, training_data: Any) -> tuple[Tensor, Tensor]:
         x, y = (v.to(self.device) for v in rows(training_data))
@@ -370,9 +382,9 @@ class Network(nn.Module):
                 f"training data pairs every input with {self.sizes[-1]} desired outputs; received "
                 f"digits: use the first of what load_data_wrapper returns, or vectorized_result"
             )
-        self._inputs_and_targets(x[:1], y[:1])
+        self._inputs(x[:1])
         self.arithmetic.check_inputs(x)
-        return x, y.to(self.arithmetic.dtype)
+        return x, self._targets(y, len(x))
 
 
 def tensor(v: Any) -> Tensor:
@@ -482,6 +494,21 @@ def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float)
         )
     if not math.isfinite(eta):
         raise ValueError(f"eta is a finite learning rate such as 3.0; received {eta}")
+
+
+def check_digits(shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless y holds one digit for each of one or more examples.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of y.
+    """
+    if len(shape) != 1 or not shape[0]:
+        raise ValueError(
+            f"test data pairs every input with its digit and has one example or more; received "
+            f"digits of shape {tuple(shape)}: use what load_data_wrapper returns second or third"
+        )
 
 
 def book_lines(tests: int | None) -> Callable[[int, int | None], None]:
