@@ -1,0 +1,43 @@
+"""Time one epoch of each network beside the book's loop, interleaved in one run.
+
+python -m scripts.benchmark --rounds 5
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from model.parameters import Parameters
+from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
+from scripts.progress import Epochs
+from scripts.timing import contestants, interleaved, table
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table of seconds and ratios."""
+    options = parser(__doc__, "device", "data")
+    options.add_argument("--rounds", type=whole_number(1), default=5, help="(default: 5)")
+    options.add_argument(
+        "--examples", type=whole_number(10), default=50_000, help="in an epoch (default: 50000)"
+    )
+    args = options.parse_args(argv)
+    files = find_data(args.data)
+    epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
+    print(table(interleaved(epochs, shown(args.rounds))))
+    if files.notice:
+        print(files.notice, file=sys.stderr)
+    return 0
+
+
+def shown(rounds: int) -> Iterator[int]:
+    """Yield the rounds, with a progress bar."""
+    with Epochs(rounds, 0, "rounds") as progress:
+        for done in range(rounds):
+            yield done
+            progress.advance(done + 1, "")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,63 @@
+"""The main job: train both networks from one start and show that they are the same to the last bit.
+
+python -m scripts.reproduce            30 epochs of each, then the proof, link by link
+python -m scripts.reproduce --quick    2 epochs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model.parameters import Parameters
+from scripts.command_line import SHIPPED_MODEL, SHIPPED_START, command, find_data, parser, start
+from scripts.progress import Epochs
+from scripts.side_by_side import first_difference, predictions, table, train_both
+from scripts.training import Settings
+
+QUICK_EPOCHS = 2
+NEXT = """Next:
+  python -m compare                        the whole proof, or of your own class: --candidate
+  python -m scripts.fav_neuron             the story of neuron 11, Jalebi
+  python -m scripts.figures --output out   every figure, in one page to open in a browser
+  python -m scripts.train --help           train it your own way"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train both, print what they came to, and put the PyTorch network to the proof."""
+    options = parser(__doc__, "device", "data")
+    options.add_argument("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs, not 30")
+    args = options.parse_args(argv)
+    files = find_data(args.data)
+    begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
+    epochs = QUICK_EPOCHS if args.quick else Settings.epochs
+    settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
+    print(f"Training 784-20-10 twice, {epochs} epochs of {files.kind} digits from one start")
+    with Epochs(epochs, 0, "numpy", "torch") as progress:
+        trained = train_both(
+            settings,
+            begin,
+            files,
+            lambda news: progress.advance(news.epochs_done, news.text, news.backend),
+        )
+    print(table(trained, shipped, predictions(shipped, files, args.device), args.device))
+    proof = prove_quickly(args.data, args.device)
+    if files.notice:
+        print(files.notice)
+    print(NEXT)
+    return 0 if first_difference(trained) is None and proof == 0 else 1
+
+
+def prove_quickly(data: str | None, device: str) -> int:
+    """Print the quick proof of the PyTorch network and return its exit status."""
+    from compare.report import table as proof_table
+
+    from compare import prove
+
+    proof = prove(data=data, device=device, epochs=0)
+    print(proof_table(proof))
+    return proof.status
+
+
+if __name__ == "__main__":
+    start(main)

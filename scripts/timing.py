@@ -1,0 +1,142 @@
+"""Times one epoch of every network beside the book's loop, in turn, so that ratios hold."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from model.mnist_files import MnistFiles
+from model.parameters import Parameters
+from scripts.book_loop import BookLoop
+from scripts.command_line import load_examples, network
+
+MINI_BATCH_SIZE = 10
+ETA = 3.0
+BOOK = "the book's loop"
+Epoch = Callable[[], float]  # trains one epoch, returns its seconds
+
+
+def contestants(
+    start: Parameters, files: MnistFiles, device: str, examples: int
+) -> dict[str, Epoch]:
+    """Return what is timed: names and functions that train one epoch and return its seconds.
+
+    Parameters
+    ----------
+    start : Parameters
+    files : MnistFiles
+    device : str
+        Of the PyTorch networks.
+    examples : int
+        In an epoch.
+    """
+    epochs = {BOOK: book_epoch(start, files, examples)}
+    for backend, where in (("numpy", "cpu"), ("torch", device)):
+        data = load_examples(files, backend)[0]
+        part = type(data)(data.x[:examples], data.y[:examples])
+        for arithmetic in ("float64", "float32", "fixed-point"):
+            net = network(start, backend, arithmetic, where)
+            name = f"{backend} {arithmetic}" + (f" on {where}" if where != "cpu" else "")
+            epochs[name] = network_epoch(net, part)
+    return epochs
+
+
+def book_epoch(start: Parameters, files: MnistFiles, examples: int) -> Epoch:
+    """Return a function that trains the book's loop for one epoch and returns its seconds.
+
+    Parameters
+    ----------
+    start : Parameters
+    files : MnistFiles
+    examples : int
+    """
+    data = load_examples(files, "numpy")[0]
+    pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y in data[:examples]]
+    loop = BookLoop(start)
+    order = np.random.default_rng(0).permutation(len(pairs))
+
+    def epoch() -> float:
+        begun = time.perf_counter()
+        loop.train_epoch(pairs, order, MINI_BATCH_SIZE, ETA)
+        return time.perf_counter() - begun
+
+    return epoch
+
+
+def network_epoch(net: Any, data: Any) -> Epoch:
+    """Return a function that trains a network for one epoch and returns its seconds.
+
+    It trains two and times the second: checking the data and warming the caches is not training.
+
+    Parameters
+    ----------
+    net : Network of either backend
+    data : Examples
+    """
+
+    def epoch() -> float:
+        finished: list[float] = []
+        net.SGD(
+            data,
+            2,
+            MINI_BATCH_SIZE,
+            ETA,
+            rng=np.random.default_rng(0),
+            on_epoch=lambda *_: finished.append(time.perf_counter()),
+        )
+        return finished[1] - finished[0]
+
+    return epoch
+
+
+def interleaved(epochs: dict[str, Epoch], rounds: Iterable[int]) -> dict[str, list[float]]:
+    """Return the seconds of every contestant in every round, each round one epoch of each in turn.
+
+    Parameters
+    ----------
+    epochs : dict of str to callable
+    rounds : iterable
+        As many rounds as it has elements; a progress bar may wrap it.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in epochs}
+    for _ in rounds:
+        for name, epoch in epochs.items():
+            seconds[name].append(epoch())
+    return seconds
+
+
+def table(seconds: dict[str, list[float]]) -> str:
+    """Return the medians and ratios as a Markdown table.
+
+    Ratios are medians of the ratios round by round: what slows the machine slows both sides.
+
+    Parameters
+    ----------
+    seconds : dict of str to list of float
+        As `interleaved` returns.
+    """
+    lines = [
+        "| one epoch | seconds (median) | faster than the book's loop | times its NumPy twin |",
+        "|---|---|---|---|",
+    ]
+    for name, times in seconds.items():
+        faster = ratio(seconds[BOOK], times)
+        twin = seconds.get(name.split(" on ")[0].replace("torch", "numpy"))
+        slower = f"{ratio(times, twin):.1f}" if name.startswith("torch") and twin else ""
+        lines.append(f"| {name} | {statistics.median(times):.3f} | {faster:.1f} | {slower} |")
+    return "\n".join(lines)
+
+
+def ratio(above: list[float], below: list[float]) -> float:
+    """Return the median of the ratios, round by round.
+
+    Parameters
+    ----------
+    above, below : list of float
+        Seconds, one for each round.
+    """
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
