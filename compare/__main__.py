@@ -1,4 +1,4 @@
-"""`python -m compare`: put a network to the proof, and end with 0 proved, 1 disproved, 2 not tried."""
+"""`python -m compare`: put a network to the proof; ends with 0 proved, 1 disproved, 2 not tried."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return self_test() if arguments.self_test else run(arguments)
+    except BrokenPipeError:  # whoever read the table has gone
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 2
     except (ValueError, OSError, OverflowError) as error:
         print(f"python -m compare: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -97,13 +100,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     colour = coloured()
     progress = report.Progress(sys.stderr)
+    headings = [report.heading()]
 
     def show(link: Link) -> None:
         progress.clear()
+        while headings:  # above the first row, and not above an error
+            print(headings.pop())
         print(report.row(link, colour), flush=True)
 
     check_writable(arguments)
-    print(report.heading(), flush=True)
     try:
         proof = proved(arguments, show, progress.tell)
     finally:

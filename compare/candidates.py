@@ -8,8 +8,8 @@ complete one, to copy:
 
     class MyNetwork:
         def __init__(self, sizes, weights, biases):
-            self.weights = [np.array(w) for w in weights]   # copies: the arrays handed in are not
-            yours self.biases = [np.array(b) for b in biases]
+            self.weights = [np.array(w) for w in weights]  # copies: what is handed in is lent
+            self.biases = [np.array(b) for b in biases]
 
         def export(self):
             return self.weights, self.biases

@@ -290,7 +290,7 @@ def outcome(
         return Verdict.DIFFERENT, f"refused: {refused}", ""
     except CandidateError as error:
         return after_error(evidence), f"the candidate's own error: {error}", error.trace
-    except Unusable as error:
+    except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
         return after_error(evidence), str(error), ""
     if verdict is not Verdict.DIFFERENT and evidence.verdict is not None:
         verdict = evidence.verdict

@@ -348,7 +348,7 @@ def summary(differences: Sequence[Difference]) -> Verdict:
 
 
 def with_precision(
-    difference: Difference, probable_share: float, ratio: Ratio, limit: float
+    difference: Difference, probable_share: float, ratio: Ratio, limit: float, power: float
 ) -> Difference:
     """Return the difference with float32's two further answers, judged by the ratio too.
 
@@ -361,9 +361,12 @@ def with_precision(
         Error of the candidate over error of the reference.
     limit : float
         A ratio above this is a difference.
+    power : float
+        Smallest relative mistake that the ratio is certain to catch.
     """
     largest = max(ratio.rms, ratio.largest)
     fields = {**vars(difference), "probable_share": probable_share, "ratio": largest}
+    fields["power"] = min(difference.power, power)
     if not largest <= limit:
         fields["verdict"] = Verdict.DIFFERENT
         fields["note"] = f"error {largest:.3g} times the reference's own in float32"

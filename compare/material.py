@@ -18,7 +18,7 @@ from model.parameters import Parameters
 Array = NDArray[np.float64]
 MODEL = Path(__file__).resolve().parent.parent / "model"
 PIXELS, DIGITS = 784, 10
-SATURATING = 30.0  # initial weights times this: z in the hundreds, every sigmoid at its end
+SATURATING = 10.0  # initial weights times this: z in the hundreds, most sigmoids at their ends
 FIXED_RANGE = 60.0  # weights and biases of fixed-point networks stay below 64
 WARM_UP = 300  # steps that make a trained network where no file holds one
 

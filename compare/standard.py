@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compare.difference import Difference, measure, with_precision
 from compare.power import error_ratio
+from compare.precision import unit_roundoff
 from compare.rounding import Bounds, forward_bounds, gradient_bounds, update_bounds
 from compare.twins import reference_candidate
 from model.parameters import Parameters
@@ -67,7 +68,18 @@ class Expected:
         gap = np.abs(candidate - self.reference)
         share = float((gap / np.maximum(self.probable, np.finfo(np.float64).tiny)).max())
         ratio = error_ratio(candidate, self.peer, self.reference)
-        return with_precision(found, share, ratio, RATIO_LIMIT)
+        return with_precision(found, share, ratio, RATIO_LIMIT, self._power_of_ratio())
+
+    def _power_of_ratio(self) -> float:
+        """Return the smallest relative mistake in an entry that the ratio is certain to catch.
+
+        As for a bound, twice what is allowed; see `compare.power.error_ratio` for its floor.
+        """
+        peer = np.asarray(self.peer)
+        size = np.abs(self.reference if self.values is None else self.values).max()
+        floor = unit_roundoff("float32") * np.abs(self.reference).max()
+        allowed = RATIO_LIMIT * (np.abs(peer - self.reference).max() + floor)
+        return float(2 * allowed / size) if size else np.inf
 
 
 class Standard:

@@ -18,7 +18,7 @@ from compare.candidates import declared_dtype
 from compare.difference import Difference, Verdict
 from compare.divergence import left_free
 from compare.evidence import Array, Evidence, keep_worst
-from compare.material import Material
+from compare.material import Material, in_float32
 from compare.standard import Expected, Standard, after_step
 from compare.trial import NotOffered, Trial
 from compare.twins import reference_candidate
@@ -213,13 +213,13 @@ def in_lock_step(candidate: type, material: Material, evidence: Evidence) -> str
             break
         if step % 100 == 0:
             evidence.tell("lock-step", between("fixed", "lock-step", step / material.steps))
-        here = moved(here, expected)
+        here = moved(here, expected, material.dtype)
     evidence.differences += worst.values()
     evidence.details["lock_step"] = {"steps": step + 1}
     return f"in lock-step every one of {step + 1:,} steps is within its bound"
 
 
-def moved(here: Parameters, expected: dict[str, Expected]) -> Parameters:
+def moved(here: Parameters, expected: dict[str, Expected], dtype: str) -> Parameters:
     """Return where the reference's step led.
 
     Parameters
@@ -227,13 +227,16 @@ def moved(here: Parameters, expected: dict[str, Expected]) -> Parameters:
     here : Parameters
         Where it began.
     expected : dict of tensor name to Expected
+    dtype : str
+        In float32 the next step must begin at numbers that float32 has.
     """
     layers = range(len(here.weights))
-    return Parameters(
+    there = Parameters(
         here.sizes,
         [expected[f"new_weights[{layer}]"].reference for layer in layers],
         [expected[f"new_biases[{layer}]"].reference for layer in layers],
     )
+    return in_float32(there) if dtype == "float32" else there
 
 
 def between(first: str, last: str, part: float) -> float:

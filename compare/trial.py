@@ -74,6 +74,8 @@ class Trial:
         self.dtype = declared_dtype(candidate)
         self.sizes = list(parameters.sizes)
         self.shapes = [w.shape for w in parameters.weights]
+        self.lent: list[NDArray[Any]] = []  # not yet spoilt
+        self.answered = False
         handed = [*parameters.weights, *parameters.biases]
         count = len(self.shapes)
         self.net = self._ask(
@@ -91,10 +93,13 @@ class Trial:
         """Return the candidate's weights and biases, copied."""
         weights, biases = self._pair("export", "weights, biases")
         columns = [(n, 1) for n, _ in self.shapes]
-        return (
+        found = (
             self._arrays("weights", weights, self.shapes),
             self._arrays("biases", biases, columns),
         )
+        if self.dtype == "float32":
+            refuse_wider([*found[0], *found[1]])
+        return found
 
     def parameters(self) -> Parameters:
         """Return what the candidate exports, as parameters."""
@@ -152,8 +157,11 @@ class Trial:
         """Call the candidate with private copies, and see that it left them alone."""
         self._spoil()
         self.handed = [np.array(v, order="K") for v in given]
+        self.lent += self.handed
         try:
-            answer = call(*self.handed)
+            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
+            with np.errstate(over="ignore", under="ignore"):
+                answer = call(*self.handed)
         except ValueError as error:
             if not keep:
                 raise CandidateError(*_own_error(what, error)) from error
@@ -171,9 +179,16 @@ class Trial:
         return answer
 
     def _spoil(self) -> None:
-        """Fill what the last call was handed: who kept it instead of a copy is found out."""
-        for array in getattr(self, "handed", []):
+        """Fill what was lent with NaN: who kept it instead of a copy is found out.
+
+        Some frameworks compute, and even copy, later than they are called. Once an answer has
+        been read, all that it depends on is done.
+        """
+        if not self.answered:
+            return
+        for array in self.lent:
             array.fill(np.nan if array.dtype.kind == "f" else 0)
+        self.lent, self.answered = [], False
 
     def _call(self, name: str, *given: NDArray[Any], last: tuple[Any, ...] = ()) -> Any:
         method = getattr(self.net, name, None)
@@ -223,6 +238,7 @@ class Trial:
                 f"{name}{list(where)} is {array[where]}, which equals nothing: the candidate "
                 "overflows, or keeps an array that it was handed instead of a copy"
             )
+        self.answered = True
         return np.array(array, dtype=np.float64)
 
     def _check_dtype(self, name: str, array: NDArray[Any], lenient: bool) -> None:
@@ -241,6 +257,24 @@ class Trial:
                     f"{name} is memory that the candidate was handed, not its own: a comparison "
                     "would compare a thing with itself; copy, as in numpy.array(w)"
                 )
+
+
+def refuse_wider(exported: Arrays) -> None:
+    """Raise where a candidate that declares float32 keeps more than float32 can hold.
+
+    Parameters
+    ----------
+    exported : list of ndarray
+
+    Raises
+    ------
+    Unusable
+    """
+    if any((v != v.astype(np.float32)).any() for v in exported):
+        raise Unusable(
+            "export: the candidate declares float32, and its parameters are no float32 numbers: "
+            "compute in float32, or declare float64"
+        )
 
 
 def _own_error(what: str, error: Exception) -> tuple[str, str]:
