@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compare.diagnosis_forward import diagnose_forward
+from compare.diagnosis_forward import diagnose_forward, diagnose_predictions
 from compare.diagnosis_gradients import diagnose_gradients
 from compare.diagnosis_learning import diagnose_training, diagnose_update
 from compare.diagnosis_start import diagnose_data, diagnose_initial_weights, diagnose_sharing
@@ -31,7 +31,7 @@ BY_LINK: dict[str, tuple[Examine, ...]] = {
     "gradients": (diagnose_gradients,),
     "update": (diagnose_update,),
     "training": (diagnose_update, diagnose_training),
-    "predictions": (diagnose_forward,),
+    "predictions": (diagnose_predictions,),
 }
 
 
@@ -91,7 +91,8 @@ def spoiled_inputs(subject: Subject) -> Diagnosis | None:
             which = "x" if not np.array_equal(x, before[0]) else "y"
             return Diagnosis(
                 "inputs changed in place",
-                f"{name} changes the {which} that it is handed: write {which} = {which} - ... for "
+                f"{name} changes the {which} that it is handed: write {which} = {which} - ... "
+                "for "
                 f"{which} -= ..., or work on a copy",
             )
     return None

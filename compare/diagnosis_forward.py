@@ -22,19 +22,22 @@ from compare.hypothesis import (
     tensors,
 )
 
-Fire = Callable[[Array, bool], Array]  # (z, whether this is the output layer) -> activation
+Change = Callable[[Array], Array]
 CACHED = Diagnosis(
     "a cached answer",
-    "a second input gets the answer of the first, bit for bit: compute every answer from its own input",
+    "a second input gets the answer of the first, bit for bit: compute every answer from its "
+    "own input",
 )
 CHANGING = Diagnosis(
     "answers that change from call to call",
-    "the same input gets another answer the second time: switch off dropout (net.eval()) and noise, "
+    "the same input gets another answer the second time: switch off dropout (net.eval()) and "
+    "noise, "
     "and keep nothing between calls",
 )
 OVERFLOW = Diagnosis(
     "overflow",
-    "an activation is NaN or infinite where z is large: write the sigmoid so that exp does not overflow, "
+    "an activation is NaN or infinite where z is large: write the sigmoid so that exp does not "
+    "overflow, "
     "as 1 / (1 + exp(-z))",
 )
 
@@ -59,7 +62,63 @@ def diagnose_forward(subject: Subject) -> Diagnosis | None:
         stuck = misfit(second, found) == 0 and misfit(truth, right) > 0
         return CACHED if stuck else None
     explained = first_that_explains(mistakes(subject, x, found), found, right, subject.within)
-    return explained or by_precision(subject, found, right)
+    return explained or by_precision(subject, found, right) or by_company(subject, net, x, found)
+
+
+def by_company(subject: Subject, net: Any, x: Array, found: Tensors) -> Diagnosis | None:
+    """Return the diagnosis of answers that depend on the other examples of the batch.
+
+    Parameters
+    ----------
+    subject : Subject
+    net : candidate
+    x : ndarray (sizes[0], m)
+    found : dict of tensor name to ndarray
+        Its answers to x.
+    """
+    alone = answer(net, x[:, :1])
+    if misfit(alone, {name: v[:, :1] for name, v in found.items()}) <= subject.within:
+        return None
+    return Diagnosis(
+        "answers that depend on the rest of the batch",
+        "an example gets another answer alone than in a batch: use no statistics of the batch, as "
+        "batch normalisation does (net.eval()), and look at how a batch is cut up",
+    )
+
+
+def diagnose_predictions(subject: Subject) -> Diagnosis | None:
+    """Return the diagnosis of test images that are answered wrong in one large batch, right alone.
+
+    Parameters
+    ----------
+    subject : Subject
+    """
+    x = subject.material.test_images.astype(np.float64).T
+    found = outputs(subject.built(), x)
+    right = outputs(subject.reference(), x)
+    wrong = np.flatnonzero(np.abs(found - right).max(axis=0) > subject.within)
+    if not wrong.size:
+        return None
+    few = x[:, wrong[: subject.m]]
+    if np.abs(outputs(subject.built(), few) - right[:, wrong[: subject.m]]).max() > subject.within:
+        return diagnose_forward(subject)
+    return Diagnosis(
+        "large batches",
+        f"{wrong.size:,} of {x.shape[1]:,} test images get a wrong answer together, the first of "
+        f"them number {wrong[0]}, and a right one in a small batch: look at how a large batch is "
+        "cut up",
+    )
+
+
+def outputs(net: Any, x: Array) -> Array:
+    """Return a network's output activations.
+
+    Parameters
+    ----------
+    net : candidate
+    x : ndarray (sizes[0], m)
+    """
+    return list(answer(net, x).values())[-1]
 
 
 def answer(net: Any, x: Array) -> Tensors:
@@ -103,203 +162,27 @@ def by_precision(subject: Subject, found: Tensors, right: Tensors) -> Diagnosis 
 # The hypotheses.
 
 
-def mistakes(subject: Subject, x: Array, found: Tensors) -> Iterator[Hypothesis]:
-    """Yield what each known mistake of the forward pass leads to.
+def same(v: Array) -> Array:
+    """Return the array itself.
 
     Parameters
     ----------
-    subject : Subject
-    x : ndarray (sizes[0], m)
-    found : dict of tensor name to ndarray
-        The candidate's own, from which one hypothesis takes its threshold.
+    v : ndarray of any shape
     """
-    weights, biases = list(subject.parameters.weights), list(subject.parameters.biases)
-    nothing = [np.zeros_like(b) for b in biases]
-    for mistake, sentence, (w, b) in (
-        (
-            "no biases in the forward pass",
-            "z is w a without b in every layer: add the biases",
-            (weights, nothing),
-        ),
-        (
-            "biases subtracted",
-            "z is w a - b: add the biases (some books subtract a threshold instead)",
-            (weights, [-b for b in biases]),
-        ),
-        (
-            "biases added twice",
-            "z is w a + 2 b: add the biases once",
-            (weights, [2 * b for b in biases]),
-        ),
-        (
-            "transposed weights in the forward pass",
-            "z comes from the weights read the other way round: weights[l][j, k] leads from neuron k to "
-            "neuron j, so z = np.dot(w, a) + b",
-            ([square_or_reshaped(w) for w in weights], biases),
-        ),
-    ):
-        yield Hypothesis(mistake, sentence, run(w, b, x))
-    for mistake, sentence, seen in pixels(x):
-        yield Hypothesis(mistake, sentence, run(weights, biases, seen))
-    for mistake, sentence, fire in neurons(found):
-        yield Hypothesis(mistake, sentence, run(weights, biases, x, fire))
+    return v
 
 
-def pixels(x: Array) -> Iterator[tuple[str, str, Array]]:
-    """Yield the known ways to take pixels for others: mistake, sentence, what the network sees.
+def exchanged(x: Array) -> Array:
+    """Return square images with rows and columns exchanged; others as they are.
 
     Parameters
     ----------
-    x : ndarray of pixels, multiples of 1/256
+    x : ndarray (pixels, m)
     """
-    yield (
-        "pixels divided by 255",
-        "z is that of pixels 256/255 times as bright: divide the bytes by 256, as Nielsen's files do",
-        x * 256 / 255,
-    )
-    yield (
-        "pixels not divided",
-        "z is that of the bytes, 256 times the pixels: divide the bytes by 256",
-        x * 256,
-    )
-    yield (
-        "pixels divided twice",
-        "z is that of pixels divided by 256 once more: they are byte / 256 already",
-        x / 256,
-    )
-    yield (
-        "pixels divided twice",
-        "z is that of pixels divided by 255 once more: they are byte / 256 already",
-        x / 255,
-    )
-    yield (
-        "normalised pixels",
-        "z is that of pixels with 0.1307 subtracted and divided by 0.3081: leave out the normalisation",
-        (x - 0.1307) / 0.3081,
-    )
-    yield (
-        "inverted pixels",
-        "z is that of 255/256 - x, black on white: ink is bright in MNIST",
-        255 / 256 - x,
-    )
-    yield ("inverted pixels", "z is that of 1 - x, black on white: ink is bright in MNIST", 1 - x)
-    yield (
-        "binary pixels",
-        "z is that of pixels made black or white: keep the greys",
-        (x > 0.5).astype(np.float64),
-    )
     side = math.isqrt(len(x))
-    if side * side == len(x):
-        turned = x.reshape(side, side, -1).transpose(1, 0, 2).reshape(x.shape)
-        yield (
-            "transposed images",
-            "z is that of images with rows and columns exchanged: read the pixels row by row",
-            turned,
-        )
-
-
-def neurons(found: Tensors) -> Iterator[tuple[str, str, Fire]]:
-    """Yield the known wrong activation functions: mistake, sentence, function.
-
-    Parameters
-    ----------
-    found : dict of tensor name to ndarray
-        The candidate's own.
-    """
-    yield (
-        "softmax output",
-        "the output activations are the softmax of z: they should be its sigmoid, as in every layer",
-        lambda z, last: softmax(z) if last else sigmoid(z),
-    )
-    yield (
-        "tanh neurons",
-        "every activation is tanh(z): use the sigmoid",
-        lambda z, last: np.tanh(z),
-    )
-    yield (
-        "tanh hidden neurons",
-        "the hidden activations are tanh(z): use the sigmoid",
-        lambda z, last: sigmoid(z) if last else np.tanh(z),
-    )
-    yield (
-        "relu hidden neurons",
-        "the hidden activations are max(z, 0): use the sigmoid",
-        lambda z, last: sigmoid(z) if last else np.maximum(z, 0),
-    )
-    yield (
-        "relu neurons",
-        "every activation is max(z, 0): use the sigmoid",
-        lambda z, last: np.maximum(z, 0),
-    )
-    yield (
-        "linear output",
-        "the output activations are z itself: apply the sigmoid to the last layer too",
-        lambda z, last: z if last else sigmoid(z),
-    )
-    yield (
-        "linear hidden neurons",
-        "the hidden activations are z itself: apply the sigmoid in every layer",
-        lambda z, last: sigmoid(z) if last else z,
-    )
-    yield (
-        "sigmoid of -z",
-        "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + exp(-z)), with a minus",
-        lambda z, last: sigmoid(-z),
-    )
-    yield (
-        "sigmoid of 2 z",
-        "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / 2)) / 2",
-        lambda z, last: sigmoid(2 * z),
-    )
-    yield (
-        "sigmoid twice",
-        "the output activations are sigmoid(sigmoid(z)): a loss or a layer applies it once more",
-        lambda z, last: sigmoid(sigmoid(z)) if last else sigmoid(z),
-    )
-    yield (
-        "hard sigmoid",
-        "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use the sigmoid",
-        lambda z, last: np.clip(z / 6 + 0.5, 0, 1),
-    )
-    yield from clipped(found)
-
-
-def clipped(found: Tensors) -> Iterator[tuple[str, str, Fire]]:
-    """Yield the sigmoid of a clipped z, the threshold read from the largest activation.
-
-    Parameters
-    ----------
-    found : dict of tensor name to ndarray
-    """
-    top = max(float(v.max()) for name, v in found.items() if not name.startswith("zs"))
-    if 0.5 < top < 1:
-        edge = math.log(top / (1 - top))
-        edge = round(edge, 6) if abs(edge - round(edge, 6)) < 1e-9 else edge
-        yield (
-            "clipped z",
-            f"the activations are those of z clipped to [-{edge:g}, {edge:g}]: exp(-z) may overflow to "
-            "infinity, and the sigmoid is then rightly 0; do not clip",
-            lambda z, last: sigmoid(np.clip(z, -edge, edge)),
-        )
-
-
-def run(weights: Arrays, biases: Arrays, x: Array, fire: Fire | None = None) -> Tensors:
-    """Return zs and activations by name of a forward pass written here.
-
-    Parameters
-    ----------
-    weights, biases : list of ndarray
-    x : ndarray (sizes[0], m)
-    fire : callable (z, whether this is the last layer)
-    """
-    a, zs, activations = x, [], [x]
-    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        zs.append(w @ a + b)
-        last = layer == len(weights) - 1
-        a = fire(zs[-1], last) if fire else sigmoid(zs[-1])
-        activations.append(a)
-    named = with_output(tensors(zs=zs, activations=activations))
-    return {**named, "output": activations[-1]}
+    if side * side != len(x):
+        return x
+    return x.reshape(side, side, -1).transpose(1, 0, 2).reshape(x.shape)
 
 
 def sigmoid(z: Array) -> Array:
@@ -313,6 +196,26 @@ def sigmoid(z: Array) -> Array:
         return 1 / (1 + np.exp(-z))
 
 
+def relu(z: Array) -> Array:
+    """Return max(z, 0).
+
+    Parameters
+    ----------
+    z : ndarray of any shape
+    """
+    return np.maximum(z, 0)
+
+
+def hard(z: Array) -> Array:
+    """Return torch's hardsigmoid.
+
+    Parameters
+    ----------
+    z : ndarray of any shape
+    """
+    return np.clip(z / 6 + 0.5, 0, 1)
+
+
 def softmax(z: Array) -> Array:
     """Return the softmax of every column.
 
@@ -322,3 +225,215 @@ def softmax(z: Array) -> Array:
     """
     e = np.exp(z - z.max(axis=0))
     return e / e.sum(axis=0)
+
+
+# Mistake, sentence, what becomes of a layer's weights and of its biases.
+PARAMETERS: tuple[tuple[str, str, Change, Change], ...] = (
+    (
+        "no biases in the forward pass",
+        "z is w a without b in every layer: add the biases",
+        same,
+        np.zeros_like,
+    ),
+    (
+        "biases subtracted",
+        "z is w a - b: add the biases (some books subtract a threshold instead)",
+        same,
+        np.negative,
+    ),
+    (
+        "biases added twice",
+        "z is w a + 2 b: add the biases once",
+        same,
+        lambda b: 2 * b,
+    ),
+    (
+        "transposed weights in the forward pass",
+        "z comes from the weights read the other way round: weights[l][j, k] leads from neuron "
+        "k to neuron j, so z = np.dot(w, a) + b",
+        square_or_reshaped,
+        same,
+    ),
+)
+
+# Mistake, sentence, what the network sees in place of the pixels.
+PIXELS: tuple[tuple[str, str, Change], ...] = (
+    (
+        "pixels divided by 255",
+        "z is that of pixels 256/255 times as bright: divide the bytes by 256, as Nielsen's "
+        "files do",
+        lambda x: x * 256 / 255,
+    ),
+    (
+        "pixels not divided",
+        "z is that of the bytes, 256 times the pixels: divide the bytes by 256",
+        lambda x: x * 256,
+    ),
+    (
+        "pixels divided twice",
+        "z is that of pixels divided by 256 once more: they are byte / 256 already",
+        lambda x: x / 256,
+    ),
+    (
+        "pixels divided twice",
+        "z is that of pixels divided by 255 once more: they are byte / 256 already",
+        lambda x: x / 255,
+    ),
+    (
+        "normalised pixels",
+        "z is that of pixels less 0.1307, divided by 0.3081: leave out the normalisation",
+        lambda x: (x - 0.1307) / 0.3081,
+    ),
+    (
+        "normalised pixels",
+        "z is that of pixels stretched from -1 to 1: leave out the normalisation",
+        lambda x: (x - 0.5) / 0.5,
+    ),
+    (
+        "inverted pixels",
+        "z is that of 255/256 - x, black on white: ink is bright in MNIST",
+        lambda x: 255 / 256 - x,
+    ),
+    (
+        "inverted pixels",
+        "z is that of 1 - x, black on white: ink is bright in MNIST",
+        lambda x: 1 - x,
+    ),
+    (
+        "binary pixels",
+        "z is that of pixels made black or white: keep the greys",
+        lambda x: (x > 0.5).astype(np.float64),
+    ),
+    (
+        "transposed images",
+        "z is that of images with rows and columns exchanged: read the pixels row by row",
+        exchanged,
+    ),
+)
+
+# Mistake, sentence, the activation of z in the hidden layers and in the last one.
+NEURONS: tuple[tuple[str, str, Change, Change], ...] = (
+    (
+        "softmax output",
+        "the output activations are the softmax of z: take its sigmoid, as in every layer",
+        sigmoid,
+        softmax,
+    ),
+    ("tanh neurons", "every activation is tanh(z): use the sigmoid", np.tanh, np.tanh),
+    (
+        "tanh hidden neurons",
+        "the hidden activations are tanh(z): use the sigmoid",
+        np.tanh,
+        sigmoid,
+    ),
+    (
+        "relu hidden neurons",
+        "the hidden activations are max(z, 0): use the sigmoid",
+        relu,
+        sigmoid,
+    ),
+    ("relu neurons", "every activation is max(z, 0): use the sigmoid", relu, relu),
+    (
+        "linear output",
+        "the output activations are z itself: apply the sigmoid to the last layer too",
+        sigmoid,
+        same,
+    ),
+    (
+        "linear hidden neurons",
+        "the hidden activations are z itself: apply the sigmoid in every layer",
+        same,
+        sigmoid,
+    ),
+    (
+        "sigmoid of -z",
+        "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + exp(-z)), with a minus",
+        lambda z: sigmoid(-z),
+        lambda z: sigmoid(-z),
+    ),
+    (
+        "sigmoid of 2 z",
+        "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / 2)) / 2",
+        lambda z: sigmoid(2 * z),
+        lambda z: sigmoid(2 * z),
+    ),
+    (
+        "sigmoid twice",
+        "the output activations are sigmoid(sigmoid(z)): a loss or a layer applies it once more",
+        sigmoid,
+        lambda z: sigmoid(sigmoid(z)),
+    ),
+    (
+        "hard sigmoid",
+        "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use the sigmoid",
+        hard,
+        hard,
+    ),
+)
+
+
+def mistakes(subject: Subject, x: Array, found: Tensors) -> Iterator[Hypothesis]:
+    """Yield what each known mistake of the forward pass leads to.
+
+    Parameters
+    ----------
+    subject : Subject
+    x : ndarray (sizes[0], m)
+    found : dict of tensor name to ndarray
+        The candidate's own, from which one hypothesis takes its threshold.
+    """
+    weights, biases = list(subject.parameters.weights), list(subject.parameters.biases)
+    for mistake, sentence, of_w, of_b in PARAMETERS:
+        changed = [of_w(w) for w in weights], [of_b(b) for b in biases]
+        yield Hypothesis(mistake, sentence, run(*changed, x))
+    for mistake, sentence, seen in PIXELS:
+        yield Hypothesis(mistake, sentence, run(weights, biases, seen(x)))
+    for mistake, sentence, hidden, output in (*NEURONS, *clipped(found)):
+        yield Hypothesis(mistake, sentence, run(weights, biases, x, hidden, output))
+
+
+def clipped(found: Tensors) -> Iterator[tuple[str, str, Change, Change]]:
+    """Yield the sigmoid of a clipped z, the threshold read from the largest activation.
+
+    Parameters
+    ----------
+    found : dict of tensor name to ndarray
+    """
+    top = max(float(v.max()) for name, v in found.items() if not name.startswith("zs"))
+    if not 0.5 < top < 1:
+        return
+    edge = math.log(top / (1 - top))
+    edge = round(edge, 6) if abs(edge - round(edge, 6)) < 1e-9 else edge
+
+    def fire(z: Array) -> Array:
+        return sigmoid(np.clip(z, -edge, edge))
+
+    yield (
+        "clipped z",
+        f"the activations are those of z clipped to [-{edge:g}, {edge:g}]: do not clip; "
+        "where exp(-z) overflows to infinity, the sigmoid is rightly 0",
+        fire,
+        fire,
+    )
+
+
+def run(
+    weights: Arrays, biases: Arrays, x: Array, hidden: Change = sigmoid, output: Change = sigmoid
+) -> Tensors:
+    """Return zs and activations by name of a forward pass written here.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray
+    x : ndarray (sizes[0], m)
+    hidden, output : callable (z)
+        The activation, in the hidden layers and in the last one.
+    """
+    zs: Arrays = []
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        zs.append(w @ activations[-1] + b)
+        last = len(zs) == len(weights)
+        activations.append((output if last else hidden)(zs[-1]))
+    named = with_output(tensors(zs=zs, activations=activations))
+    return {**named, "output": activations[-1]}

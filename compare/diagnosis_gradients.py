@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,123 @@ class Recipe:
 
 RIGHT = Recipe()
 
+# Mistake, sentence, recipe.
+RECIPES: tuple[tuple[str, str, Recipe], ...] = (
+    (
+        "no sigma prime in the output layer",
+        "the output delta is a - y, the cross-entropy's: for the quadratic cost it is (a - y) "
+        "sigma'(z) (BP1)",
+        Recipe(output_slope=no_slope),
+    ),
+    (
+        "no sigma prime in the hidden layers",
+        "the hidden delta is w.T delta: multiply it by sigma'(z) (BP2)",
+        Recipe(hidden_slope=no_slope),
+    ),
+    (
+        "no sigma prime at all",
+        "delta is never multiplied by sigma'(z): it is in every layer (BP1, BP2)",
+        Recipe(output_slope=no_slope, hidden_slope=no_slope),
+    ),
+    (
+        "sigma prime of a",
+        "delta is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)",
+        Recipe(output_slope=slope_at_a, hidden_slope=slope_at_a),
+    ),
+    (
+        "sigma prime of a in the output layer",
+        "the output delta is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)",
+        Recipe(output_slope=slope_at_a),
+    ),
+    (
+        "sigma prime of a in the hidden layers",
+        "the hidden delta is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)",
+        Recipe(hidden_slope=slope_at_a),
+    ),
+    (
+        "the slope of tanh",
+        "the hidden delta is multiplied by 1 - a^2, the slope of tanh: that of the sigmoid is "
+        "a (1 - a)",
+        Recipe(hidden_slope=lambda z, a: 1 - a * a),
+    ),
+    (
+        "the slope of relu",
+        "the hidden delta is multiplied by 1 where z > 0, the slope of relu: that of the "
+        "sigmoid is a (1 - a)",
+        Recipe(hidden_slope=lambda z, a: (z > 0).astype(np.float64)),
+    ),
+    (
+        "labels off by one",
+        "the gradient is that of the digit after the right one: digit j is output j, counted "
+        "from 0",
+        Recipe(error=lambda a, y: a - np.roll(y, 1, axis=0)),
+    ),
+    (
+        "labels off by one",
+        "the gradient is that of the digit before the right one: digit j is output j, counted "
+        "from 0",
+        Recipe(error=lambda a, y: a - np.roll(y, -1, axis=0)),
+    ),
+    (
+        "broadcasting",
+        "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y one shape before the "
+        "minus",
+        Recipe(error=lambda a, y: len(a) * a - y.sum(axis=0)),
+    ),
+    (
+        "broadcasting",
+        "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y one shape before the "
+        "minus",
+        Recipe(error=lambda a, y: a.sum(axis=0) - len(a) * y),
+    ),
+    (
+        "softmax cross-entropy of the activations",
+        "the cost is nn.CrossEntropyLoss of the output activations, which takes a softmax of "
+        "its own: use half the squared distance",
+        Recipe(error=lambda a, y: softmax(a) - y),
+    ),
+    (
+        "desired outputs 0.01 and 0.99",
+        "the desired outputs are 0.01 and 0.99: here they are 0 and 1",
+        Recipe(error=lambda a, y: a - (0.01 + 0.98 * y)),
+    ),
+    (
+        "desired outputs 0.1 and 0.9",
+        "the desired outputs are 0.1 and 0.9: here they are 0 and 1",
+        Recipe(error=lambda a, y: a - (0.1 + 0.8 * y)),
+    ),
+    (
+        "absolute error",
+        "the derivative of the cost is the sign of a - y, as with nn.L1Loss: it is a - y itself",
+        Recipe(error=lambda a, y: np.sign(a - y)),
+    ),
+    (
+        "z in place of a in nabla_w",
+        "nabla_w is delta times z of the layer before: it is delta times its activation a (BP4)",
+        Recipe(inputs="z"),
+    ),
+    (
+        "w in place of w.T going back",
+        "delta is pulled back through square w: it takes w.T (BP2)",
+        Recipe(pulls=lambda w: w if w.shape[0] == w.shape[1] else w.T),
+    ),
+    (
+        "transposed nabla_w",
+        "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
+        Recipe(turned=True),
+    ),
+    (
+        "nabla_b of the last example alone",
+        "nabla_b is the delta of the last example: it is the sum over the mini-batch (BP3)",
+        Recipe(bias=lambda delta: delta[:, -1:]),
+    ),
+    (
+        "nabla_b of the first example alone",
+        "nabla_b is the delta of the first example: it is the sum over the mini-batch (BP3)",
+        Recipe(bias=lambda delta: delta[:, :1]),
+    ),
+)
+
 
 def diagnose_gradients(subject: Subject) -> Diagnosis | None:
     """Return the known mistake that explains the candidate's gradients.
@@ -133,12 +250,11 @@ def diagnose_gradients(subject: Subject) -> Diagnosis | None:
     if misfit(right, found) <= subject.within:
         return diagnose_memory(subject)
     zs, activations = reference.trace(x)
-    constant = factor_of(found, right, subject)
-    tried = mistakes(list(subject.parameters.weights), zs, activations, y, found)
+    tried = list(mistakes(list(subject.parameters.weights), zs, activations, y, found))
     return (
-        constant
+        factor_of(found, right, subject)
         or first_that_explains(tried, found, right, subject.within)
-        or with_a_factor(tried_again(subject, x, y, found), found, right, subject)
+        or with_a_factor(tried, found, right, subject)
         or by_precision(subject, found, right)
     )
 
@@ -155,67 +271,66 @@ def gradient(net: Any, x: Array, y: Array) -> Tensors:
     return tensors(nabla_b=nabla_b, nabla_w=nabla_w)
 
 
-def tried_again(subject: Subject, x: Array, y: Array, found: Tensors) -> Iterator[Hypothesis]:
-    """Yield the hypotheses once more.
-
-    Parameters
-    ----------
-    subject : Subject
-    x, y : ndarray (n, m)
-    found : dict of tensor name to ndarray
-    """
-    zs, activations = subject.reference().trace(x)
-    yield from mistakes(list(subject.parameters.weights), zs, activations, y, found)
-
-
 # Constant factors.
 
 
-def factors(m: int, digits: int) -> list[tuple[float, str, str]]:
-    """Return the factors that mean something: value, name, what it means.
-
-    Parameters
-    ----------
-    m : int
-        Examples in the mini-batch.
-    digits : int
-        Output neurons.
-    """
-    return [
-        (-1, "-1", "the derivative of the cost is y - a: it is a - y"),
-        (2, "2", "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
-        (1 / 2, "1 / 2", "the cost has its 1/2 twice, or 1/2 is applied to its derivative too"),
-        (
-            1 / m,
-            "1 / m",
-            "the gradient is the mean over the mini-batch: return the sum; the step alone divides by m",
-        ),
-        (
-            2 / (digits * m),
-            "2 / (digits m)",
-            "the cost is nn.MSELoss(), a mean over the digits and the mini-batch without 1/2: "
-            "use nn.MSELoss(reduction='sum') / 2",
-        ),
-        (
-            1 / (digits * m),
-            "1 / (digits m)",
-            "the cost is averaged over the digits and the mini-batch: sum over both",
-        ),
-        (1 / digits, "1 / digits", "the cost is averaged over the digits: sum over them"),
-        (
-            2 / digits,
-            "2 / digits",
-            "the cost is averaged over the digits and has no 1/2: sum over them, and halve it",
-        ),
-        (2 / m, "2 / m", "the gradient is a mean over the mini-batch, and the cost has no 1/2"),
-        (
-            m,
-            "m",
-            "the gradient is multiplied by the size of the mini-batch, or summed over it twice",
-        ),
-        (digits, "digits", "the gradient is multiplied by the number of digits"),
-        (1 / m**2, "1 / m^2", "the gradient is divided by the size of the mini-batch twice"),
-    ]
+# Name, value for a mini-batch of m and d digits, what it means.
+FACTORS: tuple[tuple[str, Callable[[int, int], float], str], ...] = (
+    ("-1", lambda m, d: -1, "the derivative of the cost is y - a: it is a - y"),
+    (
+        "2",
+        lambda m, d: 2,
+        "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2",
+    ),
+    (
+        "1 / 2",
+        lambda m, d: 1 / 2,
+        "the cost has its 1/2 twice, or 1/2 is applied to its derivative too",
+    ),
+    (
+        "1 / m",
+        lambda m, d: 1 / m,
+        "the gradient is the mean over the mini-batch: return the sum, and divide by m in the "
+        "step alone",
+    ),
+    (
+        "2 / (digits m)",
+        lambda m, d: 2 / (d * m),
+        "the cost is nn.MSELoss(), a mean over the digits and the mini-batch without 1/2: use "
+        "nn.MSELoss(reduction='sum') / 2",
+    ),
+    (
+        "1 / (digits m)",
+        lambda m, d: 1 / (d * m),
+        "the cost is averaged over the digits and the mini-batch: sum over both",
+    ),
+    (
+        "1 / digits",
+        lambda m, d: 1 / d,
+        "the cost is averaged over the digits: sum over them",
+    ),
+    (
+        "2 / digits",
+        lambda m, d: 2 / d,
+        "the cost is averaged over the digits and has no 1/2: sum over them, and halve it",
+    ),
+    (
+        "2 / m",
+        lambda m, d: 2 / m,
+        "the gradient is a mean over the mini-batch, and the cost has no 1/2",
+    ),
+    (
+        "m",
+        lambda m, d: m,
+        "the gradient is multiplied by the size of the mini-batch, or summed over it twice",
+    ),
+    ("digits", lambda m, d: d, "the gradient is multiplied by the number of digits"),
+    (
+        "1 / m^2",
+        lambda m, d: 1 / m**2,
+        "the gradient is divided by the size of the mini-batch twice",
+    ),
+)
 
 
 def named_factor(c: float, m: int, digits: int, within: float) -> tuple[str, str] | None:
@@ -228,8 +343,8 @@ def named_factor(c: float, m: int, digits: int, within: float) -> tuple[str, str
     within : float
         What rounding explains.
     """
-    for value, name, meaning in factors(m, digits):
-        if abs(c / value - 1) < within:
+    for name, value, meaning in FACTORS:
+        if abs(c / value(m, digits) - 1) < within:
             return name, meaning
     return None
 
@@ -270,13 +385,13 @@ def factor_of(found: Tensors, right: Tensors, subject: Subject) -> Diagnosis | N
 
 
 def with_a_factor(
-    hypotheses: Iterator[Hypothesis], found: Tensors, right: Tensors, subject: Subject
+    hypotheses: Sequence[Hypothesis], found: Tensors, right: Tensors, subject: Subject
 ) -> Diagnosis | None:
     """Return a known mistake together with a known factor, if the two explain a gradient.
 
     Parameters
     ----------
-    hypotheses : iterator of Hypothesis
+    hypotheses : sequence of Hypothesis
     found, right : dict of tensor name to ndarray
     subject : Subject
     """
@@ -312,7 +427,7 @@ def mistakes(
     found : dict of tensor name to ndarray
         The candidate's own.
     """
-    for mistake, sentence, recipe in recipes():
+    for mistake, sentence, recipe in RECIPES:
         yield Hypothesis(mistake, sentence, recipe.gradient(weights, zs, activations, y))
     right = RIGHT.gradient(weights, zs, activations, y)
     yield from empty_layers(found, right)
@@ -329,123 +444,11 @@ def empty_layers(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
     if empty:
         yield Hypothesis(
             "no gradient in a layer",
-            f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} zero and the rest is right: "
-            "delta does not get there (a detach, torch.no_grad, requires_grad=False, a loop that ends early)",
+            f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} zero and the rest is "
+            "right: "
+            "delta does not get there (a detach, torch.no_grad, requires_grad=False, a loop "
+            "that ends early)",
             {n: np.zeros_like(v) if n in empty else v for n, v in right.items()},
-        )
-
-
-def recipes() -> Iterator[tuple[str, str, Recipe]]:
-    """Yield the known mistakes as mistake, sentence, recipe."""
-    yield from wrong_slopes()
-    yield from wrong_costs()
-    yield from wrong_products()
-
-
-def wrong_slopes() -> Iterator[tuple[str, str, Recipe]]:
-    """Yield the mistakes in sigma'(z)."""
-    yield (
-        "no sigma prime in the output layer",
-        "the output delta is a - y, the cross-entropy's: the quadratic cost has (a - y) sigma'(z) (BP1)",
-        replace(RIGHT, output_slope=no_slope),
-    )
-    yield (
-        "no sigma prime in the hidden layers",
-        "the hidden delta is w.T delta: multiply it by sigma'(z) (BP2)",
-        replace(RIGHT, hidden_slope=no_slope),
-    )
-    yield (
-        "no sigma prime at all",
-        "delta is never multiplied by sigma'(z): it is in every layer (BP1, BP2)",
-        replace(RIGHT, output_slope=no_slope, hidden_slope=no_slope),
-    )
-    where = {
-        "": {"output_slope": slope_at_a, "hidden_slope": slope_at_a},
-        " in the output layer": {"output_slope": slope_at_a},
-        " in the hidden layers": {"hidden_slope": slope_at_a},
-    }
-    for place, slopes in where.items():
-        yield (
-            f"sigma prime of a{place}",
-            f"delta is multiplied by sigma'(a){place}: sigmoid_prime wants z, or write a (1 - a)",
-            replace(RIGHT, **slopes),  # type: ignore[arg-type]
-        )
-    yield (
-        "the slope of tanh",
-        "the hidden delta is multiplied by 1 - a^2, the slope of tanh: the sigmoid's is a (1 - a)",
-        replace(RIGHT, hidden_slope=lambda z, a: 1 - a * a),
-    )
-    yield (
-        "the slope of relu",
-        "the hidden delta is multiplied by 1 where z > 0, the slope of relu: the sigmoid's is a (1 - a)",
-        replace(RIGHT, hidden_slope=lambda z, a: (z > 0).astype(np.float64)),
-    )
-
-
-def wrong_costs() -> Iterator[tuple[str, str, Recipe]]:
-    """Yield the mistakes in the derivative of the cost."""
-    for step in (1, -1):
-        yield (
-            "labels off by one",
-            f"the gradient is that of the digit {'after' if step == 1 else 'before'} the right one: "
-            "digit j is output j, counted from 0",
-            replace(RIGHT, error=lambda a, y, step=step: a - np.roll(y, step, axis=0)),
-        )
-    yield (
-        "broadcasting",
-        "output a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y one shape before the minus",
-        replace(RIGHT, error=lambda a, y: len(a) * a - y.sum(axis=0)),
-    )
-    yield (
-        "broadcasting",
-        "every a[i] met output y[j]: (n,) - (n, 1) is (n, n); give a and y one shape before the minus",
-        replace(RIGHT, error=lambda a, y: a.sum(axis=0) - len(a) * y),
-    )
-    yield (
-        "softmax cross-entropy of the activations",
-        "the cost is nn.CrossEntropyLoss of the output activations: it takes a softmax of its own; "
-        "use half the squared distance",
-        replace(RIGHT, error=lambda a, y: softmax(a) - y),
-    )
-    yield (
-        "desired outputs 0.01 and 0.99",
-        "the desired outputs are 0.01 and 0.99: here they are 0 and 1",
-        replace(RIGHT, error=lambda a, y: a - (0.01 + 0.98 * y)),
-    )
-    yield (
-        "desired outputs 0.1 and 0.9",
-        "the desired outputs are 0.1 and 0.9: here they are 0 and 1",
-        replace(RIGHT, error=lambda a, y: a - (0.1 + 0.8 * y)),
-    )
-    yield (
-        "absolute error",
-        "the derivative of the cost is the sign of a - y, as with nn.L1Loss: it is a - y itself",
-        replace(RIGHT, error=lambda a, y: np.sign(a - y)),
-    )
-
-
-def wrong_products() -> Iterator[tuple[str, str, Recipe]]:
-    """Yield the mistakes in the products of BP2, BP3 and BP4."""
-    yield (
-        "z in place of a in nabla_w",
-        "nabla_w is delta times z of the layer before: it is delta times its activation a (BP4)",
-        replace(RIGHT, inputs="z"),
-    )
-    yield (
-        "w in place of w.T going back",
-        "delta is pulled back through square w: it takes w.T (BP2)",
-        replace(RIGHT, pulls=lambda w: w if w.shape[0] == w.shape[1] else w.T),
-    )
-    yield (
-        "transposed nabla_w",
-        "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
-        replace(RIGHT, turned=True),
-    )
-    for place, k in (("last", -1), ("first", 0)):
-        yield (
-            f"nabla_b of the {place} example alone",
-            f"nabla_b is the delta of the {place} example: it is the sum over the mini-batch (BP3)",
-            replace(RIGHT, bias=lambda delta, k=k: delta[:, [k]]),
         )
 
 
@@ -493,19 +496,22 @@ def remembered(
     """
     yield Hypothesis(
         "stale gradient",
-        "the second gradient is the sum of the first and the second: clear it before each backward "
+        "the second gradient is the sum of the first and the second: clear it before each "
+        "backward "
         "(optimizer.zero_grad())",
         {name: first[name] + v for name, v in right.items()},
     )
     stale = RIGHT.gradient(list(subject.parameters.weights), zs, activations, y)
     yield Hypothesis(
         "stale activations",
-        "the second gradient is computed from the activations of an earlier forward pass: run the "
+        "the second gradient is computed from the activations of an earlier forward pass: run "
+        "the "
         "forward pass inside backprop, on its own x",
         stale,
     )
     yield Hypothesis(
         "a cached answer",
-        "a second mini-batch gets the gradient of the first: compute every answer from its own input",
+        "a second mini-batch gets the gradient of the first: compute every answer from its own "
+        "input",
         first,
     )

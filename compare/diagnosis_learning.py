@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compare.diagnosis_forward import CHANGING
-from compare.diagnosis_gradients import RIGHT, common_factor, gradient, named_factor
+from compare.diagnosis_gradients import RIGHT, common_factor, gradient
 from compare.diagnosis_precision import in_disguise, to_float32
 from compare.hypothesis import (
-    Array,
     Diagnosis,
     Hypothesis,
     Subject,
@@ -20,6 +20,8 @@ from compare.hypothesis import (
     misfit,
     tensors,
 )
+
+Order = NDArray[Any]
 
 EXAMPLES, MINI_BATCH = 18, 5  # the epoch that is tried: a last mini-batch of three
 LOOSE = 2.0**10  # times what rounding explains: an epoch of a few steps amplifies it a little
@@ -129,8 +131,9 @@ def factor_of_step(
         return None
     m, eta = subject.m, subject.material.eta
     largest = max(float(np.abs(v).max()) for v in expected.values())
-    for value, name, advice in step_factors(m, eta, subject.parameters.sizes[-1]):
-        if abs(c - value) * largest <= 2 * size * max(1.0, abs(c)):
+    for name, value, advice in STEP_FACTORS:
+        known = value(m, eta, subject.parameters.sizes[-1])
+        if abs(c - known) * largest <= 2 * size * max(1.0, abs(c)):
             return Diagnosis(
                 f"step factor {name}",
                 f"the step is {c:.6f} times the reference's in every entry: {advice}",
@@ -141,39 +144,51 @@ def factor_of_step(
     )
 
 
-def step_factors(m: int, eta: float, digits: int) -> list[tuple[float, str, str]]:
-    """Return the factors of a step that mean something: value, name, what it means.
-
-    Parameters
-    ----------
-    m : int
-    eta : float
-    digits : int
-    """
-    return [
-        (-1.0, "-1", "the step is added: subtract it"),
-        (m, "m", "it is not divided by the size of the mini-batch: w - (eta / m) nabla_w"),
-        (
-            1 / m,
-            "1 / m",
-            "it is divided by the size of the mini-batch twice: (eta / m) times the sum",
-        ),
-        (1 / eta, "1 / eta", "the learning rate is left out: w - (eta / m) nabla_w"),
-        (m / eta, "m / eta", "both eta and the division by m are left out: w - (eta / m) nabla_w"),
-        (2.0, "2", "it is taken twice, or the cost has no 1/2"),
-        (0.5, "1 / 2", "it is halved: the 1/2 of the cost is gone once it is differentiated"),
-        (1 / digits, "1 / digits", "the cost is averaged over the digits: sum over them"),
-        (
-            2 / digits,
-            "2 / digits",
-            "the cost is nn.MSELoss(), averaged over the digits without 1/2",
-        ),
-        (
-            2 / (m * digits),
-            "2 / (digits m)",
-            "the cost is nn.MSELoss(), averaged already, and the step divides by m once more",
-        ),
-    ]
+# Name, value for a mini-batch of m, eta and d digits, what it means.
+STEP_FACTORS: tuple[tuple[str, Callable[[int, float, int], float], str], ...] = (
+    ("-1", lambda m, eta, d: -1.0, "the step is added: subtract it"),
+    (
+        "m",
+        lambda m, eta, d: m,
+        "it is not divided by the size of the mini-batch: w - (eta / m) nabla_w",
+    ),
+    (
+        "1 / m",
+        lambda m, eta, d: 1 / m,
+        "it is divided by the size of the mini-batch twice: (eta / m) times the sum",
+    ),
+    (
+        "1 / eta",
+        lambda m, eta, d: 1 / eta,
+        "the learning rate is left out: w - (eta / m) nabla_w",
+    ),
+    (
+        "m / eta",
+        lambda m, eta, d: m / eta,
+        "both eta and the division by m are left out: w - (eta / m) nabla_w",
+    ),
+    ("2", lambda m, eta, d: 2.0, "it is taken twice, or the cost has no 1/2"),
+    (
+        "1 / 2",
+        lambda m, eta, d: 0.5,
+        "it is halved: the 1/2 of the cost is gone once that is differentiated",
+    ),
+    (
+        "1 / digits",
+        lambda m, eta, d: 1 / d,
+        "the cost is averaged over the digits: sum over them",
+    ),
+    (
+        "2 / digits",
+        lambda m, eta, d: 2 / d,
+        "the cost is nn.MSELoss(), averaged over the digits without 1/2",
+    ),
+    (
+        "2 / (digits m)",
+        lambda m, eta, d: 2 / (m * d),
+        "the cost is nn.MSELoss(), averaged already, and the step divides by m once more",
+    ),
+)
 
 
 def clipped(subject: Subject, first: float) -> Diagnosis | None:
@@ -197,7 +212,8 @@ def clipped(subject: Subject, first: float) -> Diagnosis | None:
     nabla = ours * subject.m / subject.material.eta
     return Diagnosis(
         "clipped gradient",
-        f"the step is {first:.6g} times the reference's, and the gradient is {nabla:.4g} long whatever "
+        f"the step is {first:.6g} times the reference's, and the gradient is {nabla:.4g} long "
+        "whatever "
         "the mini-batch: leave out the clipping or normalising",
     )
 
@@ -275,13 +291,15 @@ def late(subject: Subject, old: Tensors, expected: Tensors) -> Iterator[Hypothes
         change = change_from(subject, halfway)
         yield Hypothesis(
             f"late {'bias' if then == 'biases' else 'weight'} update",
-            f"the {then} move along the gradient at the {first} already moved: compute all gradients "
+            f"the {then} move along the gradient at the {first} already moved: compute all "
+            "gradients "
             "first, then take the step",
             {n: v if n.startswith(first) else v + change[n] for n, v in halfway.items()},
         )
     yield Hypothesis(
         "weights updated before delta is pulled back",
-        "delta is pulled back through weights that have moved already: finish backprop, then take the step",
+        "delta is pulled back through weights that have moved already: finish backprop, then "
+        "take the step",
         back_through_moved(subject, old, expected),
     )
     again = change_from(subject, plus(old, expected))
@@ -307,7 +325,8 @@ def one_by_one(subject: Subject) -> Iterator[Hypothesis]:
             net.update_mini_batch(x[:, [k]], y[:, [k]], eta)
         yield Hypothesis(
             "one step for each example",
-            f"the weights move after every example, by {'eta / m' if divided else 'eta'}: add up the "
+            f"the weights move after every example, by {'eta / m' if divided else 'eta'}: add "
+            "up the "
             "gradients of the mini-batch, then take one step",
             parameters(net),
         )
@@ -405,7 +424,8 @@ def adaptive(subject: Subject, old: Tensors) -> Iterator[Hypothesis]:
         ):
             yield Hypothesis(
                 name,
-                f"every entry moves by about eta whatever its gradient, as with {name}: use plain "
+                f"every entry moves by about eta whatever its gradient, as with {name}: use "
+                "plain "
                 "gradient descent, torch.optim.SGD",
                 {n: v - eta * law(g[n]) for n, v in old.items()},
                 1e-7,
@@ -519,7 +539,7 @@ def diagnose_training(subject: Subject) -> Diagnosis | None:
     return first_that_explains(orders(subject, order), found, right, within) or own_order(subject)
 
 
-def trained(subject: Subject, order: Array, mini_batch_size: int) -> Tensors:
+def trained(subject: Subject, order: Order, mini_batch_size: int) -> Tensors:
     """Return the candidate's parameters after an epoch.
 
     Parameters
@@ -534,7 +554,7 @@ def trained(subject: Subject, order: Array, mini_batch_size: int) -> Tensors:
     return parameters(net)
 
 
-def cut(order: Array, size: int = MINI_BATCH) -> list[Array]:
+def cut(order: Order, size: int = MINI_BATCH) -> list[Order]:
     """Return the mini-batches of an order.
 
     Parameters
@@ -546,7 +566,7 @@ def cut(order: Array, size: int = MINI_BATCH) -> list[Array]:
 
 
 def epoch(
-    subject: Subject, batches: Sequence[Array], labels: Sequence[Array] = (), full: int = 0
+    subject: Subject, batches: Sequence[Order], labels: Sequence[Order] = (), full: int = 0
 ) -> Tensors:
     """Return the reference's parameters after steps on these mini-batches.
 
@@ -568,8 +588,35 @@ def epoch(
     return parameters(net)
 
 
-def orders(subject: Subject, order: Array) -> Iterator[Hypothesis]:
-    """Yield where the known mistakes of an epoch lead.
+# Mistake, sentence, the order that is followed in place of the one asked for.
+ORDERS: tuple[tuple[str, str, Callable[[Order], Order]], ...] = (
+    (
+        "reversed order",
+        "the examples are taken from the last to the first",
+        lambda order: order[::-1],
+    ),
+    (
+        "order ignored",
+        "the examples are taken as they are stored: follow the order",
+        lambda order: np.arange(len(order)),
+    ),
+    (
+        "order applied twice",
+        "the order is applied to data that are in that order already: apply it once, to the "
+        "examples as they are stored",
+        lambda order: order[order],
+    ),
+    (
+        "inverse order",
+        "example k is put in place order[k]: the k-th example is order[k]",
+        lambda order: np.argsort(order),
+    ),
+)
+TWO_ORDERS = "images and labels are taken in two orders: shuffle both with the same one"
+
+
+def orders(subject: Subject, order: Order) -> Iterator[Hypothesis]:
+    """Yield where the known mistakes in the order of an epoch lead.
 
     Parameters
     ----------
@@ -577,52 +624,36 @@ def orders(subject: Subject, order: Array) -> Iterator[Hypothesis]:
     order : ndarray (N,) of int
         The order that was asked for.
     """
-    stored = np.arange(len(order))
-    for mistake, sentence, other in (
-        ("reversed order", "the examples are taken from the last to the first", order[::-1]),
-        ("order ignored", "the examples are taken as they are stored: follow the order", stored),
+    for mistake, sentence, other in ORDERS:
+        yield Hypothesis(mistake, sentence, epoch(subject, cut(other(order))))
+    here, stored = cut(order), cut(np.arange(len(order)))
+    for mistake, sentence, batches, labels in (
         (
-            "order applied twice",
-            "the order is applied to data that are in that order already: apply it once, to the "
-            "examples as they are stored",
-            order[order],
+            "reversed mini-batches",
+            "the mini-batches are taken from the last to the first",
+            here[::-1],
+            (),
         ),
         (
-            "inverse order",
-            "example k is put in place order[k]: the k-th example is order[k]",
-            np.argsort(order),
+            "last mini-batch dropped",
+            "the last, smaller mini-batch is dropped: use it too (drop_last=False)",
+            here[:-1],
+            (),
         ),
+        ("labels not shuffled with the images", TWO_ORDERS, here, stored),
+        ("images not shuffled with the labels", TWO_ORDERS, stored, here),
     ):
-        yield Hypothesis(mistake, sentence, epoch(subject, cut(other)))
-    batches = cut(order)
-    yield Hypothesis(
-        "reversed mini-batches",
-        "the mini-batches are taken from the last to the first",
-        epoch(subject, batches[::-1]),
-    )
-    yield Hypothesis(
-        "last mini-batch dropped",
-        "the last, smaller mini-batch is dropped: use it too (drop_last=False)",
-        epoch(subject, batches[:-1]),
-    )
+        yield Hypothesis(mistake, sentence, epoch(subject, batches, labels))
     yield Hypothesis(
         "last mini-batch divided by the size of the others",
-        "the step of the last, smaller mini-batch is divided by mini_batch_size: divide by its own size",
-        epoch(subject, batches, full=MINI_BATCH),
+        "the step of the last, smaller mini-batch is divided by mini_batch_size: divide it by "
+        "its own size",
+        epoch(subject, here, full=MINI_BATCH),
     )
-    for mistake, x_order, y_order in (
-        ("labels not shuffled with the images", order, stored),
-        ("images not shuffled with the labels", stored, order),
-    ):
-        yield Hypothesis(
-            mistake,
-            "images and labels are taken in two orders: shuffle both with the same one",
-            epoch(subject, cut(x_order), cut(y_order)),
-        )
     yield from steps_of_another_kind(subject, order)
 
 
-def steps_of_another_kind(subject: Subject, order: Array) -> Iterator[Hypothesis]:
+def steps_of_another_kind(subject: Subject, order: Order) -> Iterator[Hypothesis]:
     """Yield where an epoch leads whose steps are wrong, not its order.
 
     Parameters
@@ -670,6 +701,7 @@ def own_order(subject: Subject) -> Diagnosis | None:
         return None
     return Diagnosis(
         "an order of its own",
-        "an epoch of one mini-batch, where order does not matter, is right, and one of several is not: "
+        "an epoch of one mini-batch, where order does not matter, is right, and one of several "
+        "is not: "
         "take the examples in the order given, without shuffling them once more",
     )

@@ -1,4 +1,5 @@
-"""Recognise a number format in disguise: by what its numbers can be, and by the size of its errors."""
+"""Recognise a number format in disguise: by what its numbers can be, and by the size of its "
+"errors."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FORMATS = (
 )
 SENTENCES = {
     "float32": "float32 (24 bits): a dtype=torch.float32 or numpy.float32 is left somewhere",
-    "TF32": "TF32 (11 bits in the factors, float32 in the sums): set torch.backends.cuda.matmul.allow_tf32 "
+    "TF32": "TF32 (11 bits in the factors, float32 in the sums): set "
+    "torch.backends.cuda.matmul.allow_tf32 "
     "to False, and compute in float64",
     "bfloat16": "bfloat16 (8 bits): leave out .bfloat16() or autocast",
     "float16": "float16 (11 bits): leave out .half() or autocast",
@@ -46,7 +48,8 @@ def in_disguise(tensor: str, found: Array, right: Array, declared: str) -> Diagn
         return None
     return Diagnosis(
         name,
-        f"{tensor} is right to about {bits:.0f} bits in every entry, as if computed in {SENTENCES[name]}",
+        f"{tensor} is right to about {bits:.0f} bits in every entry, as if computed in "
+        f"{SENTENCES[name]}",
     )
 
 

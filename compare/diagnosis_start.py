@@ -1,4 +1,5 @@
-"""Known mistakes before the first forward pass: in the data, and in taking over the parameters."""
+"""Known mistakes before the first forward pass: in the data, and in taking over the "
+"parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import reference.mnist_loader
-from compare.diagnosis_forward import pixels
+from compare.diagnosis_forward import PIXELS, Change
 from compare.diagnosis_precision import to_bfloat16, to_float16, to_float32
 from compare.hypothesis import (
     Array,
@@ -112,7 +113,8 @@ def starts(subject: Subject, found: Tensors, right: Tensors) -> Iterator[Hypothe
         )
     yield Hypothesis(
         "weights scaled by 1 / sqrt(n_in)",
-        "the weights are divided by sqrt(n_in), as in the book's network2.py: take them as they are",
+        "the weights are divided by sqrt(n_in), as in the book's network2.py: take them as "
+        "they are",
         {n: v / np.sqrt(v.shape[1]) if n[0] == "w" else v for n, v in right.items()},
     )
     yield Hypothesis(
@@ -137,7 +139,8 @@ def one_kind_left(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
         if not equal and not looks_related(flat(found, names), flat(right, names)):
             yield Hypothesis(
                 f"{kind} not taken over",
-                f"the {other} are those given, and not one of the {kind} is: take over the {kind} too",
+                f"the {other} are those given, and not one of the {kind} is: take over the "
+                f"{kind} too",
                 {n: found[n] if n in names else v for n, v in right.items()},
                 EXACT,
             )
@@ -164,7 +167,8 @@ def few_entries(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
     yield Hypothesis(
         many,
         f"{len(wrong)} of all parameters {'is' if len(wrong) == 1 else 'are'} wrong, the first "
-        f"{name}{list(where)}, by {off:.3g}: look where parameters are read or written one by one",
+        f"{name}{list(where)}, by {off:.3g}: look where parameters are read or written one by "
+        "one",
         {n: found[n] for n in right},
         EXACT,
     )
@@ -226,7 +230,7 @@ def diagnose_data(subject: Subject) -> Diagnosis | None:
         return None
     found = sets(subject.built().load_data(folder))
     right = sets(reference.mnist_loader.load_data(folder))
-    return first_that_explains(loaders(found, right), found, right, HALF_A_BIT / 2**12)
+    return first_that_explains(loaders(found, right), found, right, HALF_A_BIT)
 
 
 def sets(parts: Any) -> Named:
@@ -250,11 +254,9 @@ def loaders(found: Named, right: Named) -> Iterator[Hypothesis]:
     ----------
     found, right : dict of name to ndarray
     """
-    for mistake, sentence, _ in pixels(np.zeros((1, 1))):
-        yield Hypothesis(mistake, as_loaded(sentence), seen_as(mistake, sentence, right))
-    turned = [(m, s) for m, s, _ in pixels(np.zeros((4, 1))) if m == "transposed images"]
-    for mistake, sentence in turned:
-        yield Hypothesis(mistake, as_loaded(sentence), seen_as(mistake, sentence, right))
+    for mistake, sentence, seen in PIXELS:
+        said = sentence.replace("z is that of", "the loader returns", 1)
+        yield Hypothesis(mistake, said, with_images(seen, right))
     for step, advice in ((1, "one more"), (-1, "one less")):
         yield Hypothesis(
             "labels off by one",
@@ -265,34 +267,15 @@ def loaders(found: Named, right: Named) -> Iterator[Hypothesis]:
     yield from other_order(found, right)
 
 
-def as_loaded(sentence: str) -> str:
-    """Return what a sentence says of z, said of images.
+def with_images(seen: Change, right: Named) -> Named:
+    """Return the sets with every image changed.
 
     Parameters
     ----------
-    sentence : str
-    """
-    return sentence.replace("z is that of", "the loader returns", 1)
-
-
-def seen_as(mistake: str, sentence: str, right: Named) -> Named:
-    """Return the sets with the images changed as a mistake changes pixels.
-
-    Parameters
-    ----------
-    mistake, sentence : str
-        As `pixels` yields them.
+    seen : callable (pixels in columns)
     right : dict of name to ndarray
     """
-    return {
-        n: next(
-            (x.T for m, s, x in pixels(v.T) if (m, s) == (mistake, sentence)),
-            v,
-        )
-        if n.endswith("images")
-        else v
-        for n, v in right.items()
-    }
+    return {n: seen(v.T).T if n.endswith("images") else v for n, v in right.items()}
 
 
 def splits(right: Named) -> Iterator[Hypothesis]:
@@ -334,7 +317,8 @@ def other_order(found: Named, right: Named) -> Iterator[Hypothesis]:
     if all(rows_in_order(found, s) == rows_in_order(right, s) for s in SETS):
         yield Hypothesis(
             "shuffled examples",
-            "every set holds the right examples, in another order: the loader keeps that of the file",
+            "every set holds the right examples, in another order: the loader keeps that of "
+            "the file",
             dict(found),
         )
 

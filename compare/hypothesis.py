@@ -1,8 +1,8 @@
 """What a hypothesis is, and when it explains a candidate's numbers.
 
 A hypothesis is a known mistake and the numbers that it would lead to. It explains a candidate where
-every tensor agrees with those numbers to within rounding, while the right numbers lie far away. Both
-are measured in unit roundoffs of a tensor's own size; nothing is matched by name.
+every tensor agrees with those numbers to within rounding, while the right numbers lie far away.
+Both are measured relative to a tensor's own size; nothing is matched by name.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from compare import mutants_data, mutants_numpy, mutants_torch
+from compare.candidates import declared_dtype
 from compare.chain import chosen_links, run_link
 from compare.diagnosis import Diagnosis, diagnose
 from compare.difference import Link, Verdict
@@ -117,7 +118,8 @@ class Kill:
 
 
 def mutants() -> list[Mutant]:
-    """Return every network with a known mistake and every correct variant, the mistakes first."""
+    """Return every network with a known mistake and every correct variant, the mistakes "
+    "first."""
     every = [
         described(kind, found)
         for kind, module in SOURCES
@@ -208,6 +210,7 @@ def first_broken(candidate: type, material: Material) -> Link | None:
     candidate : class
     material : Material
     """
+    material = material.for_dtype(declared_dtype(candidate))
     for module in chosen_links(CHAIN):
         link = run_link(module, candidate, material)
         if link.verdict in (Verdict.DIFFERENT, Verdict.ERROR):
@@ -225,52 +228,48 @@ def matrix(kills: Sequence[Kill]) -> list[str]:
     ----------
     kills : sequence of Kill
     """
-    caught = [k for k in kills if k.mutant.caught_by]
-    correct = [k for k in kills if not k.mutant.caught_by]
-    lines = [row("", "mistake", "caught by", "diagnosis"), "-" * WIDTH]
-    lines += [kill_row(k) for k in caught]
-    lines += ["", row("", "correct variant", "", ""), "-" * WIDTH]
-    lines += [kill_row(k) for k in correct]
+    lines = [*row("", "mistake", "caught by", "diagnosis"), "-" * WIDTH]
+    for k in kills:
+        if k.mutant.caught_by:
+            lines += kill_row(k)
+    lines += ["", *row("", "correct variant", "", ""), "-" * WIDTH]
+    for k in kills:
+        if not k.mutant.caught_by:
+            lines += kill_row(k)
     for k in kills:
         if k.failed:
             lines += ["", *explained(k)]
-    return [*lines, "", total(kills)]
+    return [*lines, "", *textwrap.wrap(total(kills), WIDTH)]
 
 
-def kill_row(kill: Kill) -> str:
-    """Return one row of the matrix.
+def kill_row(kill: Kill) -> list[str]:
+    """Return one row of the matrix, as one line or more.
 
     Parameters
     ----------
     kill : Kill
     """
-    mark = "!" if kill.failed else " "
     sentence = kill.mutant.sentence.removeprefix("Correct: ")
-    return row(mark, f"{kill.mutant.kind:<8}{sentence}", kill.caught_by or "-", kill.mistake)
+    result = kill.caught_by or ("not caught" if kill.mutant.caught_by else "passes")
+    return row("!" if kill.failed else "", sentence, result, kill.mistake, kill.mutant.kind)
 
 
-def row(mark: str, what: str, link: str, mistake: str) -> str:
-    """Return the columns of a row, shortened to fit.
-
-    Parameters
-    ----------
-    mark, what, link, mistake : str
-    """
-    columns = (f"{mark:<2}", cell(what, 48), cell(link, 16), cell(mistake, 34))
-    return "".join(columns).rstrip()
-
-
-def cell(text: str, width: int) -> str:
-    """Return text in a column, with an ellipsis where it does not fit.
+def row(mark: str, what: str, link: str, mistake: str, kind: str = "") -> list[str]:
+    """Return the columns of a row, the long ones wrapped.
 
     Parameters
     ----------
-    text : str
-    width : int
-        The column's, a space at the end included.
+    mark, what, link, mistake, kind : str
     """
-    short = text if len(text) < width else text[: width - 2] + "…"
-    return f"{short:<{width}}"
+    left, right = textwrap.wrap(what, 45), textwrap.wrap(mistake, 27)
+    count = max(len(left), len(right), 1)
+    left += [""] * (count - len(left))
+    right += [""] * (count - len(right))
+    first = [(mark, kind, link), *[("", "", "")] * (count - 1)]
+    return [
+        f"{sign:<2}{group:<8}{text:<46}{where:<16} {name}".rstrip()
+        for (sign, group, where), text, name in zip(first, left, right, strict=True)
+    ]
 
 
 def explained(kill: Kill) -> list[str]:
@@ -281,13 +280,14 @@ def explained(kill: Kill) -> list[str]:
     kill : Kill
     """
     wanted = kill.mutant
+    expected = ", ".join(filter(None, (wanted.caught_by or "to pass", wanted.diagnosed)))
+    received = ", ".join(filter(None, (kill.caught_by or "no difference", kill.mistake)))
     text = (
-        f"! {wanted.name} ({wanted.kind}) {kill.verdict}: expected "
-        f"{wanted.caught_by or 'to pass'}{f', {wanted.diagnosed!r}' if wanted.diagnosed else ''}; "
-        f"received {kill.caught_by or 'no difference'}"
-        f"{f', {kill.mistake!r}: {kill.advice}' if kill.mistake else ''}"
+        f"! {wanted.name} ({wanted.kind}), {kill.verdict}: expected {expected}; received {received}"
     )
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+    return textwrap.wrap(
+        ": ".join(filter(None, (text, kill.advice))), WIDTH, subsequent_indent="  "
+    )
 
 
 def total(kills: Sequence[Kill]) -> str:
@@ -300,6 +300,7 @@ def total(kills: Sequence[Kill]) -> str:
     verdicts = [k.verdict for k in kills]
     mistakes = sum(1 for k in kills if k.mutant.caught_by)
     return (
-        f"{verdicts.count('caught')} of {mistakes} mistakes caught at the right link with the right "
-        f"diagnosis; {verdicts.count('passed')} of {len(kills) - mistakes} correct variants passed"
+        f"{verdicts.count('caught')} of {mistakes} mistakes caught at the right link with the "
+        f"right diagnosis; {verdicts.count('passed')} of {len(kills) - mistakes} correct variants "
+        "passed"
     )

@@ -315,6 +315,19 @@ class ClippedZ(Columns):
         return sigmoid(np.clip(z, -5, 5))
 
 
+class LastBlockRepeated(Columns):
+    """A batch of more than 32 is cut into blocks, and the last ones answer for each other."""
+
+    caught_by = "predictions"
+    diagnosed = "large batches"
+
+    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+        zs, activations = super().trace(x)
+        for v in (*zs, *activations[1:]):
+            v[:, 32:] = v[:, 31:-1]
+        return zs, activations
+
+
 # Gradients.
 
 
@@ -437,6 +450,43 @@ class LabelsOffByOne(Columns):
         return (a - np.roll(y, 1, axis=0)) * sigmoid_prime(z)
 
 
+class LoopEndsEarly(Columns):
+    """The loop over the layers ends before the first, whose gradient stays zero."""
+
+    caught_by = "gradients"
+    diagnosed = "no gradient in a layer"
+
+    def nabla(self, zs: Arrays, activations: Arrays, deltas: Arrays) -> tuple[Arrays, Arrays]:
+        return super().nabla(zs, activations, [0 * deltas[0], *deltas[1:]])
+
+
+class DesiredOutputSpoilt(Columns):
+    """y -= a, in place, turns the desired output that was handed in into something else."""
+
+    caught_by = "gradients"
+    diagnosed = "inputs changed in place"
+
+    def output_delta(self, z: Array, a: Array, y: Array) -> Array:
+        y -= a
+        return -y * sigmoid_prime(z)
+
+
+class NeverCleared(Columns):
+    """nabla_b and nabla_w are made once, and added to for ever."""
+
+    caught_by = "gradients"
+    diagnosed = "stale gradient"
+
+    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+        nablas = super().backprop(x, y)
+        old = getattr(self, "old", ([0.0] * len(nablas[0]), [0.0] * len(nablas[1])))
+        nabla_b, nabla_w = (
+            [v + w for v, w in zip(*pair, strict=True)] for pair in zip(old, nablas, strict=True)
+        )
+        self.old = nabla_b, nabla_w
+        return nabla_b, nabla_w
+
+
 class StaleActivations(Columns):
     """Backpropagation takes the activations that an earlier forward pass left behind."""
 
@@ -523,6 +573,18 @@ class UpdatedOnTheWayBack(Columns):
             self.biases[layer] = self.biases[layer] - rate * delta.sum(axis=1, keepdims=True)
             if layer:
                 delta = self.pulled_back(layer - 1, delta) * self.slope(zs[layer - 1])
+
+
+class StepForEachExample(Columns):
+    """The weights move after every example of the mini-batch."""
+
+    caught_by = "update"
+    diagnosed = "one step for each example"
+
+    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
+        for k in range(x.shape[1]):
+            nabla_b, nabla_w = self.backprop(x[:, [k]], y[:, [k]])
+            self.descend(nabla_b, nabla_w, eta, x.shape[1])
 
 
 class WeightDecay(Columns):
@@ -757,6 +819,24 @@ class BookSigmoid(Columns):
     def fire(self, layer: int, z: Array) -> Array:
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-z))
+
+
+class DeclaredFloat32(Columns):
+    """Correct: everything in float32, and the class says so."""
+
+    dtype = "float32"
+
+    def kept(self, v: Array) -> Array:
+        return np.array(v, dtype=np.float32)
+
+    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
+        super().update_mini_batch(x.astype(np.float32), y.astype(np.float32), eta)
+
+    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+        return super().trace(x.astype(np.float32))
+
+    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+        return super().backprop(x.astype(np.float32), y.astype(np.float32))
 
 
 class StepByPart(Columns):

@@ -180,6 +180,12 @@ class TorchTF32(Sequential):
         return super().modules()
 
 
+class TorchTF32AsFloat32(TorchTF32):
+    """TF32 where float32 is declared, as on a GPU that is allowed to."""
+
+    dtype = "float32"
+
+
 def tf32(v: Tensor) -> Tensor:
     """Round to the 11 significant bits of TF32, half away from zero, held in float32."""
     bits = v.detach().float().view(torch.int32)
@@ -221,6 +227,16 @@ class TorchNormalised(Sequential):
 
     def pixels(self, x: Tensor) -> Tensor:
         return (x - 0.1307) / 0.3081
+
+
+class TorchBatchStatistics(Sequential):
+    """Pixels are normalised by the mean of their batch, as BatchNorm does while it trains."""
+
+    caught_by = "forward"
+    diagnosed = "answers that depend on the rest of the batch"
+
+    def pixels(self, x: Tensor) -> Tensor:
+        return x - x.mean(dim=0)
 
 
 class TorchSoftmax(Sequential):
