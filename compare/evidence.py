@@ -13,6 +13,8 @@ from compare.standard import Expected
 
 Array = NDArray[np.float64]
 Tell = Callable[[str, float], object]
+Answer = tuple[Mapping[str, Expected], Mapping[str, Array]]
+Answers = tuple[Mapping[str, Mapping[str, Expected]], Mapping[str, Mapping[str, Array]]]
 
 
 def nobody(what: str, done: float) -> None:
@@ -98,34 +100,56 @@ def keep_worst(worst: dict[str, Difference], measured: Iterable[Difference]) -> 
             worst[d.tensor] = d
 
 
-def refuse_cached(
-    what: str,
-    first: Mapping[str, Array],
-    second: Mapping[str, Array],
-    expected: tuple[Mapping[str, Expected], Mapping[str, Expected]],
-) -> None:
-    """Raise where a candidate gives one answer to two questions that have two.
+def refuse_repetition(what: str, now: Answers, before: Answers | None) -> None:
+    """Raise where a candidate gave one answer to two inputs, or with two different parameters.
 
     Parameters
     ----------
     what : str
         The method that was called.
-    first, second : mapping of tensor name to ndarray
-        Its answers.
-    expected : pair of mappings of tensor name to Expected
-        What they should have been.
+    now : pair of mappings of case to (tensor name to Expected) and to (tensor name to ndarray)
+        What its answers should be, and what they are: of the second case and of the third, which
+        have the same shapes and different inputs.
+    before : such a pair, or None
+        The same of a network with other parameters.
 
     Raises
     ------
     Refused
-        Every tensor of both answers is the same to the last bit, and should not be.
+        A cached answer.
     """
-    names = [n for n in first if n in second and n != "activations[0]"]
-    if not all(np.array_equal(first[n], second[n]) for n in names):
-        return
-    if all(np.array_equal(expected[0][n].reference, expected[1][n].reference) for n in names):
-        return  # saturated or tiny networks may well have one answer to two questions
-    raise Refused(
-        f"{what} gave the same answer, bit for bit, to two different inputs: a cached answer, "
-        "not a computed one"
+    expected, found = now
+    one, other = list(found)[1:3]
+    refuse_cached(
+        f"{what} of two different inputs",
+        (expected[one], found[one]),
+        (expected[other], found[other]),
     )
+    if before is not None:
+        refuse_cached(
+            f"{what} of two networks with different parameters",
+            (expected[one], found[one]),
+            (before[0][one], before[1][one]),
+        )
+
+
+def refuse_cached(what: str, first: Answer, second: Answer) -> None:
+    """Raise where two answers are the same to the last bit and should not be.
+
+    Parameters
+    ----------
+    what : str
+        The method that was called, and the two questions.
+    first, second : pair of mappings of tensor name to Expected, and to ndarray
+        What the answer should be, and what it is.
+
+    Raises
+    ------
+    Refused
+    """
+    names = [n for n in first[1] if n in second[1] and n != "activations[0]"]
+    if not all(np.array_equal(first[1][n], second[1][n]) for n in names):
+        return
+    if all(np.array_equal(first[0][n].reference, second[0][n].reference) for n in names):
+        return  # saturated or tiny networks may well have one answer to two questions
+    raise Refused(f"{what} gave the same answer, bit for bit: it was kept, not computed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compare.evidence import Array, Evidence, refuse_cached
+from compare.evidence import Array, Evidence, refuse_repetition
 from compare.material import Material
 from compare.standard import Standard, named
 from compare.trial import Trial
@@ -32,17 +32,14 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         f"another {m}": material.mini_batch(1)[0],
         "one example again": material.batch([0])[0],
     }
+    before = None
     for start, parameters in material.starts.items():
         trial = Trial(candidate, parameters)
         standard = Standard(parameters, material.dtype)
         expected = {name: standard.forward(x) for name, x in batches.items()}
         found = {name: traced(trial, x) for name, x in batches.items()}
-        refuse_cached(
-            "trace",
-            found[f"batch of {m}"],
-            found[f"another {m}"],
-            (expected[f"batch of {m}"], expected[f"another {m}"]),
-        )
+        refuse_repetition("trace", (expected, found), before)
+        before = expected, found
         for name in batches:
             evidence.hold(expected[name], found[name], f"{start}, {name}")
     return sentence(evidence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compare.evidence import Array, Evidence, refuse_cached
+from compare.evidence import Array, Evidence, refuse_repetition
 from compare.material import Material
 from compare.standard import Standard, named
 from compare.trial import Trial
@@ -26,6 +26,7 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     str
         The finding in words.
     """
+    before = None
     for start, parameters in material.starts.items():
         trial = Trial(candidate, parameters)
         standard = Standard(parameters, material.dtype)
@@ -33,8 +34,8 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         for name, batch in batches(material).items():
             expected[name] = standard.gradients(*batch)
             found[name] = gradients_of(trial, *batch)
-        one, other = [name for name in expected if "mini-batch" in name]
-        refuse_cached("backprop", found[one], found[other], (expected[one], expected[other]))
+        refuse_repetition("backprop", (expected, found), before)
+        before = expected, found
         for name in expected:
             evidence.hold(expected[name], found[name], f"{start}, {name}")
     return sentence(evidence)

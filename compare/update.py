@@ -9,14 +9,15 @@ from compare.trial import Trial
 from model.parameters import Parameters
 
 NAME = "update"
-IN_A_ROW = 3
+IN_A_ROW = (0, 1, 0)  # mini-batches: the first again at the end, from other parameters
 
 
 def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     """Compare every new weight and bias after one step, and after each of a few in a row.
 
     In a row, each step is held against the reference's from where the candidate stood: what a step
-    should not remember (momentum, gradients that were not cleared) shows from the second on.
+    should not remember (momentum, gradients that were not cleared, what the same mini-batch gave
+    before) shows from the second on.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
             trial = Trial(candidate, parameters)
             step(trial, parameters, batch, material, evidence, f"{start}, one step, m = {m}")
     trial, here = Trial(candidate, material.initial), material.initial
-    for k in range(IN_A_ROW):
-        batch, case = material.mini_batch(k), f"step {k + 1} of {IN_A_ROW} in a row"
+    for k, which in enumerate(IN_A_ROW, start=1):
+        batch, case = material.mini_batch(which), f"step {k} of {len(IN_A_ROW)} in a row"
         here = step(trial, here, batch, material, evidence, case)
     return sentence(evidence)
 
@@ -91,6 +92,6 @@ def sentence(evidence: Evidence) -> str:
     if evidence.broken is not None:
         return evidence.broken.in_words
     return (
-        f"one step, and each of {IN_A_ROW} in a row, leads to weights and biases within rounding "
-        "of the reference's"
+        f"one step, and each of {len(IN_A_ROW)} in a row, leads to weights and biases within "
+        "rounding of the reference's"
     )
