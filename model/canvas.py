@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, SubFigure
+from PIL import Image
 
 #: Red is positive and excites, blue is negative and inhibits: a pair that stays apart for
 #: red-green blindness (Brewer, RdBu).
@@ -137,11 +138,17 @@ def write_footer(figure: Figure | SubFigure, note: str) -> None:
 
 @house_style()
 def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
-    """Render a figure as a PNG file that holds the picture and nothing else."""
+    """Render a figure as a PNG file that holds the picture and nothing else.
+
+    A figure has some 2,000 colours, most of them edges of letters: 256 well chosen ones stay within
+    a few 255ths of them and make the file a third as large.
+    """
     file = io.BytesIO()
-    figure.savefig(
-        file, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True}
-    )
+    figure.savefig(file, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    drawn = Image.open(file).convert("RGB")
+    palette = drawn.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    palette.save(file, format="png", optimize=True)
     return file.getvalue()
 
 

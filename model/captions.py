@@ -10,7 +10,7 @@ import numpy as np
 
 from model.findings import ONE_POINT, fires_for, headline, role_counts
 from model.records import NeuronRecord, NeuronRecords, RankedInputs
-from model.roles import ANTI_CLASS
+from model.roles import ANTI_CLASS, IDLE
 
 #: Pixels along the side of an image.
 SIDE = 28
@@ -127,14 +127,19 @@ def never_lit_legend(records: NeuronRecords) -> str:
     """What the grey pixels are; "" where it is not known."""
     if records.never_lit is None:
         return ""
-    count = int(records.never_lit.sum())
-    return f"grey: the {count} pixels that no training image lights (their weights never moved)"
+    if not records.never_lit.any():
+        return ""
+    told = f"grey: the {int(records.never_lit.sum())} pixels that no training image lights"
+    changes = [record.weights.change for record in records.neurons]
+    # A start that was rounded to a grid has moved by less than this: not by learning.
+    still = all(c is not None and np.abs(c[records.never_lit]).max() < 1e-6 for c in changes)
+    return f"{told} (their weights never moved)" if still else told
 
 
 def role_line(record: NeuronRecord) -> str:
     """A neuron's role, its digits, and how sure that is, as a sentence."""
     role = record.role
-    told = f"Role: {role.kind}" + (f", digits {digits(record)}" if role.digits else "")
+    told = f"Role: {role.kind}" + (f" ({digits(record)})" if role.digits else "")
     if role.digits:
         told += f", Matthews correlation {record.responds_to.best_mcc:.2f}"
     if np.isnan(role.stability):
@@ -189,17 +194,18 @@ def inputs_title(ranked: RankedInputs, what: str) -> str:
 def firing_title(record: NeuronRecord) -> str:
     """On which share of the images a neuron fires, and on which digit most."""
     responds = record.responds_to
+    told = f"It fires on {percent(responds.firing_rate_all)} of all images"
+    if record.role.kind == IDLE:
+        return told
     most = int(np.nanargmax(responds.firing_rate))
-    return (
-        f"It fires on {percent(responds.firing_rate_all)} of all images, "
-        f"most on {most} ({percent(responds.firing_rate[most])})"
-    )
+    return f"{told}, most on {most} ({percent(responds.firing_rate[most])})"
 
 
 def selectivity_title(record: NeuronRecord) -> str:
     """The class selectivity index and its digit."""
     responds = record.responds_to
-    return f"Class selectivity {responds.class_selectivity:.2f}, for {responds.preferred_digit}"
+    told = f"Class selectivity {responds.class_selectivity:.2f}"
+    return told if told.endswith("0.00") else f"{told}, for {responds.preferred_digit}"
 
 
 def auroc_title(record: NeuronRecord) -> str:
@@ -208,7 +214,8 @@ def auroc_title(record: NeuronRecord) -> str:
     if np.isnan(auroc).all():
         return "There is one digit alone: no AUROC"
     best = int(np.nanargmax(np.abs(auroc - 0.5)))
-    return f"z tells {best} best: AUROC {auroc[best]:.2f}"
+    low = " (z is low)" if auroc[best] < 0.5 else ""
+    return f"z tells {best} best: AUROC {auroc[best]:.2f}{low}"
 
 
 def pushes_title(record: NeuronRecord) -> str:
@@ -257,7 +264,12 @@ def accuracy_title(correct: list[int], examples: int) -> str:
 
 
 def percent(fraction: float, places: int = 0) -> str:
-    """A fraction in per cent."""
+    """A fraction in per cent, that never rounds to nothing or to all."""
+    smallest = 10.0**-places
+    if 0 < fraction < 0.005 * smallest:
+        return f"<{smallest:g} %"
+    if 1 - 0.005 * smallest < fraction < 1:
+        return f">{100 - smallest:g} %"
     return f"{100 * fraction:.{places}f} %"
 
 

@@ -81,10 +81,9 @@ def draw_class_selectivity(axes: Axes, record: NeuronRecord) -> None:
     responds = record.responds_to
     places = np.arange(len(responds.activation_mean))
     axes.bar(places, responds.activation_mean, color=_digit_colours(record), width=0.75)
-    axes.plot(places, responds.firing_rate, "_", color=INK, ms=9, mew=1.4, label="firing rate")
+    axes.plot(places, responds.firing_rate, "_", color=INK, ms=9, mew=1.4)
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("mean activation")
-    axes.legend(loc="upper right", frameon=False, fontsize=7, handletextpad=0.2, borderpad=0)
+    axes.set_ylabel("mean activation\n(marks: firing rate)", size=7.5)
     _label_digits(axes, record, len(places))
     axes.set_title(captions.selectivity_title(record))
 
@@ -98,7 +97,6 @@ def draw_auroc(axes: Axes, record: NeuronRecord) -> None:
     axes.axhline(0.5, color=FAINT, lw=0.7)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 1], ["0", "chance", "1"])
-    axes.set_ylabel("AUROC")
     _label_digits(axes, record, len(places))
     axes.set_title(captions.auroc_title(record))
 

@@ -6,6 +6,7 @@ hand; what a file does not say is not claimed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,8 @@ def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notic
     """
     plural = "" if records.examples == 1 else "s"
     told = f"{records.examples:,} {split} image{plural} · {model}, fingerprint {fingerprint[:12]}"
-    return f"{told} · {notice}" if notice else told
+    # Why the images are not MNIST, in brackets, is for the terminal: a figure has no room for it.
+    return f"{told} · {re.sub(r' [(].*[)](?=:)', '', notice)}" if notice else told
 
 
 def _network(records: NeuronRecords) -> list[str]:

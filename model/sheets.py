@@ -250,7 +250,7 @@ def text_page(title: str, parts: Sequence[tuple[str, Sequence[str]]], note: str)
 @house_style()
 def table_page(title: str, lines: Sequence[str], note: str) -> Figure:
     """Set lines of a table on a page, as long as the table."""
-    figure = new_figure(PAGE[0], max(PAGE[1], 1.2 + 0.19 * len(lines)))
+    figure = new_figure(PAGE[0], max(PAGE[1], 1.2 + 0.21 * len(lines)))
     across, down = inches(figure)
     top = write_title(figure, title) + 0.15
     told = "\n".join(lines)
@@ -258,7 +258,7 @@ def table_page(title: str, lines: Sequence[str], note: str) -> Figure:
         0.2 / across,
         1 - top / down,
         told,
-        size=9,
+        size=10,
         va="top",
         family="DejaVu Sans Mono",
         linespacing=1.4,
