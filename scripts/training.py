@@ -276,11 +276,12 @@ def kept(run: Run) -> str:
     Parameters
     ----------
     run : Run
-        With an output.
+        With an output; it is read, for between saving and noting it a run can be stopped as well.
     """
-    if not run.epochs_done:
+    if run.output is None or not run.output.exists():
         return "no epoch was finished yet"
-    return f"{run.output} holds {run.epochs_done} epochs: --resume goes on"
+    done = Parameters.load(run.output).metadata["epochs"]
+    return f"{run.output} holds {done} of {run.settings.epochs} epochs: --resume goes on"
 
 
 def percent(correct: int, examples: int) -> str:

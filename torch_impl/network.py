@@ -116,8 +116,8 @@ class Network(nn.Module):
         weights : list of ndarray (sizes[l + 1], sizes[l])
         biases : list of ndarray (sizes[l + 1], 1)
         """
-        weights = [np.array(w.detach().cpu(), dtype=np.float64) for w in self.weights]
-        return weights, [np.array(b.detach().cpu(), dtype=np.float64)[:, None] for b in self.biases]
+        weights = [w.detach().cpu().numpy().astype(np.float64) for w in self.weights]
+        return weights, [b.detach().cpu().numpy().astype(np.float64)[:, None] for b in self.biases]
 
     def forward(self, a: Tensor) -> Tensor:
         """Return the output activations for the input a, as a module that autograd can follow.
