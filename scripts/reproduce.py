@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compare import prove, report
 from model.parameters import Parameters
 from scripts.command_line import SHIPPED_MODEL, SHIPPED_START, command, find_data, parser, start
 from scripts.progress import Epochs
@@ -15,6 +16,7 @@ from scripts.side_by_side import first_difference, predictions, table, train_bot
 from scripts.training import Settings
 
 QUICK_EPOCHS = 2
+DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
 NEXT = """Next:
   python -m compare                        the whole proof, or of your own class: --candidate
   python -m scripts.fav_neuron             the story of neuron 11, Jalebi
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = QUICK_EPOCHS if args.quick else Settings.epochs
     settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
-    print(f"Training 784-20-10 twice, {epochs} epochs of {files.kind} digits from one start")
+    print(f"Training 784-20-10 twice, {epochs} epochs of {DATA[files.kind]}, from one start")
     with Epochs(epochs, 0, "numpy", "torch") as progress:
         trained = train_both(
             settings,
@@ -50,12 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prove_quickly(data: str | None, device: str) -> int:
     """Print the quick proof of the PyTorch network and return its exit status."""
-    from compare.report import table as proof_table
-
-    from compare import prove
-
-    proof = prove(data=data, device=device, epochs=0)
-    print(proof_table(proof))
+    print(f"\n{report.heading()}")
+    proof = prove(
+        data=data, device=device, epochs=0, on_link=lambda link: print(report.row(link), flush=True)
+    )
+    print(f"{report.conclusion(proof)}\n")
     return proof.status
 
 

@@ -253,9 +253,14 @@ def table(
             *(percent(int(np.sum(read[b] == labels)), len(labels)) for b in PACKAGES),
         ),
     ]
-    lines = [f"{name:<16}{left:<20}{right:<20}".rstrip() for name, left, right in rows]
-    lines[1] += f"   {verdict(trained)}"
-    lines[5] += f"   {agree} of {len(labels)} test images read alike"
+    notes = {
+        "fingerprint": verdict(trained),
+        "shipped model": f"{agree} of {len(labels)} test images read alike",
+    }
+    lines = [
+        f"{name:<16}{left:<19}{right:<19}{notes.get(name, '')}".rstrip()
+        for name, left, right in rows
+    ]
     if runs[0].fingerprints[-1] == shipped.fingerprint:
         lines.append("This is model/train.json, trained again to the last bit.")
     return "\n".join(lines)
