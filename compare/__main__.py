@@ -150,9 +150,17 @@ def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
 
 def self_test() -> int:
     """Print which link catches which known mistake; return 0 where every one is caught."""
-    from compare import mutants
+    from compare import mutants, report
 
-    return int(mutants.main())
+    progress = report.Progress(sys.stderr)
+    every = mutants.mutants()
+    count = iter(range(1, len(every) + 1))
+    kills = mutants.self_test(
+        every, lambda kill: progress.tell(kill.mutant.name, next(count) / len(every))
+    )
+    progress.clear()
+    print("\n".join(mutants.matrix(kills)))
+    return 1 if any(kill.failed for kill in kills) else 0
 
 
 def check_writable(arguments: argparse.Namespace) -> None:
