@@ -168,7 +168,7 @@ def listen(
     Raises
     ------
     Exception
-        What a process sent, or RuntimeError when one is gone without a word.
+        What a process sent, or ChildProcessError when one is gone without a word.
     """
     trained = {backend: Trained() for backend in PACKAGES}
     while any(len(one.fingerprints) < epochs for one in trained.values()):
@@ -176,7 +176,7 @@ def listen(
             item: News = news.get(timeout=POLL_SECONDS)
         except queue.Empty:
             if any(process.exitcode not in (None, 0) for process in processes):
-                raise RuntimeError("a training process was ended from outside") from None
+                raise ChildProcessError("a training process was ended from outside") from None
             continue
         if item.error is not None:
             raise item.error
