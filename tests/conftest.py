@@ -52,3 +52,11 @@ def mnist() -> Path:
     folder = mnist_folder()
     assert folder is not None
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 600 drawn digits, 500 of them for training, and 100 for the test."""
+    folder = tmp_path_factory.mktemp("digits")
+    synthetic_digits.write_idx_files(folder, 600, 100)
+    return folder

@@ -64,6 +64,8 @@ class Float64:
         ----------
         v : ndarray or tensor of any shape
         """
+        if isinstance(v, Tensor):
+            return v.detach().to(self.dtype, copy=True)
         return torch.tensor(np.array(v), dtype=self.dtype)
 
     def sigmoid(self, z: Tensor) -> Tensor:
