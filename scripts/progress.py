@@ -17,17 +17,17 @@ class Epochs:
         Epochs of the whole run.
     done : int
         Epochs that were finished before, in a resumed run.
-    label : str
-        Whose epochs they are.
+    labels : str
+        Whose epochs they are, a bar for each.
     """
 
-    def __init__(self, total: int, done: int = 0, label: str = "training") -> None:
+    def __init__(self, total: int, done: int = 0, *labels: str) -> None:
         self.total = total
         self.first = done
-        self.label = label
+        self.labels = labels or ("training",)
         self.begun = time.monotonic()
         self.bar: Any = None
-        self.task: Any = None
+        self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Epochs:
         if sys.stderr.isatty():
@@ -43,7 +43,7 @@ class Epochs:
         if self.bar is not None:
             self.bar.stop()
 
-    def advance(self, done: int, news: str) -> None:
+    def advance(self, done: int, news: str, label: str | None = None) -> None:
         """Note a finished epoch.
 
         Parameters
@@ -52,13 +52,16 @@ class Epochs:
             Epochs finished so far.
         news : str
             What to show beside it, such as the validation accuracy.
+        label : str, optional
+            Whose epoch it is; the first label's where it is not given.
         """
+        label = label or self.labels[0]
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, news=news)
+            self.bar.update(self.tasks[label], completed=done, news=news)
             return
         left = (time.monotonic() - self.begun) / (done - self.first) * (self.total - done)
         print(
-            f"{self.label}: epoch {done}/{self.total}  {news}  {left:.0f} s left",
+            f"{label}: epoch {done}/{self.total}  {news}  {left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )
@@ -69,6 +72,9 @@ class Epochs:
             from rich.console import Console
         except ImportError:  # a plain checkout may lack rich
             return
+        console = Console(stderr=True)
+        if not console.is_interactive:  # TERM=dumb: nothing can be drawn over
+            return
         self.bar = progress.Progress(
             "{task.description}",
             progress.BarColumn(),
@@ -76,7 +82,10 @@ class Epochs:
             "{task.fields[news]}",
             progress.TimeRemainingColumn(),
             "left",
-            console=Console(stderr=True),
+            console=console,
         )
         self.bar.start()
-        self.task = self.bar.add_task(self.label, total=self.total, completed=self.first, news="")
+        for label in self.labels:
+            self.tasks[label] = self.bar.add_task(
+                label, total=self.total, completed=self.first, news=""
+            )

@@ -485,6 +485,10 @@ def test_sizes_that_do_not_fit_digits_are_refused(arguments, tmp_path, capsys, b
             "device is cpu, cuda or cuda:N; received 'tpu'",
         ),
         (
+            ["--device", "cpu:", "--backend", "torch"],
+            "device is cpu, cuda or cuda:N; received 'cpu:'",
+        ),
+        (
             ["--eta", "1e6"],
             "fixed-point overflow: the largest weight or bias reached 126931 in magnitude and must "
             "stay below 64: use float64 arithmetic, or a smaller eta",
