@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.power import Ratio, power
+from compare.power import power
 
 Array = NDArray[np.float64]
 
@@ -158,10 +158,7 @@ class Link:
     @property
     def power(self) -> float | None:
         """Smallest relative mistake, in any tensor, that some case was certain to catch."""
-        best: dict[str, float] = {}
-        for d in self.differences:
-            best[d.tensor] = min(d.power, best.get(d.tensor, np.inf))
-        return max(best.values(), default=None)
+        return max(best_powers(self.differences).values(), default=None)
 
 
 @dataclass(frozen=True)
@@ -335,42 +332,30 @@ def summary(differences: Sequence[Difference]) -> Verdict:
     Raises
     ------
     Refused
-        There is none, or not one of them had the power to catch anything.
+        There is none, or in a tensor no case had the power to catch anything.
     """
     if not differences:
         raise Refused("nothing was compared, which proves nothing")
     verdicts = {d.verdict for d in differences}
     if Verdict.DIFFERENT in verdicts:
         return Verdict.DIFFERENT
-    if min(d.power for d in differences) >= 1:
-        raise Refused("every tensor is zero within its rounding: equality proves nothing here")
+    for tensor, best in best_powers(differences).items():
+        if best >= 1:
+            raise Refused(f"{tensor} is zero within its rounding in every case: equal to nothing")
     return Verdict.IDENTICAL if verdicts == {Verdict.IDENTICAL} else Verdict.EQUAL
 
 
-def with_precision(
-    difference: Difference, probable_share: float, ratio: Ratio, limit: float, power: float
-) -> Difference:
-    """Return the difference with float32's two further answers, judged by the ratio too.
+def best_powers(differences: Sequence[Difference]) -> dict[str, float]:
+    """Return the smallest relative mistake in every tensor that some case was certain to catch.
 
     Parameters
     ----------
-    difference : Difference
-    probable_share : float
-        Largest share of the probabilistic bound.
-    ratio : Ratio
-        Error of the candidate over error of the reference.
-    limit : float
-        A ratio above this is a difference.
-    power : float
-        Smallest relative mistake that the ratio is certain to catch.
+    differences : sequence of Difference
     """
-    largest = max(ratio.rms, ratio.largest)
-    fields = {**vars(difference), "probable_share": probable_share, "ratio": largest}
-    fields["power"] = min(difference.power, power)
-    if not largest <= limit:
-        fields["verdict"] = Verdict.DIFFERENT
-        fields["note"] = f"error {largest:.3g} times the reference's own in float32"
-    return Difference(**fields)
+    best: dict[str, float] = {}
+    for d in differences:
+        best[d.tensor] = min(d.power, best.get(d.tensor, np.inf))
+    return best
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Evidence:
 
 
 def keep_worst(worst: dict[str, Difference], measured: Iterable[Difference]) -> None:
-    """Keep the worst difference of every tensor.
+    """Keep the worst difference of every tensor, with the best power of all.
 
     Parameters
     ----------
@@ -95,9 +96,9 @@ def keep_worst(worst: dict[str, Difference], measured: Iterable[Difference]) -> 
     measured : iterable of Difference
     """
     for d in measured:
-        kept = worst.get(d.tensor)
-        if kept is None or (d.share, d.ratio or 0) > (kept.share, kept.ratio or 0):
-            worst[d.tensor] = d
+        kept = worst.get(d.tensor, d)
+        worse = max(kept, d, key=lambda one: (one.share, one.ratio or 0))
+        worst[d.tensor] = replace(worse, power=min(kept.power, d.power))
 
 
 def refuse_repetition(what: str, now: Answers, before: Answers | None) -> None:
@@ -148,6 +149,8 @@ def refuse_cached(what: str, first: Answer, second: Answer) -> None:
     Refused
     """
     names = [n for n in first[1] if n in second[1] and n != "activations[0]"]
+    if not any(first[1][n].any() for n in names):
+        return  # all zeros: that is what will be said of them
     if not all(np.array_equal(first[1][n], second[1][n]) for n in names):
         return
     if all(np.array_equal(first[0][n].reference, second[0][n].reference) for n in names):

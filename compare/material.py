@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 MODEL = Path(__file__).resolve().parent.parent / "model"
 PIXELS, DIGITS = 784, 10
 SATURATING = 10.0  # initial weights times this: z in the hundreds, most sigmoids at their ends
-FIXED_RANGE = 60.0  # weights and biases of fixed-point networks stay below 64
+FIXED_RANGE = 10.0  # fixed-point deltas stay below 1: saturated weights must not be too large
 WARM_UP = 300  # steps that make a trained network where no file holds one
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.difference import Difference, measure, with_precision
+from compare.difference import Difference, Verdict, measure
 from compare.power import error_ratio
 from compare.precision import unit_roundoff
 from compare.rounding import Bounds, forward_bounds, gradient_bounds, update_bounds
@@ -19,6 +19,7 @@ from model.parameters import Parameters
 Array = NDArray[np.float64]
 Layers = Sequence[Array]
 RATIO_LIMIT = 32.0  # float32: summing 784 terms in another order explains 6; TF32 makes thousands
+RATIO_SHARE = 0.2  # of the probabilistic bound: below it a large ratio is the reference's good luck
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,39 @@ class Expected:
         gap = np.abs(candidate - self.reference)
         share = float((gap / np.maximum(self.probable, np.finfo(np.float64).tiny)).max())
         ratio = error_ratio(candidate, self.peer, self.reference)
-        return with_precision(found, share, ratio, RATIO_LIMIT, self._power_of_ratio())
+        fields = {**vars(found), "probable_share": share, "ratio": max(ratio.rms, ratio.largest)}
+        fields["power"] = min(found.power, self._power_in_float32(self.probable, self.peer))
+        return judged_in_float32(Difference(**fields))
 
-    def _power_of_ratio(self) -> float:
+    def _power_in_float32(self, probable: Array, peer: Array) -> float:
         """Return the smallest relative mistake in an entry that the ratio is certain to catch.
 
         As for a bound, twice what is allowed; see `compare.power.error_ratio` for its floor.
         """
-        peer = np.asarray(self.peer)
         size = np.abs(self.reference if self.values is None else self.values).max()
         floor = unit_roundoff("float32") * np.abs(self.reference).max()
-        allowed = RATIO_LIMIT * (np.abs(peer - self.reference).max() + floor)
+        by_ratio = RATIO_LIMIT * (np.abs(peer - self.reference).max() + floor)
+        allowed = min(max(by_ratio, RATIO_SHARE * probable.max()), probable.max())
         return float(2 * allowed / size) if size else np.inf
+
+
+def judged_in_float32(difference: Difference) -> Difference:
+    """Return a difference judged by float32's two further answers too.
+
+    The worst case alone is too wide: it allows a narrower format. The probabilistic bound is
+    sharper. So is the ratio, where the error is more than a small part of that bound: below, the
+    reference's own error in the few entries of a small tensor may be small by chance.
+
+    Parameters
+    ----------
+    difference : Difference
+        With its share of the probabilistic bound and its ratio.
+    """
+    ratio, share = difference.ratio or 0.0, difference.probable_share or 0.0
+    if share > 1 or (ratio > RATIO_LIMIT and share > RATIO_SHARE):
+        note = f"{share:.2g} of the probabilistic bound, error {ratio:.3g} times the reference's"
+        return replace(difference, verdict=Verdict.DIFFERENT, note=f"{note} in float32")
+    return difference
 
 
 class Standard:
