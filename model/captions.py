@@ -60,7 +60,7 @@ def short_name(record: NeuronRecord) -> str:
 
 def label(record: NeuronRecord) -> str:
     """The same, cut to what a row of a matrix has room for."""
-    return _cut(short_name(record), 18)
+    return _cut(short_name(record), 22)
 
 
 def title(record: NeuronRecord) -> str:
@@ -291,8 +291,8 @@ def signed(number: float) -> str:
 def table(records: NeuronRecords) -> list[str]:
     """Set the neurons in lines of plain text, at most 100 columns wide, by number."""
     head = (
-        f"{'neuron':<16} {'role':<17} {'digits':<14} {'MCC':>5} {'stable':>6} {'CSI':>5} "
-        f"{'fires':>6} {'lost':>8} {'top 8 inputs':<12}"
+        f"{'neuron':<19} {'role':<17} {'digits':<14} {'MCC':>5} {'stable':>6} {'CSI':>5} "
+        f"{'fires':>5} {'lost':>7} {'top 8 inputs':<12}"
     ).rstrip()
     return [head, "-" * len(head), *(_line(record) for record in records.neurons)]
 
@@ -315,9 +315,9 @@ def _line(record: NeuronRecord) -> str:
     stable = "-" if np.isnan(role.stability) else percent(role.stability)
     top = "".join(map(str, record.highest.labels.tolist()))
     return (
-        f"{_cut(short_name(record), 16):<16} {role.kind:<17} {_cut(digits(record), 14):<14} "
+        f"{_cut(short_name(record), 19):<19} {role.kind:<17} {_cut(digits(record), 14):<14} "
         f"{responds.best_mcc:5.2f} {stable:>6} {responds.class_selectivity:5.2f} "
-        f"{percent(responds.firing_rate_all):>6} {lost:>8} {top}"
+        f"{percent(responds.firing_rate_all):>5} {lost:>7} {top}"
     )
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -23,6 +23,8 @@ from model.canvas import (
     FIRES,
     INHIBITS,
     INK,
+    LOST_OR_GAINED,
+    MISTAKES,
     QUIET,
     SEQUENTIAL,
     ZONE,
@@ -176,7 +178,11 @@ def draw_losses(axes: Axes, records: NeuronRecords, labels: bool = True) -> None
         return
     largest = max(float(np.nanmax(np.abs(losses))), 1.0)
     _draw_matrix(
-        axes, np.array(losses), "PuOr_r", Normalize(-largest, largest), captions.whole_or_blank
+        axes,
+        np.array(losses),
+        LOST_OR_GAINED,
+        Normalize(-largest, largest),
+        captions.whole_or_blank,
     )
     _label_neurons(axes, records, labels)
 
@@ -213,7 +219,7 @@ def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
         return
     wrong = records.confusion.astype(float)
     np.fill_diagonal(wrong, 0)
-    axes.imshow(wrong, cmap="Oranges", norm=Normalize(0, max(1.0, 1.25 * wrong.max())))
+    axes.imshow(wrong, cmap=MISTAKES, norm=Normalize(0, max(1.0, 1.25 * wrong.max())))
     for shown, row in enumerate(records.confusion):
         for read, count in enumerate(row):
             weight = "bold" if shown == read else "normal"
@@ -240,7 +246,7 @@ def _draw_quantiles(axes: Axes, quantiles: FloatArray, digit: int) -> None:
 def _draw_matrix(
     axes: Axes,
     cells: FloatArray,
-    colours: str,
+    colours: Colormap,
     norm: Normalize,
     write: Callable[[float], str] = captions.whole,
 ) -> None:

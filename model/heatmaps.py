@@ -25,6 +25,7 @@ from model.canvas import (
     FAINT,
     INHIBITS,
     NEVER_LIT,
+    SEQUENTIAL,
     box,
     house_style,
     inches,
@@ -91,10 +92,12 @@ def draw_heatmap(
         )
         axes.set_box_aspect(1)
         return
-    axes.imshow(_square(values), cmap=DIVERGING, norm=Normalize(-limit, limit))
+    axes.imshow(
+        _square(values), cmap=DIVERGING, norm=Normalize(-limit, limit), interpolation="nearest"
+    )
     if never_lit is not None:
         mask = np.ma.masked_where(~_square(never_lit), np.ones((SIDE, SIDE)))
-        axes.imshow(mask, cmap=ListedColormap([NEVER_LIT]))
+        axes.imshow(mask, cmap=ListedColormap([NEVER_LIT]), interpolation="nearest")
 
 
 @house_style()
@@ -107,7 +110,7 @@ def draw_image(axes: Axes, image: FloatArray, caption: str = "") -> None:
         (pixels,) 0 to 1.
     """
     _bare(axes)
-    axes.imshow(_square(image), cmap="Greys", norm=Normalize(0, 1))
+    axes.imshow(_square(image), cmap=SEQUENTIAL, norm=Normalize(0, 1), interpolation="nearest")
     axes.set_xlabel(caption, size=7, labelpad=1.5)
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -34,6 +35,17 @@ def chunks(png):
 
 def test_a_png_holds_the_picture_and_nothing_else():
     assert set(chunks(canvas.png_bytes(drawing()))) == {"IHDR", "PLTE", "IDAT", "IEND"}
+
+
+def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_nearest():
+    picture = np.zeros((20, 30, 3), dtype=np.uint8)
+    picture.reshape(-1, 3)[:512, 0] = np.arange(512) // 2  # 256 colours, two pixels of each
+    picture[-1, -1] = (100, 3, 0)
+    reduced = np.asarray(canvas.indexed(picture).convert("RGB"))
+    assert tuple(reduced[-1, -1]) == (100, 0, 0)
+    reduced = reduced.copy()
+    reduced[-1, -1] = picture[-1, -1]
+    np.testing.assert_array_equal(reduced, picture)
 
 
 def test_equal_pictures_are_equal_files(tmp_path):

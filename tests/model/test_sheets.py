@@ -1,12 +1,15 @@
 """Pages: complete for any network, their titles from the records, their words on the page."""
 
+import io
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from model import captions, report, sheets
-from model.canvas import png_bytes
+from model.canvas import indexed, png_bytes
 
 
 def words(figure):
@@ -76,6 +79,23 @@ def test_the_layer_is_shown_in_five_pictures(records_of, hidden):
 def test_a_run_without_a_history_shows_the_confusion_alone(records_of):
     *_, run = sheets.layer_pictures(records_of(2), [], 0, "")
     assert len(run.figure.axes) == 1
+
+
+def test_no_area_of_a_page_changes_its_colour_for_the_sake_of_a_small_file(records_of, images):
+    records = records_of(20)
+    pages = [
+        sheets.sheet(records.neurons[0], records, images, ""),
+        *sheets.layer_pictures(records, [90, 95], 100, ""),
+    ]
+    for page in pages:
+        file = io.BytesIO()
+        page.figure.savefig(file, format="png", dpi=100)
+        drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
+        kept = np.asarray(indexed(drawn.astype(np.uint8)).convert("RGB"))
+        shifted = [np.roll(drawn, step, axis) for step in (-1, 1) for axis in (0, 1)]
+        inside = np.all([(drawn == other).all(axis=2) for other in shifted], axis=0)
+        assert inside.mean() > 0.5
+        assert np.abs(kept[inside] - drawn[inside]).max() <= 2, page.file  # of 255
 
 
 def test_equal_records_are_equal_pictures(records_of, images):
