@@ -14,8 +14,9 @@ import numpy as np
 
 from compare.diagnosis_forward import diagnose_forward, diagnose_predictions
 from compare.diagnosis_gradients import diagnose_gradients
-from compare.diagnosis_learning import diagnose_training, diagnose_update
 from compare.diagnosis_start import diagnose_data, diagnose_initial_weights, diagnose_sharing
+from compare.diagnosis_training import diagnose_training
+from compare.diagnosis_update import diagnose_update
 from compare.difference import Link
 from compare.hypothesis import UNKNOWN, Diagnosis, Subject, subjects
 from compare.material import Material

@@ -343,10 +343,14 @@ def named_factor(c: float, m: int, digits: int, within: float) -> tuple[str, str
     within : float
         What rounding explains.
     """
-    for name, value, meaning in FACTORS:
-        if abs(c / value(m, digits) - 1) < within:
-            return name, meaning
-    return None
+    meant = [
+        (name, meaning)
+        for name, value, meaning in FACTORS
+        if abs(c / value(m, digits) - 1) < within
+    ]
+    if not meant:
+        return None
+    return meant[0][0], "; or ".join(meaning for _, meaning in meant)
 
 
 def common_factor(found: Tensors, right: Tensors) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from compare.hypothesis import Array, Diagnosis
 
+SCATTER = 0.3  # of the errors at least must be neither one factor nor one amount
 ENOUGH = 12  # entries; fewer could be representable, or wrong, by chance
 # Significant bits lost to rounding the factors of a product, and a few more to adding them up.
 FORMATS = (
@@ -69,10 +70,19 @@ def lost_bits(found: Array, right: Array) -> float | None:
     top = rms(error) / rms(size)
     if not 0 < top < 0.05 or np.count_nonzero(error) < 0.7 * error.size:
         return None
-    factor = abs(float(error @ size / (size @ size)))
-    if factor > 0.5 * top or abs(float(error.mean())) > 0.5 * rms(error):
-        return None
-    return -math.log2(top)
+    return -math.log2(top) if unexplained(error, size) > SCATTER else None
+
+
+def unexplained(error: Array, size: Array) -> float:
+    """Return the part of the errors that one factor and one amount for all do not explain.
+
+    Parameters
+    ----------
+    error, size : ndarray (n,)
+    """
+    line = np.column_stack([size, np.ones_like(size)])
+    rest = error - line @ np.linalg.lstsq(line, error, rcond=None)[0]
+    return rms(rest) / rms(error)
 
 
 def rms(v: Array) -> float:

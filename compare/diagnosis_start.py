@@ -159,7 +159,7 @@ def few_entries(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
         if n in found and found[n].shape == right[n].shape
         for where in np.argwhere(found[n] != right[n])
     ]
-    if not wrong or len(wrong) * 100 > sum(v.size for v in right.values()):
+    if not wrong or len(wrong) > max(1, sum(v.size for v in right.values()) // 100):
         return
     name, where = wrong[0]
     off = float(found[name][where] - right[name][where])

@@ -1,8 +1,9 @@
 """The checker is checked: every known mistake must be caught, every correct variant must pass.
 
-`python -m compare --self-test` puts each network of `compare.mutants_numpy`, `mutants_torch` and
-`mutants_data` to the proof, on a small network and random images, and prints the kill matrix: the
-mistake, the first link that caught it, and what the diagnosis made of it.
+`python -m compare --self-test` puts each network of `mutants_forward`, `mutants_gradients`,
+`mutants_learning`, `mutants_torch`, `mutants_data` and `mutants_numpy` to the proof, on a small
+network and random images, and prints the kill matrix: the mistake, the first link that caught it,
+and what the diagnosis made of it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from compare import mutants_data, mutants_numpy, mutants_torch
+from compare import (
+    mutants_data,
+    mutants_forward,
+    mutants_gradients,
+    mutants_learning,
+    mutants_numpy,
+    mutants_torch,
+)
 from compare.candidates import declared_dtype
 from compare.chain import chosen_links, run_link
 from compare.diagnosis import Diagnosis, diagnose
@@ -30,6 +38,9 @@ IMAGES = {"train": 60, "t10k": 12}
 WIDTH = 100
 CHAIN = ("data", "initial weights", "forward", "gradients", "update", "training", "predictions")
 SOURCES: tuple[tuple[str, ModuleType], ...] = (
+    ("NumPy", mutants_forward),
+    ("NumPy", mutants_gradients),
+    ("NumPy", mutants_learning),
     ("NumPy", mutants_numpy),
     ("PyTorch", mutants_torch),
     ("loader", mutants_data),
@@ -170,6 +181,21 @@ def self_test(
     return tuple(kills)
 
 
+def main() -> int:
+    """Print the kill matrix, a row as soon as it is known; return 0 where the checker holds."""
+    shown: list[Kill] = []
+
+    def show(kill: Kill) -> None:
+        if not shown or bool(shown[-1].mutant.caught_by) != bool(kill.mutant.caught_by):
+            print("\n".join(heading(kill)))
+        print("\n".join(kill_row(kill)), flush=True)
+        shown.append(kill)
+
+    kills = self_test(on_kill=show)
+    print("\n".join(conclusion(kills)))
+    return int(any(kill.failed for kill in kills))
+
+
 def small_material(folder: Path) -> Material:
     """Return what mutants are tried on: a small network, random images, and files of them.
 
@@ -184,7 +210,7 @@ def small_material(folder: Path) -> Material:
         labels = rng.integers(0, 10, count, dtype=np.uint8)
         (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_bytes(images))
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    return replace(synthetic_material(SIZES), folder=folder)
+    return replace(synthetic_material(SIZES), folder=folder, steps=5, free_steps=10)
 
 
 def tried(mutant: Mutant, material: Material) -> Kill:
@@ -228,17 +254,35 @@ def matrix(kills: Sequence[Kill]) -> list[str]:
     ----------
     kills : sequence of Kill
     """
-    lines = [*row("", "mistake", "caught by", "diagnosis"), "-" * WIDTH]
-    for k in kills:
-        if k.mutant.caught_by:
-            lines += kill_row(k)
-    lines += ["", *row("", "correct variant", "", ""), "-" * WIDTH]
-    for k in kills:
-        if not k.mutant.caught_by:
-            lines += kill_row(k)
-    for k in kills:
-        if k.failed:
-            lines += ["", *explained(k)]
+    lines: list[str] = []
+    for k, before in zip(kills, [None, *kills], strict=False):
+        if before is None or bool(before.mutant.caught_by) != bool(k.mutant.caught_by):
+            lines += heading(k)
+        lines += kill_row(k)
+    return [*lines, *conclusion(kills)]
+
+
+def heading(kill: Kill) -> list[str]:
+    """Return what stands above the mistakes, or above the correct variants.
+
+    Parameters
+    ----------
+    kill : Kill
+        The first of them.
+    """
+    if kill.mutant.caught_by:
+        return [*row("", "mistake", "caught by", "diagnosis"), "-" * WIDTH]
+    return ["", *row("", "correct variant", "", ""), "-" * WIDTH]
+
+
+def conclusion(kills: Sequence[Kill]) -> list[str]:
+    """Return the lines below the matrix: what failed, and how many did not.
+
+    Parameters
+    ----------
+    kills : sequence of Kill
+    """
+    lines = [line for k in kills if k.failed for line in ("", *explained(k))]
     return [*lines, "", *textwrap.wrap(total(kills), WIDTH)]
 
 

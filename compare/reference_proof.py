@@ -13,8 +13,8 @@
 Allowed against the 50 digits is half of what `compare.rounding` allows two implementations: one
 implementation is within half of it of the exact value. A complex step has the same products and
 sums as backpropagation, taken from the first layer to the last; a complex product whose imaginary
-part is as small as h rounds at most twice as often as a real one. So it is within twice that half,
-and the two are within one and a half of the bound.
+part is as small as h rounds at most twice as often as a real one. So it is within twice that
+half, and the two are within one and a half of the bound.
 """
 
 from __future__ import annotations
