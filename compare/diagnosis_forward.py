@@ -30,6 +30,10 @@ CACHED = Diagnosis(
     "a second input gets the answer of the first, bit for bit: compute every answer from its "
     "own input",
 )
+OLD = (
+    "the answer is that of other parameters, which another network had: keep no answers, "
+    "neither in the class nor in its module"
+)
 CHANGING = Diagnosis(
     "answers that change from call to call",
     "the same input gets another answer the second time: switch off dropout (net.eval()) and "
@@ -390,6 +394,8 @@ def mistakes(subject: Subject, x: Array, found: Tensors) -> Iterator[Hypothesis]
         yield Hypothesis(mistake, sentence, run(*changed, x))
     for mistake, sentence, seen in PIXELS:
         yield Hypothesis(mistake, sentence, run(weights, biases, seen(x)))
+    for other in subject.material.starts.values():
+        yield Hypothesis(CACHED.mistake, OLD, run(list(other.weights), list(other.biases), x))
     for mistake, sentence, hidden, output in (*NEURONS, *clipped(found)):
         yield Hypothesis(mistake, sentence, run(weights, biases, x, hidden, output))
 

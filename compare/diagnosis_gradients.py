@@ -16,6 +16,7 @@ from compare.hypothesis import (
     Hypothesis,
     Subject,
     Tensors,
+    all_but_a_few,
     first_that_explains,
     misfit,
     tensors,
@@ -255,6 +256,7 @@ def diagnose_gradients(subject: Subject) -> Diagnosis | None:
         factor_of(found, right, subject)
         or first_that_explains(tried, found, right, subject.within)
         or with_a_factor(tried, found, right, subject)
+        or all_but_a_few(found, right, subject.within)
         or by_precision(subject, found, right)
     )
 

@@ -17,6 +17,7 @@ from compare.hypothesis import (
     Hypothesis,
     Subject,
     Tensors,
+    all_but_a_few,
     first_that_explains,
     misfit,
     square_or_reshaped,
@@ -44,7 +45,7 @@ def diagnose_initial_weights(subject: Subject) -> Diagnosis | None:
         return shared
     found, right = exported(subject.built()), given(subject)
     explained = first_that_explains(starts(subject, found, right), found, right, 2.0**-53)
-    return explained or unrelated(found, right)
+    return explained or all_but_a_few(found, right, 0.0) or unrelated(found, right)
 
 
 def exported(net: Any) -> Tensors:
@@ -123,7 +124,6 @@ def starts(subject: Subject, found: Tensors, right: Tensors) -> Iterator[Hypothe
         {n: np.zeros_like(v) if n[0] == "b" else v for n, v in right.items()},
     )
     yield from one_kind_left(found, right)
-    yield from few_entries(found, right)
 
 
 def one_kind_left(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
@@ -144,34 +144,6 @@ def one_kind_left(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
                 {n: found[n] if n in names else v for n, v in right.items()},
                 EXACT,
             )
-
-
-def few_entries(found: Tensors, right: Tensors) -> Iterator[Hypothesis]:
-    """Yield the hypothesis that one entry is off, or as few as one in a hundred.
-
-    Parameters
-    ----------
-    found, right : dict of tensor name to ndarray
-    """
-    wrong = [
-        (n, tuple(int(i) for i in where))
-        for n in right
-        if n in found and found[n].shape == right[n].shape
-        for where in np.argwhere(found[n] != right[n])
-    ]
-    if not wrong or len(wrong) > max(1, sum(v.size for v in right.values()) // 100):
-        return
-    name, where = wrong[0]
-    off = float(found[name][where] - right[name][where])
-    many = "a single entry" if len(wrong) == 1 else "a few entries"
-    yield Hypothesis(
-        many,
-        f"{len(wrong)} of all parameters {'is' if len(wrong) == 1 else 'are'} wrong, the first "
-        f"{name}{list(where)}, by {off:.3g}: look where parameters are read or written one by "
-        "one",
-        {n: found[n] for n in right},
-        EXACT,
-    )
 
 
 def unrelated(found: Tensors, right: Tensors) -> Diagnosis | None:

@@ -15,6 +15,7 @@ from compare.hypothesis import (
     Hypothesis,
     Subject,
     Tensors,
+    all_but_a_few,
     first_that_explains,
     misfit,
     tensors,
@@ -43,6 +44,7 @@ def diagnose_update(subject: Subject) -> Diagnosis | None:
         or first_that_explains(
             mistakes(subject, old, expected, found), found, right, subject.within
         )
+        or all_but_a_few(found, right, subject.within)
         or by_precision(subject, found, right, moved, expected)
     )
 

@@ -203,6 +203,36 @@ def first_that_explains(
     return None
 
 
+def all_but_a_few(found: Tensors, right: Tensors, within: float) -> Diagnosis | None:
+    """Return the diagnosis of a few wrong entries, one in a hundred at most, the others right.
+
+    Parameters
+    ----------
+    found, right : dict of tensor name to ndarray
+    within : float
+        What rounding explains, relative to the largest entry of a tensor.
+    """
+    if any(found[n].shape != right[n].shape for n in right):
+        return None
+    wrong = [
+        (n, tuple(int(i) for i in where))
+        for n, v in right.items()
+        for where in np.argwhere(np.abs(found[n] - v) > within * np.abs(v).max())
+    ]
+    count = sum(v.size for v in right.values())
+    if not 0 < len(wrong) <= max(1, count // 100):
+        return None
+    name, where = wrong[0]
+    ours, theirs = float(found[name][where]), float(right[name][where])
+    one = len(wrong) == 1
+    return Diagnosis(
+        "a single entry" if one else "a few entries",
+        f"{len(wrong)} of {count:,} entries {'is' if one else 'are'} wrong, the first "
+        f"{name}{list(where)}, {ours:.9g} for {theirs:.9g}: look where entries are read or written "
+        "one by one",
+    )
+
+
 def square_or_reshaped(w: Array) -> Array:
     """Return a matrix transposed, or read in the wrong order where its shape forbids that.
 

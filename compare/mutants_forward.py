@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from compare.mutants_numpy import Array, Arrays, Columns, sigmoid
@@ -172,6 +174,21 @@ class CachedAnswer(Columns):
         if not hasattr(self, "zs") or self.zs[0].shape[1] != x.shape[1]:
             self.zs, self.activations = super().trace(x)
         return self.zs, [x, *self.activations[1:]]
+
+
+class CachedByInput(Columns):
+    """Answers are kept by input, in the class, whatever the parameters have become."""
+
+    caught_by = "forward"
+    diagnosed = "a cached answer"
+    answers: ClassVar[dict[bytes, tuple[Arrays, Arrays]]] = {}
+
+    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+        key = x.tobytes()
+        if key not in self.answers:
+            self.answers[key] = super().trace(np.array(x))
+        zs, activations = self.answers[key]
+        return zs, [x, *activations[1:]]
 
 
 class InFloat32(Columns):

@@ -163,6 +163,18 @@ class NeverCleared(Columns):
         return nabla_b, nabla_w
 
 
+class OneEntryOfMany(Columns):
+    """A single entry of nabla_w is off by one part in a million."""
+
+    caught_by = "gradients"
+    diagnosed = "a single entry"
+
+    def nabla(self, zs: Arrays, activations: Arrays, deltas: Arrays) -> tuple[Arrays, Arrays]:
+        nabla_b, nabla_w = super().nabla(zs, activations, deltas)
+        nabla_w[1][2, 3] *= 1 + 1e-6
+        return nabla_b, nabla_w
+
+
 class StaleActivations(Columns):
     """Backpropagation takes the activations that an earlier forward pass left behind."""
 
