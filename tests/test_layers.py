@@ -4,7 +4,7 @@ scripts    -> everything below
 compare    -> model, reference, torch_impl
 torch_impl -> torch, torchvision, numpy, model; never reference
 reference  -> numpy, and nothing of ours
-model      -> numpy, and nothing of ours; matplotlib in figures.py alone
+model      -> numpy, and nothing of ours; matplotlib in the files that draw, alone
 """
 
 import ast
@@ -29,8 +29,8 @@ ARROWS = {
     },
 }  # fmt: skip
 # Drawing is confined to these files of model; every other one can be imported without matplotlib.
-DRAWING = ("figures",)
-MORE = {f"model/{name}.py": {"matplotlib"} for name in DRAWING}
+DRAWING = ("canvas", "figures", "heatmaps", "sheets", "tuning_figure")
+MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 # Here a module may be imported whose name is not written in the source: the user names it.
 NAMED_BY_THE_USER = {"compare", "scripts"}
 

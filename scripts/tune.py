@@ -1,0 +1,77 @@
+"""Try configurations with several seeds each and choose one by its validation accuracy.
+
+    python -m scripts.tune
+    python -m scripts.tune --hidden 20 30 --mini-batch-size 10 20 --eta 2.5 3.0 --seeds 5
+
+Without a grid the three configurations of the seed study are tried. It can be stopped at any
+moment: the same command goes on, and one with more seeds, epochs or configurations adds to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.canvas import png_bytes
+from model.tuning_figure import tuning_figure
+from scripts import tuning
+from scripts.command_line import command, find_data, learning_rate, parser, start, whole_number
+from scripts.progress import Epochs
+from scripts.training import Settings
+
+SETTINGS = ("backend", "device", "arithmetic", "epochs")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, write results.json and draw tuning.png from it, and print who won."""
+    args = options().parse_args(argv)
+    folder = args.output
+    single = tuning.asked_for(args.hidden, args.mini_batch_size, args.eta, args.configuration)
+    settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
+    files = find_data(args.data)
+    runs = tuning.plan(single, range(args.seeds), settings, files, folder)
+    total = tuning.epochs_in_all(runs)
+    try:
+        with Epochs(total, tuning.epochs_done(runs), "tuning") as progress:
+            tuning.train_all(runs, progress.advance)
+    except KeyboardInterrupt:
+        done = f"{tuning.epochs_done(runs)} of {total} epochs"
+        raise KeyboardInterrupt(f"{folder} holds {done}: the same command goes on") from None
+    found = tuning.to_json(tuning.results(runs, files))
+    written = json.loads(tuning.write(folder / "results.json", found).read_bytes())
+    picture = tuning.write(folder / "tuning.png", png_bytes(tuning_figure(written)))
+    print(tuning.table(written), tuning.chosen_report(written), sep="\n\n")
+    print(f"results        {folder / 'results.json'}\nfigure         {picture}")
+    if files.notice:
+        print(files.notice)
+    return 0
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    result = parser(__doc__, "backend", "device", "arithmetic", "data")
+    add = result.add_argument
+    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="units of the hidden layer")
+    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M")
+    add("--eta", type=learning_rate, nargs="+", help="learning rates; all combinations are tried")
+    add(
+        "--configuration", type=tuning.configuration, action="append", metavar="HIDDEN,M,ETA",
+        help="one to try, such as 25,20,3.0; may be repeated",
+    )  # fmt: skip
+    add("--seeds", type=whole_number(1), default=3, metavar="N", help="0 to N - 1 (default: 3)")
+    add("--epochs", type=whole_number(1), default=30, help="(default: 30)")
+    add(
+        "--output",
+        type=Path,
+        default=Path("runs/tune"),
+        metavar="FOLDER",
+        help="(default: %(default)s)",
+    )
+    return result
+
+
+if __name__ == "__main__":
+    start(main)
