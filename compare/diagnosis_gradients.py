@@ -249,7 +249,7 @@ def diagnose_gradients(subject: Subject) -> Diagnosis | None:
     reference = subject.reference()
     right = gradient(reference, x, y)
     if misfit(right, found) <= subject.within:
-        return diagnose_memory(subject)
+        return diagnose_memory(subject) or diagnose_deltas(subject)
     zs, activations = reference.trace(x)
     tried = list(mistakes(list(subject.parameters.weights), zs, activations, y, found))
     return (
@@ -386,8 +386,19 @@ def factor_of(found: Tensors, right: Tensors, subject: Subject) -> Diagnosis | N
         what = {"nabla": "nabla_b and nabla_w are"}.get(part, f"{part} alone is")
         name, advice = meaning or (f"{c:.6g}", "look for that number where the cost is computed")
         label = f"factor {name}" if part == "nabla" else f"factor {name} in {part}"
-        return Diagnosis(label, f"{what} {c:.6f} times the reference's in every entry: {advice}")
+        return Diagnosis(label, f"{what} {c:.6f} times {tried_on(subject)}: {advice}")
     return None
+
+
+def tried_on(subject: Subject) -> str:
+    """Return in words where a factor was found, so that it can be told what it stands for.
+
+    Parameters
+    ----------
+    subject : Subject
+    """
+    digits = subject.parameters.sizes[-1]
+    return f"the reference's in every entry (a mini-batch of {subject.m}, {digits} digits)"
 
 
 def with_a_factor(
@@ -520,4 +531,28 @@ def remembered(
         "a second mini-batch gets the gradient of the first: compute every answer from its own "
         "input",
         first,
+    )
+
+
+def diagnose_deltas(subject: Subject) -> Diagnosis | None:
+    """Return what is wrong with the deltas, where the gradients are right.
+
+    Parameters
+    ----------
+    subject : Subject
+    """
+    net = subject.built()
+    if not callable(getattr(net, "deltas", None)):
+        return None
+    x, y = subject.batch(0)
+    found = tensors(deltas=net.deltas(np.array(x), np.array(y)))
+    right = tensors(deltas=subject.reference().deltas(x, y))
+    c = common_factor(found, right)
+    scaled = {name: c * v for name, v in right.items()}
+    if misfit(right, found) <= subject.within or misfit(scaled, found) > subject.within:
+        return None
+    return Diagnosis(
+        "factor in deltas",
+        f"deltas are {c:.6f} times {tried_on(subject)}, and the gradients are right: "
+        "delta is the derivative of the summed cost by z of each example",
     )

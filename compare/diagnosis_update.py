@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from compare.diagnosis_forward import CHANGING
-from compare.diagnosis_gradients import RIGHT, common_factor, gradient
+from compare.diagnosis_gradients import RIGHT, common_factor, gradient, tried_on
 from compare.diagnosis_precision import in_disguise, rounded_to, to_float32
 from compare.hypothesis import (
     Diagnosis,
@@ -132,11 +132,11 @@ def factor_of_step(
         if abs(c - known) * largest <= 2 * size * max(1.0, abs(c)):
             return Diagnosis(
                 f"step factor {name}",
-                f"the step is {c:.6f} times the reference's in every entry: {advice}",
+                f"the step is {c:.6f} times {tried_on(subject)}: {advice}",
             )
     return clipped(subject, c) or Diagnosis(
         f"step factor {c:.6g}",
-        f"the step is {c:.6g} times the reference's in every entry: the step is (eta / m) nabla",
+        f"the step is {c:.6g} times {tried_on(subject)}: it is (eta / m) nabla",
     )
 
 

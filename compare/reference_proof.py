@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.difference import Difference, Link, Verdict, measure, summary
+from compare.fifty_digits import DIGITS, Digits
 from compare.rounding import forward_bounds, gradient_bounds
 from reference.arithmetic import Float64
 from reference.network import Network
@@ -42,8 +43,6 @@ STEP = 1e-100  # h: its square is far below the last bit of every number here
 SMALL = ((2, 2, 1), (3, 4, 2), (4, 3, 3, 2))
 LARGE = (784, 20, 10)
 DIRECTIONS = 4
-DIGITS = 50
-QUOTIENT_STEP = "1e-17"  # the central difference is then right to about 1e-33
 
 
 class Complex128(Float64):
@@ -305,7 +304,7 @@ def by_digits(
     ------
     Nielsen, ch. 1, equations (3) and (6).
     """
-    exact = Digits(case)
+    exact = Digits(case.weights, case.biases, case.x, case.y)
     net = built(network, case)
     outputs = np.array([[float(a) for a in column] for column in exact.outputs()]).T
     allowed = forward_bounds(case.weights, case.biases, case.x).activations[-1] / 2
@@ -320,73 +319,6 @@ def by_digits(
         expected = [exact.quotient(name, layer, tuple(index)) for index in zip(*where, strict=True)]
         received, bound = (part[layer][where] for part in nablas[name])
         yield measure(f"{name}[{layer}]", received, np.array(expected), bound / 2 + 1e-30, label)
-
-
-class Digits:
-    """The cost of a network, written from the book's equations in 50-digit arithmetic.
-
-    Parameters
-    ----------
-    case : Case
-    """
-
-    def __init__(self, case: Case) -> None:
-        import mpmath
-
-        self.context = mpmath.mp.clone()  # its own precision: mpmath's is global
-        self.context.dps = DIGITS
-        exact = np.frompyfunc(lambda v: self.context.mpf(float(v)), 1, 1)
-        self.case = case
-        self.weights = [exact(w) for w in case.weights]
-        self.biases = [exact(b) for b in case.biases]
-
-    def outputs(self) -> list[list[Any]]:
-        """Return the output activations of every example."""
-        return [self.feedforward([self.context.mpf(float(v)) for v in x]) for x in self.case.x.T]
-
-    def feedforward(self, a: list[Any]) -> list[Any]:
-        """Return the output activations for the input a.
-
-        Parameters
-        ----------
-        a : list of mpf (sizes[0],)
-        """
-        for w, b in zip(self.weights, self.biases, strict=True):
-            lit = [(j, v) for j, v in enumerate(a) if v]  # most pixels are 0
-            zs = [
-                self.context.fdot((row[j], v) for j, v in lit) + bias[0]
-                for row, bias in zip(w, b, strict=True)
-            ]
-            a = [1 / (1 + self.context.exp(-z)) for z in zs]
-        return a
-
-    def cost(self) -> Any:
-        """Return half the squared distance to y, summed over the examples."""
-        distances = (
-            (a - float(y)) ** 2
-            for outputs, desired in zip(self.outputs(), self.case.y.T, strict=True)
-            for a, y in zip(outputs, desired, strict=True)
-        )
-        return self.context.fsum(distances) / 2
-
-    def quotient(self, name: str, layer: int, index: tuple[int, ...]) -> float:
-        """Return the central difference quotient of the cost by one weight or bias.
-
-        Parameters
-        ----------
-        name : str
-            "nabla_w" or "nabla_b".
-        layer : int
-        index : tuple of int
-        """
-        v = (self.weights if name == "nabla_w" else self.biases)[layer]
-        kept, h = v[index], self.context.mpf(QUOTIENT_STEP)
-        v[index] = kept + h
-        above = self.cost()
-        v[index] = kept - h
-        below = self.cost()
-        v[index] = kept
-        return float((above - below) / (2 * h))
 
 
 # The cases.

@@ -40,9 +40,9 @@ def test_mistake_is_recognised_at_other_sizes(mutant, sizes):
 
 def test_sentence_says_what_was_found_and_what_to_change():
     assert diagnosed(TorchMSELoss, "gradients").sentence == (
-        "nabla_b and nabla_w are 0.028571 times the reference's in every entry: the cost is "
-        "nn.MSELoss(), a mean over the digits and the mini-batch without 1/2: use "
-        "nn.MSELoss(reduction='sum') / 2"
+        "nabla_b and nabla_w are 0.028571 times the reference's in every entry (a mini-batch of 7, "
+        "10 digits): the cost is nn.MSELoss(), a mean over the digits and the mini-batch without "
+        "1/2: use nn.MSELoss(reduction='sum') / 2"
     )
     assert diagnosed(NoOutputPrime, "gradients").sentence == (
         "the output delta is a - y, the cross-entropy's: for the quadratic cost it is "
@@ -53,8 +53,8 @@ def test_sentence_says_what_was_found_and_what_to_change():
         "files do"
     )
     assert diagnosed(SumForMean, "update").sentence == (
-        "the step is 7.000000 times the reference's in every entry: it is not divided by the "
-        "size of the mini-batch: w - (eta / m) nabla_w"
+        "the step is 7.000000 times the reference's in every entry (a mini-batch of 7, 10 digits): "
+        "it is not divided by the size of the mini-batch: w - (eta / m) nabla_w"
     )
     assert diagnosed(LastMiniBatchDropped, "training").sentence == (
         "the last, smaller mini-batch is dropped: use it too (drop_last=False)"
@@ -363,3 +363,31 @@ def test_step_computed_in_float32_is_recognised():
     found = diagnosed(Narrow, "update")
     assert found.mistake == "float32"
     assert found.sentence.startswith("the step of weights[0] is right to about")
+
+
+def test_deltas_alone_may_be_wrong():
+    class MeanDeltas(Columns):
+        def deltas(self, x, y):
+            return [delta / x.shape[1] for delta in super().deltas(x, y)]
+
+    found = diagnosed(MeanDeltas, "gradients")
+    assert found.mistake == "factor in deltas"
+    assert found.sentence.startswith("deltas are 0.142857 times the reference's in every entry")
+
+
+def test_overflow_is_named():
+    class Overflows(Columns):
+        def fire(self, layer, z):
+            with np.errstate(all="ignore"):
+                return np.exp(20 * z) / (1 + np.exp(20 * z)) if np.abs(z).max() > 35 else sigmoid(z)
+
+    found = diagnosed(Overflows, "forward")
+    assert found.mistake == "overflow"
+    assert "write the sigmoid so that exp does not overflow" in found.sentence
+
+
+def test_single_entry_is_shown_with_both_values():
+    mutant = next(m for m in mutants() if m.name == "OneEntryOfMany")
+    sentence = diagnosed(mutant.candidate, "gradients").sentence
+    assert sentence.startswith("1 of 598 entries is wrong, the first nabla_w[1][2, 3], ")
+    assert sentence.endswith(": look where entries are read or written one by one")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compare import mutants as lists
+from compare import standard, update
 from compare.mutants import CHAIN, SOURCES, Kill, Mutant, mutants, self_test, small_material, tried
 from compare.mutants_gradients import NoHalf
 from compare.mutants_numpy import Columns
@@ -197,3 +198,25 @@ def test_small_material_writes_files_that_the_loaders_read(tmp_path):
         [1, 1], [np.ones((1, 1))], [np.ones((1, 1))]
     ).load_data(found.folder)
     assert [len(part[1]) for part in (training, validation, test)] == [50, 10, 12]
+
+
+# A weaker chain lets mutants through, and the self-test says so.
+
+
+@pytest.mark.parametrize("name", ["InFloat32", "OneEntryOfMany"])
+def test_bounds_loosened_a_million_million_times_let_mutants_survive(name, material, monkeypatch):
+    measure = standard.measure
+
+    def loose(tensor, candidate, reference, allowed, case="", values=None):
+        return measure(tensor, candidate, reference, 1e12 * np.asarray(allowed), case, values)
+
+    monkeypatch.setattr(standard, "measure", loose)
+    assert tried(next(m for m in ALL if m.name == name), material).failed
+
+
+def test_update_link_that_tries_one_step_alone_lets_momentum_through_to_the_next(
+    material, monkeypatch
+):
+    monkeypatch.setattr(update, "IN_A_ROW", update.IN_A_ROW[:1])
+    momentum = next(m for m in ALL if m.name == "Momentum")
+    assert tried(momentum, material).verdict == "wrong link"
