@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
     add("--model", metavar="FILE", help="a parameter file to use as the trained network")
-    add("--quick", action="store_true", help="a few hundred steps of training in place of 5,000")
+    add("--quick", action="store_true", help="a hundred steps of training in place of 5,000")
     add(
         "--epochs",
         type=whole,

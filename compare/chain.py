@@ -52,8 +52,8 @@ LINKS: tuple[Any, ...] = (
     predictions,
 )
 LATER = ("figures",)  # links that come with a module of their own, where it is there
-QUICK_STEPS, FULL_STEPS = 200, 5000
-QUICK_EXAMPLES = 2000  # of the fixed-point epoch of a quick proof
+QUICK_STEPS, FULL_STEPS = 100, 5000
+QUICK_EXAMPLES = 1000  # of the fixed-point epoch of a quick proof
 FULL_EPOCHS = 2
 OnLink = Callable[[Link], object]
 
@@ -93,7 +93,7 @@ def prove(
     model : str or Path, optional
         A parameter file in place of the trained network; `sizes` are its own.
     quick : bool
-        A few hundred steps of training in place of 5,000, and a part of a fixed-point epoch.
+        A hundred steps of training in place of 5,000, and a part of a fixed-point epoch.
     epochs : int, optional
         Of fixed-point training; 0 leaves it out.
     seed : int

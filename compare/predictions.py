@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.difference import Refused
 from compare.evidence import Array, Evidence
 from compare.material import Material
 from compare.standard import Expected, Standard
@@ -36,6 +37,8 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     standard = Standard(material.trained, material.dtype)
     images = material.test_images
     last = f"activations[{len(material.sizes) - 1}]"
+    if not len(images):
+        raise Refused("there are no test images, which proves nothing")
     parts = []
     for start in range(0, len(images), BLOCK):
         x = images[start : start + BLOCK].T.astype(np.float64)
