@@ -80,16 +80,20 @@ def torch_candidate(arithmetic: str = "float64", device: str = "cpu") -> type:
     ------
     Unusable
         PyTorch is not installed.
+    ValueError
+        There is no such device.
     """
     try:
         import torch
 
         import torch_impl.arithmetic
         from torch_impl import mnist_loader, network
+        from torch_impl.device import choose_device
     except ImportError as error:
         raise Unusable(
             f"torch_impl cannot be imported: {error}; install PyTorch, or name another --candidate"
         ) from error
+    choose_device(device)
     numbers = {
         "float64": torch_impl.arithmetic.Float64,
         "float32": torch_impl.arithmetic.Float32,

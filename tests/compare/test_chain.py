@@ -198,7 +198,9 @@ def test_a_model_file_takes_the_place_of_the_trained_network(
         prove(model=path, links=links)
 
 
-def test_an_update_that_explodes_is_different_and_no_warning(correct: type, material: Material) -> None:
+def test_an_update_that_explodes_is_different_and_no_warning(
+    correct: type, material: Material
+) -> None:
     def update_mini_batch(self: Any, x: Any, y: Any, eta: float) -> None:
         self.weights = [w * 1e300 for w in self.weights]
 
