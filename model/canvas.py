@@ -11,6 +11,7 @@ import io
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,23 @@ STYLE: dict[Any, Any] = {
 }
 
 
+_holds: ContextVar[bool] = ContextVar("house_style", default=False)
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Hold matplotlib's defaults and the house style for a block or, as a decorator, a function."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+    if _holds.get():  # within another block: setting it again would take more time than drawing
         yield
+        return
+    token = _holds.set(True)
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(STYLE)
+            yield
+    finally:
+        _holds.reset(token)
 
 
 @house_style()

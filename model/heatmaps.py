@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from model import captions
@@ -34,7 +34,7 @@ from model.canvas import (
     write_title,
 )
 from model.captions import SIDE
-from model.records import BoolArray, FloatArray, NeuronRecord, NeuronRecords, RankedInputs
+from model.records import RANKED, BoolArray, FloatArray, NeuronRecord, NeuronRecords, RankedInputs
 
 #: Colours end at this quantile of the magnitudes, so that a single weight does not pale all others.
 FULL_COLOUR = 0.995
@@ -98,20 +98,6 @@ def draw_heatmap(
     if never_lit is not None:
         mask = np.ma.masked_where(~_square(never_lit), np.ones((SIDE, SIDE)))
         axes.imshow(mask, cmap=ListedColormap([NEVER_LIT]), interpolation="nearest")
-
-
-@house_style()
-def draw_image(axes: Axes, image: FloatArray, caption: str = "") -> None:
-    """Draw one image, ink dark, and a caption under it.
-
-    Parameters
-    ----------
-    image
-        (pixels,) 0 to 1.
-    """
-    _bare(axes)
-    axes.imshow(_square(image), cmap=SEQUENTIAL, norm=Normalize(0, 1), interpolation="nearest")
-    axes.set_xlabel(caption, size=7, labelpad=1.5)
 
 
 @house_style()
@@ -184,32 +170,37 @@ def draw_change_grid(figure: Figure | SubFigure, records: NeuronRecords, note: s
 
 @house_style()
 def draw_ranked(
-    figure: Figure | SubFigure,
-    ranked: RankedInputs,
-    images: FloatArray,
-    place: tuple[float, float, float, float],
-    indices: bool = False,
+    axes: Axes, ranked: RankedInputs, images: FloatArray, indices: bool = False
 ) -> None:
-    """Draw ranked images in a row, each with its digit and its z.
+    """Draw ranked images in a row, ink dark, each with its digit and its z under it.
 
     Parameters
     ----------
+    axes
+        A low, wide place; images stand at its top, and their words below it.
     ranked
         The ranking.
     images
         (inputs, pixels) the images, in its order, 0 to 1.
-    place
-        Left, top, width and height of the row in inches, from the figure's top left corner.
     indices
         Whether the dataset index stands there too.
     """
-    left, top, width, height = place
-    step = width / max(8, len(images))
-    size = min(0.94 * step, height)
-    for column, image in enumerate(images):
-        axes = figure.add_axes(box(figure, left + column * step, top, size, size))
-        told = f"{ranked.labels[column]} · z {captions.whole(ranked.zs[column])}"
-        draw_image(axes, image, told + (f"\nimage {ranked.indices[column]}" if indices else ""))
+    _bare(axes)
+    axes.set_axis_off()
+    for place, image in enumerate(images):
+        left = 1.12 * place * SIDE
+        extent = (left, left + SIDE, SIDE, 0.0)
+        shown = _square(image)
+        axes.imshow(
+            shown, cmap=SEQUENTIAL, norm=Normalize(0, 1), interpolation="nearest", extent=extent
+        )
+        axes.add_patch(Rectangle((left, 0), SIDE, SIDE, fill=False, lw=0.4, ec=FAINT))
+        told = f"{ranked.labels[place]} · z {captions.whole(ranked.zs[place])}"
+        told += f"\nimage {ranked.indices[place]}" if indices else ""
+        axes.text(left + SIDE / 2, SIDE + 2, told, size=7, ha="center", va="top")
+    axes.set_xlim(-0.2, 1.12 * RANKED * SIDE)
+    axes.set_ylim(SIDE + 0.2, -0.2)
+    axes.set_anchor("NW")
 
 
 def _draw_grid(

@@ -79,7 +79,8 @@ def draw_sheet(
     for row, (ranked, pixels, what) in enumerate(rows):
         top = 0.86 + 1.05 * row
         _heading(figure, 5.55, top, captions.inputs_title(ranked, what))
-        heatmaps.draw_ranked(figure, ranked, pixels, (5.55, top + 0.08, 5.95, 0.66))
+        axes = figure.add_axes(box(figure, 5.55, top + 0.08, 5.95, 0.66))
+        heatmaps.draw_ranked(axes, ranked, pixels)
     figures.draw_z_by_digit(figure.add_axes(box(figure, 0.62, 4.5, 3.9, 2.42)), record, records)
     _draw_four(figure, record, records)
     told = wrapped(" ".join(story(record)[1:]), PAGE[0] - 0.4, 8.5)
@@ -105,7 +106,8 @@ def draw_activations(
     """
     write_title(figure, captions.title(record), captions.role_line(record))
     _heading(figure, 0.35, 0.85, captions.inputs_title(record.highest, "Largest z"))
-    heatmaps.draw_ranked(figure, record.highest, highest, (0.35, 0.93, 8.4, 0.85), indices=True)
+    axes = figure.add_axes(box(figure, 0.35, 0.93, 8.4, 0.93))
+    heatmaps.draw_ranked(axes, record.highest, highest, indices=True)
     figures.draw_z_by_digit(figure.add_axes(box(figure, 0.6, 2.5, 4.0, 2.4)), record, records)
     figures.draw_class_selectivity(figure.add_axes(box(figure, 5.75, 2.5, 3.0, 0.95)), record)
     figures.draw_auroc(figure.add_axes(box(figure, 5.75, 3.95, 3.0, 0.95)), record)

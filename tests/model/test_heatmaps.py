@@ -113,9 +113,11 @@ def test_the_scale_leaves_out_what_is_not_drawn_and_is_never_empty():
 
 def test_ranked_images_carry_their_digit_and_z(records_of, images):
     ranked = records_of(3).neurons[0].highest
-    figure = new_figure(8, 2)
-    heatmaps.draw_ranked(figure, ranked, images.highest, (0.2, 0.2, 7, 1), indices=True)
-    assert len(figure.axes) == 8
-    first = figure.axes[0].get_xlabel()
-    assert first.startswith(f"{ranked.labels[0]} · z {ranked.zs[0]:.0f}")
-    assert first.endswith(f"image {ranked.indices[0]}")
+    axes = new_figure(8, 2).add_axes((0, 0.2, 1, 0.5))
+    heatmaps.draw_ranked(axes, ranked, images.highest, indices=True)
+    assert len(axes.images) == len(axes.texts) == 8
+    for place, (image, text) in enumerate(zip(axes.images, axes.texts, strict=True)):
+        shown = image.get_array().ravel()
+        np.testing.assert_array_equal(shown, images.highest[place])
+        told = f"{ranked.labels[place]} · z {ranked.zs[place]:.0f}\nimage {ranked.indices[place]}"
+        assert text.get_text() == told

@@ -28,10 +28,10 @@ def overlapping(figure):
     return pairs + outside
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 20, 100])
-def test_a_sheet_tells_the_whole_story_of_any_neuron(records_of, images, hidden):
+@pytest.mark.parametrize(("hidden", "numbers"), [(1, [0]), (3, [0, 1, 2]), (20, [19]), (100, [99])])
+def test_a_sheet_tells_the_whole_story_of_any_neuron(records_of, images, hidden, numbers):
     records = records_of(hidden)
-    for record in records.neurons[:4]:
+    for record in (records.neurons[number] for number in numbers):  # of 3: for 6, dead, constant
         picture = sheets.sheet(record, records, images, "the small print")
         told = words(picture.figure)
         assert captions.title(record) in told
@@ -60,11 +60,11 @@ def test_the_activations_of_a_neuron_are_one_figure(records_of, images):
     for record in records.neurons:
         picture = sheets.activations(record, records, images, "")
         assert captions.title(record) in words(picture.figure)
-        assert len(picture.figure.axes) == 8 + 3
+        assert len(picture.figure.axes) == 1 + 3
         assert not overlapping(picture.figure)
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 20])
+@pytest.mark.parametrize("hidden", [1, 20])
 def test_the_layer_is_shown_in_five_pictures(records_of, hidden):
     pictures = list(sheets.layer_pictures(records_of(hidden), [90, 95], 100, "note"))
     names = ["weights.png", "change.png", "answers.png", "firing-rates.png", "run.png"]
@@ -83,11 +83,8 @@ def test_a_run_without_a_history_shows_the_confusion_alone(records_of):
 
 def test_no_area_of_a_page_changes_its_colour_for_the_sake_of_a_small_file(records_of, images):
     records = records_of(20)
-    pages = [
-        sheets.sheet(records.neurons[0], records, images, ""),
-        *sheets.layer_pictures(records, [90, 95], 100, ""),
-    ]
-    for page in pages:
+    answers = list(sheets.layer_pictures(records, [90, 95], 100, ""))[2]
+    for page in (sheets.sheet(records.neurons[0], records, images, ""), answers):
         file = io.BytesIO()
         page.figure.savefig(file, format="png", dpi=100)
         drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
