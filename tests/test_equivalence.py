@@ -321,6 +321,29 @@ def test_a_step_is_what_the_definition_says(twin, sizes, m, f, f_d):
         assert np.array_equal(one[:, 0], other)
 
 
+@both
+@pytest.mark.parametrize("sizes", [(784, 20, 10), (63, 127, 4), (10, 7, 5, 3), (3, 1, 1)])
+def test_the_largest_sums_are_exact(twin, sizes):
+    """Every weight just below 64, every activation near 1, and odd last places."""
+    f, rng = REFERENCE.arithmetic.parameter_bits(sizes), np.random.default_rng(7)
+
+    def large(*shape):
+        return 64 - (2 * rng.integers(0, 2**9, shape) + 1) * 2.0**-f
+
+    weights = [large(n_out, n_in) for n_in, n_out in itertools.pairwise(sizes)]
+    weights[0] *= 0  # the first activations come from the biases
+    biases = [rng.uniform(6, 12, (sizes[1], 1)), *(large(n, 1) for n in sizes[2:])]
+    net = twin.start(Parameters(sizes, weights, biases))
+    zs, activations = net.trace(twin.native(np.zeros((sizes[0], 2))))
+    weights, biases = net.export()
+    for layer in range(1, len(weights)):
+        a, z = twin.columns(activations[layer])[:, 0], twin.columns(zs[layer])[:, 0]
+        assert (z > 63 * sizes[layer]).all()
+        for row, bias, sum_ in zip(weights[layer], biases[layer][:, 0], z, strict=True):
+            products = (Fraction(v) * Fraction(u) for v, u in zip(row, a, strict=True))
+            assert Fraction(sum_) == sum(products) + Fraction(bias)
+
+
 # --- The same on any number of threads ----------------------------------------------------------
 
 WIDE = (784, 64, 10)  # with mini-batches of 512: enough work to be shared among threads

@@ -72,8 +72,8 @@ class Network(nn.Module):
             for n_in, n_out in shapes
         ]
         self.layers = nn.ModuleList(layers)
-        self.biases = [layer.bias for layer in layers]
-        self.weights = [layer.weight for layer in layers]
+        self.register_load_state_dict_post_hook(_after_loading)
+        self._list_parameters()
         rng = rng or np.random.default_rng()
         biases = [rng.standard_normal(n_out) for _, n_out in shapes]
         self._assign([rng.standard_normal((n_out, n_in)) for n_in, n_out in shapes], biases)
@@ -309,8 +309,13 @@ class Network(nn.Module):
         """
         return output_activations - y
 
+    def _list_parameters(self) -> None:
+        self.biases = [layer.get_parameter("bias") for layer in self.layers]
+        self.weights = [layer.get_parameter("weight") for layer in self.layers]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
         super()._apply(fn, recurse)  # the way that .to(device) and .cuda() take
+        self._list_parameters()
         self.device = self.weights[0].device
         return self
 
@@ -385,6 +390,12 @@ class Network(nn.Module):
         self._inputs(x[:1])
         self.arithmetic.check_inputs(x)
         return x, self._targets(y, len(x))
+
+
+def _after_loading(net: Network, _: Any) -> None:
+    """Keep what load_state_dict brought as the network's arithmetic keeps it."""
+    net._list_parameters()  # with assign=True they are other tensors
+    net._assign(net.weights, net.biases)
 
 
 def tensor(v: Any) -> Tensor:

@@ -360,13 +360,15 @@ def test_initial_parameters_are_drawn_biases_first():
     assert np.array_equal(net.weights[0], twin.standard_normal((4, 3)))
 
 
-def test_the_global_random_numbers_are_left_alone():
+def test_the_global_random_numbers_and_error_handling_are_left_alone():
     before = np.random.get_state(legacy=False)  # noqa: NPY002
+    errors = np.geterr()
     x, y = drawn((3, 4, 2), 6)
     Network([3, 4, 2]).SGD(Examples(x.T, y.T), 1, 2, 0.1, on_epoch=lambda *_: None)
     after = np.random.get_state(legacy=False)  # noqa: NPY002
     assert before["state"]["pos"] == after["state"]["pos"]
     assert np.array_equal(before["state"]["key"], after["state"]["key"])
+    assert np.geterr() == errors
 
 
 def test_the_trace_begins_with_x_and_has_every_layer():

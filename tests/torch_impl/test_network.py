@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import math
+import pickle
 import warnings
 
 import numpy as np
@@ -160,12 +161,14 @@ def test_weights_and_biases_are_the_registered_parameters():
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
-@pytest.mark.parametrize("way", ["state_dict", "file", "deepcopy", "to"])
+@pytest.mark.parametrize("way", ["state_dict", "file", "deepcopy", "pickle", "to"])
 def test_a_copy_computes_and_trains_as_the_original(arithmetic, way):
     net, (x, y) = started((5, 4, 2), arithmetic), drawn((5, 4, 2), 6)
     net.update_mini_batch((x, y), 3.0)
     if way == "deepcopy":
         twin = copy.deepcopy(net)
+    elif way == "pickle":
+        twin = pickle.loads(pickle.dumps(net))
     elif way == "to":
         twin = copy.deepcopy(net).to("cpu").to(arithmetic.dtype).cpu()
     else:
@@ -185,6 +188,20 @@ def test_a_copy_computes_and_trains_as_the_original(arithmetic, way):
     assert same_bits(twin.export(), net.export())
     assert not same_bits(before, net.export())
     assert {id(p) for p in twin.parameters()} == {id(p) for p in [*twin.weights, *twin.biases]}
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_what_is_loaded_is_kept_as_the_arithmetic_keeps_it(assign):
+    """Numbers off the grid would make sums inexact, and nobody would notice."""
+    exact, net = started((5, 4, 2), Float64, seed=1), started((5, 4, 2), FixedPoint)
+    net.load_state_dict(exact.state_dict(), assign=assign)
+    assert same_bits(net.export(), started((5, 4, 2), FixedPoint, seed=1).export())
+    net.update_mini_batch(drawn((5, 4, 2), 6), 3.0)
+    assert torch.equal(net.layers[0].weight, net.weights[0])
+    with torch.no_grad():
+        exact.weights[1][0, 0] = 64.0
+    with pytest.raises(OverflowError, match="the largest weight or bias reached 64"):
+        net.load_state_dict(exact.state_dict(), assign=assign)
 
 
 def test_the_optimiser_of_pytorch_can_train_it():
