@@ -137,10 +137,11 @@ def test_complex_step_and_fifty_digits_agree_with_each_other():
         assert step[d.index[0], 0] == pytest.approx(d.reference, rel=1e-12, abs=1e-300)
 
 
-def test_complex_step_sees_a_delta_that_is_off_by_one_part_in_a_billion():
+def test_complex_step_and_fifty_digits_see_a_delta_that_is_off_by_one_part_in_a_billion():
     for case in CASES:
         if "saturated" not in case.name:
             assert outside(by_complex_step(SlightlyWrongDelta, case))
+            assert outside(by_digits(SlightlyWrongDelta, case))
 
 
 def test_directions_see_a_single_wrong_entry_among_15_910():
