@@ -27,7 +27,7 @@ COLUMNS = 3
 #: Percentage points behind the chosen one at which the spread ends.
 MOST_BEHIND = 10.0
 #: Inches.
-WIDTH, LEFT, GAP, PANEL_HEIGHT, ROW_HEIGHT, NAMES = 9.0, 0.75, 0.3, 1.75, 0.24, 2.35
+WIDTH, LEFT, GAP, PANEL_HEIGHT, ROW_HEIGHT, NAMES = 9.0, 0.75, 0.3, 1.75, 0.24, 2.65
 
 SUBTITLE = (
     "Above: validation accuracy after each epoch, a thin line for each seed, the mean thick; the "

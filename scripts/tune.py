@@ -37,13 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Epochs(total, tuning.epochs_done(runs), "tuning") as progress:
             tuning.train_all(runs, progress.advance)
+        found = tuning.to_json(tuning.results(runs, files))
+        written = json.loads(tuning.write(folder / "results.json", found).read_bytes())
+        picture = tuning.write(folder / "tuning.png", png_bytes(tuning_figure(written)))
     except KeyboardInterrupt:
         done = f"{tuning.epochs_done(runs)} of {total} epochs"
         raise KeyboardInterrupt(f"{folder} holds {done}: the same command goes on") from None
-    found = tuning.to_json(tuning.results(runs, files))
-    written = json.loads(tuning.write(folder / "results.json", found).read_bytes())
-    picture = tuning.write(folder / "tuning.png", png_bytes(tuning_figure(written)))
-    print(tuning.table(written), tuning.chosen_report(written), sep="\n\n")
+    print(tuning.table(written), tuning.chosen_report(written, folder), sep="\n\n")
     print(f"results        {folder / 'results.json'}\nfigure         {picture}")
     if files.notice:
         print(files.notice)

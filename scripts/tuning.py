@@ -290,7 +290,7 @@ def tested(run: Run) -> dict[str, Any]:
         "test": accuracy["test"],
         "test_of": accuracy["test_of"],
         "fingerprint": parameters.fingerprint,
-        "file": str(run.output),
+        "file": Path(run.output).name if run.output else "",
     }
 
 
@@ -406,13 +406,15 @@ def row(one: dict[str, Any]) -> str:
     return f"{settings}  {mean:>8}  {sd:>5}  {least:>8}  {most:>8}"
 
 
-def chosen_report(found: dict[str, Any]) -> str:
+def chosen_report(found: dict[str, Any], folder: Path) -> str:
     """Return what the chosen network reaches on the test data, in a few lines.
 
     Parameters
     ----------
     found : dict
         As `results` returns.
+    folder : Path
+        Where the runs are.
     """
     chosen = found["chosen"]
     name = found["configurations"][chosen["configuration"]]["name"]
@@ -421,6 +423,6 @@ def chosen_report(found: dict[str, Any]) -> str:
         f"chosen         {name}; of its seeds the best, {chosen['seed']}",
         f"test accuracy  {accuracy}  ({chosen['test']} of {chosen['test_of']})",
         f"fingerprint    {chosen['fingerprint']}",
-        f"saved in       {chosen['file']}",
+        f"saved in       {folder / chosen['file']}",
     ]
     return "\n".join(lines)
