@@ -41,6 +41,12 @@ FAVOURITE = 11  # whose sheet is drawn
 ALL_PICTURES = 1000  # fewer images are drawn as one picture, as a quick proof does
 LISTED = 20  # open decisions that are listed
 COUNTS = ("responds_to.fired", "responds_to.z_histogram", "needed_for.correct", "correct")
+VALUES = {  # what they are called, and their bounds
+    "zs": ("zs[0].T", "e_zs"),
+    "activations": ("activations[1].T", "e_activations"),
+    "held_at": ("held_at", "e_held"),
+}
+RECORDED = ("zs", "activations", "predictions", "ablated_predictions")
 OWN = ("reference.network", "torch_impl.network")
 Array = NDArray[np.float64]
 Seen = dict[str, Any]
@@ -110,9 +116,11 @@ def in_floating_point(
     labels = material.test_labels[: len(images)]
     records, found = both_records(material, trial.parameters(), ours, theirs, len(images))
     allowed = rooms(records, labels, near)
-    for d in measured(records, found, allowed, near, case):
-        evidence.differences.append(d)
-    evidence.details["undecided"] = undecided(near, records, allowed)
+    fields = measured(records, found, allowed, near, case)
+    # What rounding leaves free altogether proves nothing, and is not counted as compared.
+    free = [d.tensor for d in fields if d.power >= 1 and not d.outside]
+    evidence.differences += [d for d in fields if d.tensor not in free]
+    evidence.details["undecided"] = {**undecided(near, records, allowed), "fields": free}
     return sentence(evidence, records, held="ablated_predictions" in theirs)
 
 
@@ -166,13 +174,12 @@ def shown_to(trial: Trial, images: NDArray[Any]) -> Seen:
             raise NotOffered("trace")
         parts.append((zs[0].T, activations[1].T, activations[-1].argmax(axis=0)))
     z, a, digits = (np.concatenate(part) for part in zip(*parts, strict=True))
-    seen = {"zs": z, "activations": a, "predictions": digits}
-    held = None if trial.dtype == "fixed-point" else held_by(trial, a)
-    return seen if held is None else {**seen, "ablated_predictions": held}
+    held = {} if trial.dtype == "fixed-point" else held_by(trial, a)
+    return {"zs": z, "activations": a, "predictions": digits, **held}
 
 
-def held_by(trial: Trial, activations: Array) -> NDArray[np.int64] | None:
-    """Return the digits that a stranger's network answers while a neuron is held at its mean.
+def held_by(trial: Trial, activations: Array) -> Seen:
+    """Return what a stranger's network answers while a neuron is held at its mean.
 
     Parameters
     ----------
@@ -181,7 +188,8 @@ def held_by(trial: Trial, activations: Array) -> NDArray[np.int64] | None:
 
     Returns
     -------
-    ndarray (hidden, examples) of int, or None where it does not take networks of these sizes
+    dict
+        Empty where it does not take networks of these sizes.
     """
     whole, numbers = trial.parameters(), np.dtype(trial.dtype)
     rest = Parameters(whole.sizes[1:], whole.weights[1:], whole.biases[1:])
@@ -194,8 +202,8 @@ def held_by(trial: Trial, activations: Array) -> NDArray[np.int64] | None:
             held[:, number] = mean
             found.append(part.feedforward(held.T).argmax(axis=0))
     except (CandidateError, Unusable, NotOffered):
-        return None
-    return np.array(found)
+        return {}
+    return {"held_at": means, "ablated_predictions": np.array(found)}
 
 
 def shown_to_reference(material: Material, images: NDArray[Any]) -> Seen:
@@ -214,7 +222,7 @@ def shown_to_reference(material: Material, images: NDArray[Any]) -> Seen:
 def hold_values(
     ours: Seen, theirs: Seen, near: Reach | None, case: str, evidence: Evidence
 ) -> None:
-    """Measure z and the activations, of which all records are made.
+    """Measure z, the activations and where neurons are held, of which all records are made.
 
     Parameters
     ----------
@@ -227,11 +235,11 @@ def hold_values(
     """
     if not ours["zs"].any():
         raise Refused("every z is 0: records of nothing prove nothing")
-    for name in ("zs", "activations"):
-        allowed = 0.0 if near is None else getattr(near, f"e_{name}")
-        layer = {"zs": "zs[0]", "activations": "activations[1]"}[name]
-        found = measure(f"{layer}.T", theirs[name], ours[name], allowed, case)
-        evidence.differences.append(found)
+    for name, tensor in VALUES.items():
+        if name in theirs:
+            allowed = 0.0 if near is None else getattr(near, tensor[1])
+            found = measure(tensor[0], theirs[name], ours[name], allowed, case)
+            evidence.differences.append(found)
 
 
 def both_records(
@@ -247,8 +255,7 @@ def both_records(
     ours, theirs : dict
     examples : int
     """
-    if "ablated_predictions" not in theirs:
-        ours = {k: v for k, v in ours.items() if k != "ablated_predictions"}
+    both = [k for k in RECORDED if k in theirs]
     own = Trial(reference_candidate(material.dtype), material.trained).parameters()
     known: Seen = {"never_lit": never_lit_pixels(material.images), "initial": material.initial}
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
@@ -257,7 +264,7 @@ def both_records(
             Parameters(p.sizes, p.weights, p.biases, names),
             labels=material.test_labels[:examples],
             resamples=RESAMPLES,
-            **seen,
+            **{k: seen[k] for k in both},
             **known,
         )
         for p, seen in ((own, ours), (exported, theirs))

@@ -31,6 +31,7 @@ from compare.rounding import EXP_ULPS, forward_bounds
 from model.neurons import mean_activations
 from model.parameters import Parameters
 from model.records import BINS, FIRING_ACTIVATION, SATURATED_Z, NeuronRecords
+from model.roles import ROLES
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -44,7 +45,7 @@ DEPENDS_ON_FIRING = (
     "role.digits",
     "role.stability",
     "role.kind_stability",
-    "role.shares",
+    *(f"role.shares.{kind}" for kind in ROLES),
     "responds_to.best_set",
     "responds_to.best_mcc",
     "responds_to.best_iou",
@@ -84,6 +85,8 @@ class Reach:
         Images whose digit rounding could change.
     open_held : ndarray (hidden, examples) of bool
         The same while a neuron is held at its mean.
+    e_held : ndarray (hidden,)
+        Of the mean at which it is held.
     """
 
     zs: Array
@@ -92,6 +95,7 @@ class Reach:
     e_activations: Array
     open_digits: Mask
     open_held: Mask
+    e_held: Array
 
     @property
     def open_firing(self) -> Mask:
@@ -121,8 +125,9 @@ def reach(parameters: Parameters, images: NDArray[Any], dtype: str) -> Reach:
     zs, activations, e_zs, e_activations, digits = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    held = open_while_held(parameters, activations, e_activations, dtype)
-    return Reach(zs, activations, e_zs, e_activations, digits, held)
+    e_held = e_activations.mean(axis=0) + 2 * unit_roundoff(dtype) + ROUNDED
+    held = open_while_held(parameters, activations, e_activations, e_held, dtype)
+    return Reach(zs, activations, e_zs, e_activations, digits, held, e_held)
 
 
 def margins_open(outputs: Array, e: Array) -> Mask:
@@ -136,25 +141,27 @@ def margins_open(outputs: Array, e: Array) -> Mask:
     return np.asarray(first - second <= 2 * e.max(axis=0))
 
 
-def open_while_held(parameters: Parameters, activations: Array, e: Array, dtype: str) -> Mask:
+def open_while_held(
+    parameters: Parameters, activations: Array, e: Array, e_mean: Array, dtype: str
+) -> Mask:
     """Return for which images rounding could choose another digit while a neuron is held.
 
     Parameters
     ----------
     parameters : Parameters
     activations, e : ndarray (examples, hidden)
+    e_mean : ndarray (hidden,)
+        Of the mean activations.
     dtype : str
 
     Returns
     -------
     ndarray (hidden, examples) of bool
     """
-    u = unit_roundoff(dtype)
-    means, spread = mean_activations(activations), e.mean(axis=0) + 2 * u
     found = []
-    for number, mean in enumerate(means):
+    for number, mean in enumerate(mean_activations(activations)):
         held, e_held = activations.copy(), e.copy()
-        held[:, number], e_held[:, number] = mean, spread[number]
+        held[:, number], e_held[:, number] = mean, e_mean[number]
         found.append(margins_open(*carried(parameters, held.T, e_held.T, dtype)))
     return np.array(found)
 
@@ -214,7 +221,9 @@ def of_z(records: NeuronRecords, shown: list[Mask], near: Reach) -> dict[str, Ro
     largest = np.abs(near.zs).max()
     tails = {"low": near.zs + SATURATED_Z, "high": near.zs - SATURATED_Z}
     found = {
-        f"responds_to.saturated_{tail}": Room((np.abs(v) <= near.e_zs).mean(axis=0))
+        f"responds_to.saturated_{tail}": Room(
+            part((np.abs(v) <= near.e_zs).sum(axis=0), records.examples)
+        )
         for tail, v in tails.items()
     }
     named = {"z_mean": np.mean, "z_sd": root_mean_square, "z_quantiles": np.max}
@@ -272,10 +281,10 @@ def of_firing(records: NeuronRecords, shown: list[Mask], near: Reach) -> dict[st
     undecided = by_digit(near.open_firing.astype(np.float64), shown, np.sum)
     found = {
         "responds_to.fired": Room(undecided),
-        "responds_to.firing_rate": Room(undecided / np.maximum(records.shown, 1)),
-        "responds_to.firing_rate_all": Room(near.open_firing.mean(axis=0)),
+        "responds_to.firing_rate": Room(part(undecided, np.maximum(records.shown, 1))),
+        "responds_to.firing_rate_all": Room(part(undecided.sum(axis=1), records.examples)),
     }
-    chosen = near.open_firing.any(axis=0)
+    chosen = np.asarray(near.open_firing.any(axis=0))
     return found | {name: Room(undecided=chosen) for name in DEPENDS_ON_FIRING}
 
 
@@ -284,16 +293,17 @@ def of_need(records: NeuronRecords, shown: list[Mask], near: Reach) -> dict[str,
     counts = np.maximum(records.shown, 1)
     intact = np.array([near.open_digits[mask].sum() for mask in shown], dtype=np.float64)
     held = by_digit(near.open_held.T.astype(np.float64), shown, np.sum)
-    lost = (intact + held) / counts
+    lost = part(intact + held, counts)
+    lost_of_all = part(intact.sum() + held.sum(axis=1), records.examples)
     found = {
         "confusion": Room(intact[:, None]),
-        "recall": Room(intact / counts),
+        "recall": Room(part(intact, counts)),
         "correct": Room(float(intact.sum())),
         "needed_for.confusion": Room(held[:, :, None]),
-        "needed_for.recall": Room(held / counts),
+        "needed_for.recall": Room(part(held, counts)),
         "needed_for.correct": Room(held.sum(axis=1)),
         "needed_for.recall_lost": Room(lost),
-        "needed_for.accuracy_lost": Room((intact.sum() + held.sum(axis=1)) / records.examples),
+        "needed_for.accuracy_lost": Room(lost_of_all),
     }
     if records.neurons[0].needed_for is None:
         return found
@@ -401,11 +411,20 @@ def open_pairs(shown: list[Mask], near: Reach) -> Array:
             continue  # as in float64 nearly always
         for digit, mask in enumerate(shown):
             inside, outside = z[mask], np.sort(z[~mask])
-            ends = [np.searchsorted(outside, inside + s * e[neuron], side=side)
-                    for s, side in ((1, "right"), (-1, "left"))]  # fmt: skip
-            pairs = max(inside.size * outside.size, 1)
-            found[neuron, digit] = (ends[0] - ends[1]).sum() / pairs
+            below = np.searchsorted(outside, inside - e[neuron], side="left").sum()
+            upto = np.searchsorted(outside, inside + e[neuron], side="right").sum()
+            found[neuron, digit] = part(upto - below, max(inside.size * outside.size, 1))
     return found
+
+
+def part(count: Any, whole: Any) -> Array:
+    """Return a count over the whole, and what dividing rounds; 0 where the count is.
+
+    Parameters
+    ----------
+    count, whole : ndarray or number
+    """
+    return np.asarray(np.where(np.asarray(count) > 0, count / whole + ROUNDED, 0.0))
 
 
 def by_digit(values: Array, shown: list[Mask], norm: Any) -> Array:
