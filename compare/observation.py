@@ -33,13 +33,16 @@ class Observation:
         (examples, hidden) weighted inputs and activations of the first hidden layer.
     predictions
         (examples,) digits that the network answers; of equal outputs the lowest.
+    held_at
+        (hidden,) mean activation of each neuron, as the arithmetic keeps activations.
     ablated_predictions
-        (hidden, examples) digits that it answers while that hidden neuron is held at its mean.
+        (hidden, examples) digits that it answers while that hidden neuron is held there.
     """
 
     zs: FloatArray
     activations: FloatArray
     predictions: IntArray
+    held_at: FloatArray
     ablated_predictions: IntArray
 
 
@@ -63,12 +66,13 @@ def observe(net: Any, images: NDArray[Any]) -> Observation:
     trace, rest, kept = _columns(net) if isinstance(net, Network) else _rows(net)
     parts = [trace(images[k : k + TOGETHER]) for k in range(0, len(images), TOGETHER)]
     zs, activations, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
-    means = kept(mean_activations(activations))
+    held_at = kept(mean_activations(activations))
     held = [
         np.argmax(rest(_held(activations, number, mean)), axis=1)
-        for number, mean in enumerate(means)
+        for number, mean in enumerate(held_at)
     ]
-    return Observation(zs, activations, np.argmax(outputs, axis=1), np.array(held))
+    predictions = np.argmax(outputs, axis=1)
+    return Observation(zs, activations, predictions, held_at, np.array(held))
 
 
 def _held(activations: FloatArray, number: int, value: float) -> FloatArray:

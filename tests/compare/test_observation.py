@@ -12,7 +12,7 @@ from reference.network import Network
 from torch_impl import arithmetic as torch_arithmetic
 from torch_impl.network import Network as Twin
 
-FIELDS = ("zs", "activations", "predictions", "ablated_predictions")
+FIELDS = ("zs", "activations", "predictions", "held_at", "ablated_predictions")
 SIZES = [(784, 1, 10), (784, 5, 10), (784, 4, 6, 10)]
 
 
@@ -25,7 +25,7 @@ def softened(sizes):
     """A start whose neurons do not saturate and whose answers differ from image to image."""
     start = initial_parameters(sizes, seed=3)
     first, *rest = start.weights
-    return Parameters(sizes, [first / 4, *rest], [np.zeros_like(b) for b in start.biases])
+    return Parameters(sizes, [first / 4, *rest], [b / 4 for b in start.biases])
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -70,19 +70,23 @@ def test_a_held_neuron_stays_at_its_mean_and_the_others_go_on():
     seen = observe(net, some_images())
     for number in range(5):
         hidden = seen.activations.copy()
-        hidden[:, number] = seen.activations[:, number].mean()
+        hidden[:, number] = seen.held_at[number]
         z = hidden @ net.weights[1].T + net.biases[1].T  # the sigmoid keeps the order
         np.testing.assert_array_equal(seen.ablated_predictions[number], np.argmax(z, axis=1))
     assert (seen.ablated_predictions != seen.predictions).any()
+    assert len(np.unique(seen.predictions)) > 3
 
 
 def test_in_fixed_point_the_mean_is_rounded_as_activations_are():
     net = Network.from_parameters(softened((784, 5, 10)), numpy_arithmetic.FixedPoint())
-    means = mean_activations(observe(net, some_images()).activations)
-    kept = net.arithmetic.parameters(means)
-    assert (kept != means).any()
-    scaled = kept * net.arithmetic.parameter_scale
+    seen = observe(net, some_images())
+    means = mean_activations(seen.activations)
+    scaled = seen.held_at * net.arithmetic.parameter_scale
     np.testing.assert_array_equal(scaled, np.rint(scaled))
+    np.testing.assert_allclose(
+        seen.held_at, means, rtol=0, atol=0.5 / net.arithmetic.parameter_scale
+    )
+    assert (seen.held_at != means).any()
 
 
 def test_more_images_than_are_looked_at_together_are_all_seen():

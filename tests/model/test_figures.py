@@ -92,6 +92,9 @@ def test_small_multiples_share_their_axes(records_of):
             draw(axes, record, records)
             ranges.add((axes.get_xlim(), axes.get_ylim()))
         assert len(ranges) == 1
+    axes = axes_of()
+    figures.draw_z_by_digit(axes, records.neurons[0], records)
+    assert axes.get_xlim() == (records.z_edges[0], records.z_edges[-1])
 
 
 def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
@@ -103,6 +106,15 @@ def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
     colours = [bar.get_facecolor() for bar in axes.patches]
     assert len(set(colours)) == 2
     assert colours.count(colours[6]) == 1
+
+
+def test_the_distributions_of_the_digits_it_fires_for_stand_out(records_of):
+    records = records_of(3)
+    axes = axes_of()
+    figures.draw_z_by_digit(axes, records.neurons[0], records)
+    colours = [tuple(shape.get_facecolor()[0]) for shape in axes.collections]
+    assert len(colours) == 10
+    assert [digit for digit in range(10) if colours.count(colours[digit]) == 1] == [6]
 
 
 def test_bars_are_as_high_as_the_record_says(records_of):

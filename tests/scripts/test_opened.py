@@ -49,6 +49,12 @@ def test_the_limit_takes_the_first_images(arguments_for):
     np.testing.assert_array_equal(images.lowest, whole.images[record.lowest.indices])
 
 
+def test_never_lit_pixels_are_those_of_the_training_images(arguments_for):
+    training = open_with([*arguments_for(), "--split", "training"])
+    shown = open_with([*arguments_for(), "--limit", "5"])
+    np.testing.assert_array_equal(shown.records.never_lit, ~training.images.any(axis=0))
+
+
 def test_a_start_is_found_by_its_fingerprint(arguments_for):
     weights = open_with(arguments_for()).records.neurons[0].weights
     start = initial_parameters((784, 3, 10), seed=1)
