@@ -45,6 +45,19 @@ def parser() -> argparse.ArgumentParser:
         "chain takes about a minute, --quick a few seconds.",
         epilog="Exit status: 0 proved, 1 disproved, 2 could not be tried.",
     )
+    add_subject(found)
+    add_extent(found)
+    add_results(found)
+    return found
+
+
+def add_subject(found: argparse.ArgumentParser) -> None:
+    """Add the options that say what is put to the proof, and on what.
+
+    Parameters
+    ----------
+    found : argparse.ArgumentParser
+    """
     add = found.add_argument
     add(
         "--candidate",
@@ -66,6 +79,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
     add("--model", metavar="FILE", help="a parameter file to use as the trained network")
+
+
+def add_extent(found: argparse.ArgumentParser) -> None:
+    """Add the options that say how much is tried.
+
+    Parameters
+    ----------
+    found : argparse.ArgumentParser
+    """
+    add = found.add_argument
     add("--quick", action="store_true", help="a hundred steps of training in place of 5,000")
     add(
         "--epochs",
@@ -73,6 +96,16 @@ def parser() -> argparse.ArgumentParser:
         help="of fixed-point training (2; 30 proves a whole run, in minutes; 0 leaves it out)",
     )
     add("--seed", type=whole, default=0, help="of the order of the examples (0)")
+
+
+def add_results(found: argparse.ArgumentParser) -> None:
+    """Add the options that say what is written, and the self-test.
+
+    Parameters
+    ----------
+    found : argparse.ArgumentParser
+    """
+    add = found.add_argument
     add(
         "--divergence",
         type=Path,
@@ -86,7 +119,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="check the checker: networks with known mistakes, and which link catches each",
     )
-    return found
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -106,7 +106,7 @@ def test_the_chain_goes_on_after_an_exception(correct: type, material: Material)
     assert proof["gradients"].verdict is Verdict.ERROR
     assert "not today" in proof["gradients"].trace
     assert proof["update"].verdict is Verdict.ERROR  # it calls its own backprop
-    assert proof["predictions"].verdict is Verdict.EQUAL
+    assert proof["predictions"].verdict in (Verdict.IDENTICAL, Verdict.EQUAL)
 
 
 def test_a_wrong_shape_is_an_error_of_one_line(correct: type, material: Material) -> None:
@@ -228,8 +228,7 @@ def test_a_numpy_candidate_needs_no_torch(worked_example: str, tmp_path: Path) -
 
 
 def test_without_torch_the_twin_cannot_be_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch_impl.network", None)
-    monkeypatch.delattr("torch_impl.network", raising=False)
+    monkeypatch.setitem(sys.modules, "compare.torch_twin", None)
     with pytest.raises(
         Unusable, match=r"torch_impl cannot be imported: .* name another --candidate"
     ):

@@ -309,7 +309,7 @@ def test_what_offers_feedforward_alone_is_held_to_its_outputs(
 
     candidate = type("Outputs", (correct,), {"trace": None, "feedforward": feedforward})
     link = run("forward", candidate, material)
-    assert link.verdict is Verdict.EQUAL
+    assert link.verdict in (Verdict.IDENTICAL, Verdict.EQUAL)
     assert {d.tensor for d in link.differences} == {"activations[2]"}
     assert "trace not offered" in link.sentence
 

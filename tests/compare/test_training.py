@@ -32,7 +32,8 @@ def changed(base: type, **methods: Any) -> type:
 def test_the_twin_trains_as_the_reference_does(dtype: str, sizes: tuple[int, ...]) -> None:
     material = synthetic_material(sizes, steps=8, free_steps=60, epochs=2, eta=0.5)
     link = run(torch_candidate(dtype), material)
-    assert link.verdict is (Verdict.IDENTICAL if dtype == "fixed-point" else Verdict.EQUAL)
+    exact = dtype == "fixed-point"
+    assert link.verdict in ((Verdict.IDENTICAL,) if exact else (Verdict.IDENTICAL, Verdict.EQUAL))
     prints = link.details["fingerprints"]
     assert [p["epoch"] for p in prints] == [1, 2]
     assert all(p["reference"] == p["candidate"] and len(p["reference"]) == 64 for p in prints)
@@ -55,7 +56,7 @@ def test_what_lacks_train_and_fixed_point_is_held_to_its_steps(
     correct: type, material: Material
 ) -> None:
     link = run(correct, material)
-    assert link.verdict is Verdict.EQUAL
+    assert link.verdict in (Verdict.IDENTICAL, Verdict.EQUAL)
     assert link.details["train"] == link.details["fixed_point"] == "not offered"
     assert "lock-step" in link.sentence
     assert "fixed-point" not in link.sentence
@@ -82,7 +83,7 @@ def epoch(order_of: Any, last: bool = True) -> Any:
 
 def test_train_is_tried_where_it_is_offered(correct: type, material: Material) -> None:
     link = run(changed(correct, train=epoch(lambda order: order)), material)
-    assert link.verdict is Verdict.EQUAL
+    assert link.verdict in (Verdict.IDENTICAL, Verdict.EQUAL)
     assert "train keeps the order and the last, smaller mini-batch" in link.sentence
 
 
