@@ -23,7 +23,7 @@ LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN2_HI = float.fromhex("0x1.62e42feep-1")  # the leading bits of ln 2: k * LN2_HI is exact
 LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")  # and the rest
 SATURATION = 40.0  # sigmoid(40) = 1 - 4e-18 is 1 on every grid used here
-FAST_SIGMOID_ERROR = 2.0**-49  # the tanh form and the exact one differ by a quarter of this at most
+FAST_SIGMOID_ERROR = 2.0**-49  # the platform's sigmoid and the exact one differ by far less
 TAYLOR = tuple(1.0 / math.factorial(j) for j in range(13, -1, -1))  # of e**r, the highest first
 
 
@@ -32,6 +32,8 @@ class Float64:
 
     name = "float64"
     dtype: type[np.floating] = np.float64
+    one = np.array(1.0)  # as an array: NumPy takes it faster than one of Python's numbers
+    largest_exponent = np.array(700.0)  # e**700 is finite
 
     def for_network(self, sizes: Sequence[int]) -> Float64:
         """Return the arithmetic that a network of these sizes computes in.
@@ -66,14 +68,16 @@ class Float64:
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
         """Return the activation 1 / (1 + exp(-z)).
 
-        The tanh form never overflows.
+        Where exp(-z) would overflow it is held, and the activation is 0 to all purposes.
 
         Parameters
         ----------
         z : ndarray of any shape
             Weighted inputs.
         """
-        return 0.5 * (np.tanh(0.5 * z) + 1.0)
+        a = np.exp(np.minimum(-z, self.largest_exponent))
+        a += self.one
+        return np.divide(self.one, a, out=a)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
         """Return delta as this arithmetic keeps it.
@@ -93,8 +97,9 @@ class Float64:
             eta / m.
         nablas : list of ndarray of any shape
         """
+        factor = np.array(rate, self.dtype)
         for nabla in nablas:
-            nabla *= rate
+            nabla *= factor
         return nablas
 
     def watch(self, parameters: list[np.ndarray]) -> None:
@@ -114,6 +119,8 @@ class Float32(Float64):
 
     name = "float32"
     dtype = np.float32
+    one = np.array(1.0, np.float32)
+    largest_exponent = np.array(80.0, np.float32)
 
 
 class FixedPoint(Float64):
@@ -133,8 +140,11 @@ class FixedPoint(Float64):
     name = "fixed-point"
 
     def __init__(self, sizes: Sequence[int] | None = None) -> None:
+        self.m = 0  # examples in the last mini-batch
         self.peak_parameter = 0.0
         self.peak_delta = 0.0
+        self.room = 0.0  # how far any parameter may still move within its range
+        self.reach = 0.0  # and how far one can have moved since it was looked at
         if sizes is not None:
             self.sizes = tuple(sizes)
             self.parameter_bits = enough_bits(
@@ -201,7 +211,8 @@ class FixedPoint(Float64):
         ----------
         delta : ndarray (n, m)
         """
-        delta = on_grid(delta, self.delta_scale(delta.shape[1]))
+        self.m = delta.shape[1]
+        delta = on_grid(delta, self.delta_scale(self.m))
         self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
@@ -214,7 +225,9 @@ class FixedPoint(Float64):
             eta / m.
         nablas : list of ndarray of any shape
         """
-        return [on_grid(nabla, self.parameter_scale) for nabla in super().steps(rate, nablas)]
+        # |nabla| <= m max|delta|, as no input or activation exceeds 1: no parameter moves further.
+        self.reach += abs(rate) * self.m * self.peak_delta + 1.0 / self.parameter_scale
+        return [on_grid(nabla, self.parameter_scale, rate) for nabla in nablas]
 
     def watch(self, parameters: list[np.ndarray]) -> None:
         """Note the magnitude of weights or biases that were just updated.
@@ -223,8 +236,12 @@ class FixedPoint(Float64):
         ----------
         parameters : list of ndarray of any shape
         """
+        if self.reach < self.room:  # none can have left its range since the last look
+            return
         for v in parameters:
             self.peak_parameter = _peak(v, self.peak_parameter)
+        self.room = 2.0**PARAMETER_RANGE_BITS - self.peak_parameter
+        self.reach = 0.0
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -232,7 +249,7 @@ class FixedPoint(Float64):
             ("weight or bias", self.peak_parameter, 2.0**PARAMETER_RANGE_BITS),
             ("delta", self.peak_delta, 1.0),
         )
-        self.peak_parameter = self.peak_delta = 0.0
+        self.peak_parameter = self.peak_delta = self.room = self.reach = 0.0
         for quantity, peak, limit in peaks:
             if not peak < limit:
                 raise OverflowError(
@@ -326,16 +343,17 @@ def _peak(v: np.ndarray, least: float) -> float:
     return peak if peak == peak else math.inf
 
 
-def on_grid(v: np.ndarray, scale: float) -> np.ndarray:
-    """Round v in place to the nearest multiple of 1 / scale, half to even, and return it.
+def on_grid(v: np.ndarray, scale: float, factor: float = 1.0) -> np.ndarray:
+    """Round factor * v in place to the nearest multiple of 1 / scale, half to even, and return it.
 
     Parameters
     ----------
     v : ndarray of any shape
     scale : float
-        A power of two, so that both multiplications are exact.
+        A power of two, so that multiplying by it is exact, in the factor too.
+    factor : float
     """
-    v *= scale
+    v *= factor * scale
     np.rint(v, out=v)
     v *= 1.0 / scale
     return v
@@ -344,7 +362,7 @@ def on_grid(v: np.ndarray, scale: float) -> np.ndarray:
 def rounded_sigmoid(z: np.ndarray, scale: float) -> np.ndarray:
     """Return `exact_sigmoid` rounded to the grid.
 
-    The platform's tanh is fast but not the same everywhere. It decides the rounding only where its
+    The platform's exp is fast but not the same everywhere. It decides the rounding only where its
     error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
 
     Parameters

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -276,7 +277,8 @@ class Network:
         activations = [x]
         zs = []
         for b, w in zip(self.biases, self.weights, strict=True):
-            z = np.dot(w, activation) + b
+            z = np.dot(w, activation)
+            z += b
             zs.append(z)
             activation = self.arithmetic.sigmoid(z)
             activations.append(activation)
@@ -294,10 +296,9 @@ class Network:
     def _backprop(self, x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
         _, activations = self._trace(x)
         deltas = self._deltas(activations, y)
-        nabla_b = [delta.sum(axis=1, keepdims=True) for delta in deltas]  # BP3
-        nabla_w = [
-            np.dot(delta, a.T) for delta, a in zip(deltas, activations[:-1], strict=True)
-        ]  # BP4
+        ones = column_of_ones(x.shape[1], x.dtype)
+        nabla_b = [np.dot(delta, ones) for delta in deltas]  # BP3, and the sum over the mini-batch
+        nabla_w = [np.dot(delta, a.T) for delta, a in zip(deltas, activations, strict=False)]  # BP4
         return nabla_b, nabla_w
 
     def _update(self, x: np.ndarray, y: np.ndarray, eta: float) -> None:
@@ -407,11 +408,24 @@ def mini_batches(
     y_batch: np.ndarray = np.empty((mini_batch_size, y.shape[1]), dtype)
     for k in range(0, len(order), mini_batch_size):
         examples = order[k : k + mini_batch_size]
-        m = len(examples)
-        x.take(examples, axis=0, out=taken[:m], mode="clip")
-        x_batch[:m] = taken[:m]
-        y.take(examples, axis=0, out=y_batch[:m], mode="clip")
-        yield x_batch[:m].T, y_batch[:m].T
+        if len(examples) < len(taken):  # the last mini-batch
+            taken, x_batch, y_batch = (v[: len(examples)] for v in (taken, x_batch, y_batch))
+        x.take(examples, axis=0, out=taken, mode="clip")
+        np.copyto(x_batch, taken)
+        y.take(examples, axis=0, out=y_batch, mode="clip")
+        yield x_batch.T, y_batch.T
+
+
+@cache
+def column_of_ones(m: int, dtype: np.dtype) -> np.ndarray:
+    """Return an array of shape (m, 1) that is 1 everywhere: the input that a bias is a weight of.
+
+    Parameters
+    ----------
+    m : int
+    dtype : numpy.dtype
+    """
+    return np.ones((m, 1), dtype)
 
 
 def columns(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

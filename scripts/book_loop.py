@@ -72,16 +72,19 @@ class BookLoop:
         x : ndarray (784, 1)
         y : ndarray (10, 1)
         """
+        nabla_b = [np.zeros(b.shape) for b in self.biases]
+        nabla_w = [np.zeros(w.shape) for w in self.weights]
         activations, zs = [x], []
         for b, w in zip(self.biases, self.weights, strict=True):
             zs.append(np.dot(w, activations[-1]) + b)
             activations.append(sigmoid(zs[-1]))
         delta = (activations[-1] - y) * sigmoid_prime(zs[-1])
-        nabla_b, nabla_w = [delta], [np.dot(delta, activations[-2].T)]
+        nabla_b[-1] = delta
+        nabla_w[-1] = np.dot(delta, activations[-2].T)
         for layer in range(2, len(self.weights) + 1):
             delta = np.dot(self.weights[1 - layer].T, delta) * sigmoid_prime(zs[-layer])
-            nabla_b.insert(0, delta)
-            nabla_w.insert(0, np.dot(delta, activations[-layer - 1].T))
+            nabla_b[-layer] = delta
+            nabla_w[-layer] = np.dot(delta, activations[-layer - 1].T)
         return nabla_b, nabla_w
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from model import mnist_files, synthetic_digits
+# Matrices this small are slower on more threads. NumPy and PyTorch read these once, so this stands
+# above the imports that bring them; what the user has set stays.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+from model import mnist_files, synthetic_digits  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent
 

@@ -214,8 +214,7 @@ class FixedPoint(Float64):
             eta / m.
         nablas : list of tensor of any shape
         """
-        torch._foreach_mul_(nablas, rate)
-        torch._foreach_mul_(nablas, self.parameter_scale)
+        torch._foreach_mul_(nablas, rate * self.parameter_scale)
         torch._foreach_round_(nablas)
         torch._foreach_mul_(nablas, 1.0 / self.parameter_scale)
         return nablas
@@ -361,16 +360,17 @@ def ceil_log2(n: int) -> int:
     return k
 
 
-def on_grid(v: Tensor, scale: float) -> Tensor:
-    """Round v in place to the nearest multiple of 1 / scale, half to even, and return it.
+def on_grid(v: Tensor, scale: float, factor: float = 1.0) -> Tensor:
+    """Round factor * v in place to the nearest multiple of 1 / scale, half to even, and return it.
 
     Parameters
     ----------
     v : tensor of any shape
     scale : float
-        A power of two, so that both multiplications are exact.
+        A power of two, so that multiplying by it is exact, in the factor too.
+    factor : float
     """
-    return v.mul_(scale).round_().mul_(1.0 / scale)
+    return v.mul_(factor * scale).round_().mul_(1.0 / scale)
 
 
 def rounded_sigmoid(z: Tensor, scale: float) -> Tensor:
