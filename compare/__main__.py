@@ -74,7 +74,9 @@ def add_subject(found: argparse.ArgumentParser) -> None:
     add(
         "--sizes",
         type=sizes,
-        help="units of every layer, such as 784,30,10; other than 784 inputs and 10 outputs are "
+        nargs="+",
+        default=[],
+        help="units of every layer, such as 784 30 10; other than 784 inputs and 10 outputs are "
         "tried on random images",
     )
     add("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
@@ -168,8 +170,9 @@ def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
         arguments.candidate,
         device=arguments.device,
         arithmetic=arguments.arithmetic,
-        sizes=arguments.sizes or chain.SIZES,
+        sizes=[n for part in arguments.sizes for n in part] or chain.SIZES,
         data=arguments.data,
+        download=download,
         model=arguments.model,
         quick=arguments.quick,
         epochs=arguments.epochs,
@@ -178,6 +181,25 @@ def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
         on_link=show,
         tell=tell,
     )
+
+
+def download(folder: Path) -> None:
+    """Put MNIST into a folder by torchvision.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    OSError
+        There is no network, or no torchvision.
+    """
+    try:
+        from torch_impl import mnist_loader
+    except ImportError as error:
+        raise OSError(f"torchvision is not installed: {error}") from error
+    mnist_loader.download(folder)
 
 
 def self_test() -> int:
@@ -230,13 +252,13 @@ def sizes(text: str) -> list[int]:
     Parameters
     ----------
     text : str
-        Whole numbers with commas between them, such as "784,20,10".
+        A whole number, or several with commas between them, such as "784,20,10".
     """
     try:
         return [int(part) for part in text.strip("[] ").split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected whole numbers such as 784,20,10, received {text!r}"
+            f"expected whole numbers such as 784 20 10, received {text!r}"
         ) from None
 
 

@@ -65,6 +65,7 @@ def prove(
     arithmetic: str | None = None,
     sizes: Sequence[int] = SIZES,
     data: str | Path | None = None,
+    download: Callable[[Path], object] | None = None,
     model: str | Path | None = None,
     quick: bool = True,
     epochs: int | None = None,
@@ -90,6 +91,8 @@ def prove(
         Other than 784 first and 10 last, random images take the place of MNIST.
     data : str or Path, optional
         A folder with MNIST's files, or "synthetic"; searched for where it is not given.
+    download : callable, optional
+        Puts MNIST into a folder, or raises OSError, where the search finds none.
     model : str or Path, optional
         A parameter file in place of the trained network; `sizes` are its own.
     quick : bool
@@ -127,7 +130,7 @@ def prove(
     if material is None:
         trained = None if model is None else Parameters.load(model)
         sizes = sizes if trained is None else trained.sizes
-        material = gathered(sizes, data, quick, epochs, seed, divergence)
+        material = gathered(sizes, data, quick, epochs, seed, divergence, download)
         if trained is not None:
             material = replace(material, starts={**material.starts, "trained": trained})
     material = material.for_dtype(declared_dtype(candidate))
@@ -172,12 +175,13 @@ def gathered(
     epochs: int | None,
     seed: int,
     divergence: Path | None,
+    download: Callable[[Path], object] | None = None,
 ) -> Material:
     """Return what a proof is tried on: MNIST for 784 inputs and 10 outputs, else random images.
 
     Parameters
     ----------
-    sizes, data, quick, epochs, seed, divergence
+    sizes, data, quick, epochs, seed, divergence, download
         As in `prove`.
     """
     chaos: dict[str, Any] = {"steps": QUICK_STEPS if quick else FULL_STEPS}
@@ -191,7 +195,7 @@ def gathered(
         examples = 500 if quick else 5000
         chaos |= {"epochs": 1 if epochs is None else epochs}
         return synthetic_material(sizes, seed, examples, tests=200, **chaos)
-    files = find_mnist(data)
+    files = find_mnist(data, download)
     found = mnist_material(files.folder, sizes, files.notice, described(files), seed)
     found = replace(found, **chaos)
     if not quick or epochs is not None:

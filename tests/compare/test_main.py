@@ -122,7 +122,7 @@ def test_what_cannot_be_tried_is_2_and_one_line(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--sizes", "a,b"], "expected whole numbers such as 784,20,10, received 'a,b'"),
+        (["--sizes", "a,b"], "expected whole numbers such as 784 20 10, received 'a,b'"),
         (["--epochs", "-1"], "expected a whole number, 0 or more, received '-1'"),
         (["--arithmetic", "float16"], "invalid choice: 'float16'"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
@@ -149,7 +149,7 @@ def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_pat
     picture = tmp_path / "d.png"
     more = ["--epochs", "30", "--seed", "7", "--model", "m.json", "--divergence", str(picture)]
     assert main([*line.split(), *more]) == 0
-    assert {k: v for k, v in asked.items() if k not in ("on_link", "tell")} == {
+    assert {k: v for k, v in asked.items() if k not in ("on_link", "tell", "download")} == {
         "candidate": "m:C",
         "device": "cuda",
         "arithmetic": "float32",
@@ -161,6 +161,20 @@ def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "seed": 7,
         "divergence": picture,
     }
+
+
+@pytest.mark.parametrize("text", ["5 4 3", "5,4,3"])
+def test_sizes_are_written_with_spaces_or_commas(text: str) -> None:
+    parsed = __main__.parser().parse_args(["--sizes", *text.split()])
+    assert [n for part in parsed.sizes for n in part] == [5, 4, 3]
+
+
+def test_where_there_is_no_mnist_and_no_torchvision_the_download_fails_as_without_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch_impl", None)
+    with pytest.raises(OSError, match="torchvision is not installed"):
+        __main__.download(tmp_path)
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
