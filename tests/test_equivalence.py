@@ -585,6 +585,29 @@ def test_sgd_tells_an_overflow_before_the_epoch_is_reported(twin):
 
 
 @both
+def test_a_magnitude_out_of_range_for_some_steps_in_the_middle_is_told(twin):
+    """The bias starts at -63.5 and moves by 1/8 at most: down in ten steps, then up in ten."""
+    start = Parameters((1, 1), [np.array([[63.5]])], [np.array([[-63.5]])])
+    x, y = np.ones((1, 80)), np.repeat([[0.0, 1.0]], 40, axis=1)  # z = 63.5 - 63.5 = 0
+
+    class AsTheyAre:
+        permutation = staticmethod(np.arange)
+
+    net, biases = twin.start(start, "Float64"), []
+    for k in range(0, 80, 4):
+        net.update_mini_batch((twin.native(x[:, k : k + 4]), twin.native(y[:, k : k + 4])), 1.0)
+        biases.append(float(net.biases[0].item()))
+    assert min(biases) < -64.1 < -63.9 < biases[-1]
+    net, reported = twin.start(start), []
+    keywords = {"rng": AsTheyAre(), "on_epoch": lambda *told: reported.append(told)}
+    told = refusal(net.SGD, twin.examples(x, y), 1, 4, 1.0, **keywords)
+    assert told is not None
+    assert told.startswith("OverflowError: fixed-point overflow: the largest weight or bias")
+    assert f"reached {-min(biases):.4g}" in told
+    assert reported == []
+
+
+@both
 @pytest.mark.parametrize("verb", ["backprop", "deltas", "update_mini_batch"])
 def test_a_delta_out_of_range_is_told(twin, verb):
     """a = 1/2, so delta = (1/2 - y) / 4 = -2 where y is 8.5."""
