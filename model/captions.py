@@ -95,10 +95,12 @@ def page_title(records: NeuronRecords) -> str:
 
 def roles_title(records: NeuronRecords) -> str:
     """How many neurons have which role."""
-    counts = {kind: count for kind, count in role_counts(records).items() if count}
-    told = _listed([f"{count} {kind}" for kind, count in counts.items()])
-    total = len(records.neurons)
-    return f"Of {total} hidden neurons {told}" if total > 1 else f"The hidden neuron: {told}"
+    counts = [(count, kind) for kind, count in role_counts(records).items() if count]
+    if len(records.neurons) == 1:
+        return f"The hidden neuron is {counts[0][1]}"
+    (count, kind), *others = counts
+    told = [f"{count} {'is' if count == 1 else 'are'} {kind}", *(f"{n} {k}" for n, k in others)]
+    return f"Of {len(records.neurons)} hidden neurons, {_listed(told)}"
 
 
 def weights_title(records: NeuronRecords) -> str:
@@ -343,7 +345,7 @@ def _spaced(numbers: Iterable[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return text if len(text) <= width else text[: width - 2] + ".."
 
 
 def _start_correlations(records: NeuronRecords) -> list[float]:

@@ -55,9 +55,9 @@ def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notic
         What every result on these images must repeat; "" for MNIST.
     """
     plural = "" if records.examples == 1 else "s"
-    told = f"{records.examples:,} {split} image{plural} · {model}, fingerprint {fingerprint[:12]}"
+    told = f"{records.examples:,} {split} image{plural}; {model}, fingerprint {fingerprint[:12]}"
     # Why the images are not MNIST, in brackets, is for the terminal: a figure has no room for it.
-    return f"{told} · {re.sub(r' [(].*[)](?=:)', '', notice)}" if notice else told
+    return f"{told}; {re.sub(r' [(].*[)](?=:)', '', notice)}" if notice else told
 
 
 def _network(records: NeuronRecords) -> list[str]:

@@ -72,12 +72,19 @@ def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, h
     lines = captions.table(records)
     assert len(lines) == hidden + 2
     assert max(map(len, [*lines, *captions.table_legend()])) <= 100
+    assert all(line.isascii() for line in lines)
     assert all(line.startswith(str(n)) for n, line in enumerate(lines[2:]))
 
 
 def test_the_table_says_what_was_not_measured(records_of):
     line = captions.table(records_of(3, ablated=False))[2]
     assert re.search(r" - +6{8}$", line)
+
+
+def test_the_roles_in_a_title_are_those_of_the_records(records_of):
+    assert captions.roles_title(records_of(1)) == "The hidden neuron is class-selective"
+    told = captions.roles_title(records_of(3))
+    assert told == "Of 3 hidden neurons, 1 is class-selective and 2 idle"
 
 
 def test_which_layer_is_shown_is_said(records_of):

@@ -78,7 +78,7 @@ def test_the_small_print_names_images_model_and_what_must_be_repeated(records_of
     notice = "synthetic digits, not MNIST (no file (at all)): accuracy on them is not MNIST's"
     note = report.note(records_of(3), "test", "train.json", "0123456789abcdef", notice)
     assert note == (
-        "120 test images · train.json, fingerprint 0123456789ab · "
+        "120 test images; train.json, fingerprint 0123456789ab; "
         "synthetic digits, not MNIST: accuracy on them is not MNIST's"
     )
     assert report.note(records_of(3), "test", "a", "b", "").endswith("fingerprint b")

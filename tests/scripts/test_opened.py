@@ -35,7 +35,7 @@ def test_the_split_decides_which_images_are_shown(arguments_for, split, count):
     for backend in ("numpy", "torch"):
         seen = open_with([*arguments_for(), "--split", split, "--backend", backend])
         assert seen.records.examples == len(seen.images) == count
-        assert seen.note.startswith(f"{count} {split} images · 784-3-10.json")
+        assert seen.note.startswith(f"{count} {split} images; 784-3-10.json")
         assert seen.note.endswith("accuracy on them is not MNIST's")
 
 
