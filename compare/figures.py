@@ -29,7 +29,7 @@ from compare.twins import reference_candidate
 from model.findings import to_json
 from model.neurons import mean_activations, neuron_records, never_lit_pixels
 from model.parameters import Parameters
-from model.records import NeuronRecords
+from model.records import NeuronRecord, NeuronRecords
 from model.roles import ROLES
 from reference.network import Network
 
@@ -38,7 +38,8 @@ IMAGES_A_STEP = 2  # test images for each step of training, so that a quick proo
 BLOCK = 1000  # images at a time stay in the cache
 RESAMPLES = 100
 FAVOURITE = 11  # whose sheet is drawn
-ALL_PICTURES = 1000  # fewer images are drawn as one picture, as a quick proof does
+ALL_PICTURES = 1000  # of fewer images one small picture is drawn, as a quick proof does
+SMALL = (5.0, 3.4)  # inches
 LISTED = 20  # open decisions that are listed
 COUNTS = ("responds_to.fired", "responds_to.z_histogram", "needed_for.correct", "correct")
 VALUES = {  # what they are called, and their bounds
@@ -467,27 +468,59 @@ def hold_pictures(
 
 
 def pictures(records: NeuronRecords, images: NDArray[Any]) -> dict[str, bytes]:
-    """Return pictures of the records as PNG files: of few images one, else three.
+    """Return pictures of the records as PNG files: a small one of few images, else all.
 
     Parameters
     ----------
     records : NeuronRecords
     images : ndarray (examples, pixels)
     """
+    canvas = importlib.import_module("model.canvas")
+    record = records.neurons[min(FAVOURITE, len(records.neurons) - 1)]
+    figures = (
+        small_picture(record, records)
+        if len(images) < ALL_PICTURES
+        else large_pictures(record, records, images)
+    )
+    return {name: canvas.png_bytes(figure) for name, figure in figures.items()}
+
+
+def small_picture(record: NeuronRecord, records: NeuronRecords) -> dict[str, Any]:
+    """Return the figure of a neuron's z by digit, by the name of its file.
+
+    Parameters
+    ----------
+    record : NeuronRecord
+    records : NeuronRecords
+    """
+    canvas, figures = (importlib.import_module(f"model.{name}") for name in ("canvas", "figures"))
+    figure = canvas.new_figure(*SMALL)
+    figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), record, records)
+    return {f"z-{record.number:02d}.png": figure}
+
+
+def large_pictures(
+    record: NeuronRecord, records: NeuronRecords, images: NDArray[Any]
+) -> dict[str, Any]:
+    """Return the figures of the firing rates, the weights and one neuron, by their files' names.
+
+    Parameters
+    ----------
+    record : NeuronRecord
+        Whose sheet is drawn.
+    records : NeuronRecords
+    images : ndarray (examples, pixels)
+        Not of 784 pixels: the firing rates alone.
+    """
     canvas, sheets = (importlib.import_module(f"model.{name}") for name in ("canvas", "sheets"))
     matrix = canvas.new_figure(*sheets.matrix_inches(len(records.neurons)))
     sheets.draw_firing_matrix(matrix, records)
-    figures = {"firing-rates.png": matrix}
-    if records.sizes[0] == PIXELS and len(images) >= ALL_PICTURES:
-        record = records.neurons[min(FAVOURITE, len(records.neurons) - 1)]
-        ranked = (record.highest, record.nearest_zero, record.lowest)
-        pixels = sheets.NeuronImages(*(images[r.indices] for r in ranked))
-        drawn = [
-            next(sheets.weight_pictures(records, "")),
-            sheets.sheet(record, records, pixels, ""),
-        ]
-        figures |= {picture.file: picture.figure for picture in drawn}
-    return {name: canvas.png_bytes(figure) for name, figure in figures.items()}
+    if records.sizes[0] != PIXELS:
+        return {"firing-rates.png": matrix}
+    ranked = (record.highest, record.nearest_zero, record.lowest)
+    pixels = sheets.NeuronImages(*(images[r.indices] for r in ranked))
+    drawn = [next(sheets.weight_pictures(records, "")), sheets.sheet(record, records, pixels, "")]
+    return {"firing-rates.png": matrix} | {picture.file: picture.figure for picture in drawn}
 
 
 def decoded(file: bytes) -> Array:

@@ -65,7 +65,7 @@ def test_the_twin_passes(dtype: str, sizes: tuple[int, ...]) -> None:
     assert link.verdict in (Verdict.EQUAL, Verdict.IDENTICAL), link.sentence
     assert "fixed-point every field of every record" in link.sentence
     assert (dtype == "fixed-point") == (link.verdict is Verdict.IDENTICAL) or sizes != (784, 3, 10)
-    assert link.details["pictures"] == ["firing-rates.png"]
+    assert link.details["pictures"] == [f"z-{min(sizes[1] - 1, 11):02d}.png"]
     assert link.power is not None
     assert link.power < 0.1
 
@@ -262,6 +262,11 @@ def test_an_ablation_that_holds_another_neuron_is_found(
 # Sabotage of the records, field by field.
 
 
+@pytest.fixture(scope="module")
+def records(material: Material) -> NeuronRecords:
+    return some_records(material)
+
+
 def some_records(material: Material) -> NeuronRecords:
     net = Network.from_parameters(material.trained, FixedPoint())
     return neuron_records(
@@ -313,9 +318,8 @@ def neuron_fields() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("path", neuron_fields(), ids=".".join)
 def test_the_least_change_of_any_field_is_found_in_its_place(
-    path: tuple[str, ...], material: Material
+    path: tuple[str, ...], records: NeuronRecords
 ) -> None:
-    records = some_records(material)
     neurons = list(records.neurons)
     neurons[3] = spoilt(neurons[3], path)
     broken = [
@@ -332,8 +336,7 @@ def test_the_least_change_of_any_field_is_found_in_its_place(
 @pytest.mark.parametrize(
     "name", [f.name for f in dataclasses.fields(NeuronRecords) if f.name != "neurons"]
 )
-def test_the_least_change_of_what_neurons_share_is_found(name: str, material: Material) -> None:
-    records = some_records(material)
+def test_the_least_change_of_what_neurons_share_is_found(name: str, records: NeuronRecords) -> None:
     value = getattr(records, name)
     new = replace(value, weak=0.51) if name == "thresholds" else another(value)
     if name == "sizes":
@@ -344,15 +347,13 @@ def test_the_least_change_of_what_neurons_share_is_found(name: str, material: Ma
     assert broken[0].tensor.startswith(name)
 
 
-def test_records_that_lack_a_field_are_not_compared(material: Material) -> None:
-    records = some_records(material)
+def test_records_that_lack_a_field_are_not_compared(records: NeuronRecords) -> None:
     neurons = tuple(replace(n, needed_for=None) for n in records.neurons)
     with pytest.raises(Unusable, match=r"different fields: needed_for\.accuracy_lost"):
         measured(records, replace(records, neurons=neurons), {}, None, "")
 
 
-def test_every_field_of_every_record_is_among_the_tensors(material: Material) -> None:
-    records = some_records(material)
+def test_every_field_of_every_record_is_among_the_tensors(records: NeuronRecords) -> None:
     found = tensors(records)
     named = {".".join(path) for path in places(records.neurons[0])} - {"role.shares"}
     assert named <= set(found)
@@ -361,8 +362,7 @@ def test_every_field_of_every_record_is_among_the_tensors(material: Material) ->
         assert found[name].shape[0] == len(records.neurons)
 
 
-def test_a_value_in_one_record_alone_is_refused(material: Material) -> None:
-    records = some_records(material)
+def test_a_value_in_one_record_alone_is_refused(records: NeuronRecords) -> None:
     auroc = records.neurons[3].responds_to.auroc.copy()
     auroc[1] = np.nan
     neurons = list(records.neurons)
@@ -390,17 +390,17 @@ def test_one_pixel_changed_is_found_in_its_place(
     monkeypatch: pytest.MonkeyPatch, material: Material
 ) -> None:
     def spoil(files: dict[str, bytes]) -> dict[str, bytes]:
-        image = Image.open(io.BytesIO(files["firing-rates.png"])).convert("RGB")
+        image = Image.open(io.BytesIO(files["z-05.png"])).convert("RGB")
         red, green, blue = image.getpixel((40, 70))  # type: ignore[misc]
         image.putpixel((40, 70), (red, green, blue - 1))
         file = io.BytesIO()
         image.save(file, format="png")
-        return {"firing-rates.png": file.getvalue()}
+        return {"z-05.png": file.getvalue()}
 
     second_differs(monkeypatch, "pictures", spoil)
     link = run(torch_candidate("fixed-point"), material)
     assert link.verdict is Verdict.DIFFERENT
-    assert link.sentence.startswith("firing-rates.png[70, 40] is ")
+    assert link.sentence.startswith("z-05.png[70, 40] is ")
     assert "1 apart" in link.sentence
     assert "pixels" in link.sentence
 
@@ -411,8 +411,8 @@ def test_a_time_stamp_in_a_picture_is_found(
     def spoil(files: dict[str, bytes]) -> dict[str, bytes]:
         stamp, file = PngImagePlugin.PngInfo(), io.BytesIO()
         stamp.add_text("Creation Time", "today")
-        Image.open(io.BytesIO(files["firing-rates.png"])).save(file, format="png", pnginfo=stamp)
-        return {"firing-rates.png": file.getvalue()}
+        Image.open(io.BytesIO(files["z-05.png"])).save(file, format="png", pnginfo=stamp)
+        return {"z-05.png": file.getvalue()}
 
     second_differs(monkeypatch, "pictures", spoil)
     link = run(torch_candidate("fixed-point"), material)
@@ -436,6 +436,15 @@ def test_other_bytes_of_json_are_found(
 def test_a_quick_proof_looks_at_two_images_a_step(material: Material) -> None:
     link = run(torch_candidate("fixed-point"), replace(material, steps=6))
     assert "12 test images" in link.differences[0].case
+
+
+def test_of_many_images_without_pixels_the_firing_rates_are_drawn(
+    monkeypatch: pytest.MonkeyPatch, material: Material
+) -> None:
+    monkeypatch.setattr(figures, "ALL_PICTURES", 10)
+    link = run(torch_candidate("fixed-point"), material)
+    assert link.verdict is Verdict.IDENTICAL
+    assert link.details["pictures"] == ["firing-rates.png"]
 
 
 @pytest.mark.mnist
