@@ -261,14 +261,31 @@ def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
     """
     axes.set_xlabel(f"step ({runs[0]['steps_in_an_epoch']:,} in an epoch)")
     axes.set_ylabel("largest difference of any weight or bias")
-    words = ("rounding explains what lies below", "two different networks above")
-    for limit, text in zip(runs[0]["limits"], words, strict=True):
-        axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
-        axes.annotate(text, (0, limit), xytext=(6, 3), textcoords="offset points", color="0.4")
+    low, high = runs[0]["limits"]
+    label_limit(axes, low, "rounding explains what lies below", 0.99, "right")
+    label_limit(axes, high, "two different networks above", 0.01, "left")
     axes.grid(True, axis="y", color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, runs[0]["steps"][-1] * 1.1)
     axes.set_title(title(runs), fontsize="medium")
+
+
+def label_limit(axes: Any, limit: float, text: str, x: float, side: str) -> None:
+    """Draw a limit across the picture and say what it means, at the side that no curve crosses.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    limit : float
+    text : str
+    x : float
+        Where the text begins or ends, 0 left and 1 right.
+    side : str
+        left or right.
+    """
+    axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
+    place = axes.get_yaxis_transform()
+    axes.text(x, limit, text, color="0.4", transform=place, ha=side, va="bottom")
 
 
 def title(runs: list[dict[str, Any]]) -> str:
