@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 from compare import prove, report
 from model.parameters import Parameters
-from scripts.command_line import SHIPPED_MODEL, SHIPPED_START, command, find_data, parser, start
+from scripts.command_line import (
+    SHIPPED_MODEL,
+    SHIPPED_START,
+    command,
+    find_data,
+    parser,
+    start,
+    twin,
+)
 from scripts.progress import Epochs
 from scripts.side_by_side import first_difference, predictions, table, train_both
 from scripts.training import Settings
@@ -30,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser(__doc__, "device", "data")
     options.add_argument("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs, not 30")
     args = options.parse_args(argv)
+    twin("torch", "device").choose_device(args.device)  # refused before any training
     files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = QUICK_EPOCHS if args.quick else Settings.epochs

@@ -113,3 +113,9 @@ def test_only_the_pytorch_network_goes_to_the_device():
     settings = Settings(device="cuda")
     assert side_by_side.for_backend(settings, "numpy").device == "cpu"
     assert side_by_side.for_backend(settings, "torch").device == "cuda"
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_training(capsys, monkeypatch):
+    monkeypatch.setattr(reproduce, "train_both", lambda *_: pytest.fail("trained"))
+    assert reproduce.main(["--quick", "--device", "tpu"]) == 2
+    assert capsys.readouterr().err == "error: device is cpu, cuda or cuda:N; received 'tpu'\n"
