@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from compare.diagnosis_figures import diagnose_figures
 from compare.diagnosis_forward import diagnose_forward, diagnose_predictions
 from compare.diagnosis_gradients import diagnose_gradients
 from compare.diagnosis_start import diagnose_data, diagnose_initial_weights, diagnose_sharing
@@ -33,6 +34,7 @@ BY_LINK: dict[str, tuple[Examine, ...]] = {
     "update": (diagnose_update,),
     "training": (diagnose_update, diagnose_training),
     "predictions": (diagnose_predictions,),
+    "figures": (diagnose_figures,),
 }
 
 

@@ -34,7 +34,8 @@ from model.roles import ROLES
 from reference.network import Network
 
 NAME = "figures"
-IMAGES_A_STEP = 2  # test images for each step of training, so that a quick proof stays quick
+IMAGES_A_STEP = 2  # test images for each step of training, so that a quick proof stays quick,
+FEWEST = 100  # and no fewer than these, where there are so many
 BLOCK = 1000  # images at a time stay in the cache
 RESAMPLES = 100
 FAVOURITE = 11  # whose sheet is drawn
@@ -71,7 +72,7 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     """
     if len(material.sizes) < 3 or material.sizes[-1] < 2:
         raise Untried(f"sizes {list(material.sizes)}: no hidden neuron that tells digits apart")
-    images = material.test_images[: max(1, IMAGES_A_STEP * material.steps)]
+    images = material.test_images[: max(FEWEST, IMAGES_A_STEP * material.steps)]
     told = []
     if material.dtype != "fixed-point":
         told.append(in_floating_point(candidate, material, images, evidence))

@@ -36,7 +36,16 @@ from model.synthetic_digits import idx_bytes
 SIZES = (25, 12, 12, 10)  # a square layer, where a transposition changes no shape
 IMAGES = {"train": 60, "t10k": 12}
 WIDTH = 100
-CHAIN = ("data", "initial weights", "forward", "gradients", "update", "training", "predictions")
+CHAIN = (
+    "data",
+    "initial weights",
+    "forward",
+    "gradients",
+    "update",
+    "training",
+    "predictions",
+    "figures",
+)
 SOURCES: tuple[tuple[str, ModuleType], ...] = (
     ("NumPy", mutants_forward),
     ("NumPy", mutants_gradients),

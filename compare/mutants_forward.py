@@ -237,3 +237,20 @@ class LastBlockRepeated(Columns):
         for v in (*zs, *activations[1:]):
             v[:, 32:] = v[:, 31:-1]
         return zs, activations
+
+
+class BlocksJoinedBackwards(Columns):
+    """A batch of more than 16 is cut into blocks, and their hidden layers are joined backwards."""
+
+    caught_by = "figures"
+    diagnosed = "hidden neurons in large batches"
+
+    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+        blocks = [super(BlocksJoinedBackwards, self).trace(x[:, k : k + 16])
+                  for k in range(0, x.shape[1], 16)]  # fmt: skip
+        last = np.concatenate([activations[-1] for _, activations in blocks], axis=1)
+        zs, activations = (
+            [np.concatenate(layer[::-1], axis=1) for layer in zip(*parts, strict=True)]
+            for parts in zip(*blocks, strict=True)
+        )
+        return zs, [x, *activations[1:-1], last]
