@@ -218,7 +218,7 @@ def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
         order of `seeds`, what is listed by epoch begins with the first.
     """
     records = [record(one, several) for one, several in runs.items()]
-    best = max(range(len(records)), key=lambda k: records[k]["accuracy"]["mean"])
+    best = best_of(records)
     final = records[best]["final"]
     run = list(runs.values())[best][final.index(max(final))]
     return {
@@ -256,6 +256,17 @@ def record(one: Configuration, runs: Sequence[Run]) -> dict[str, Any]:
         "final": final,
         "accuracy": spread(final),
     }
+
+
+def best_of(records: Sequence[dict[str, Any]]) -> int:
+    """Return the index of the configuration with the best mean, the first of equals.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        As `record` returns.
+    """
+    return max(range(len(records)), key=lambda k: records[k]["accuracy"]["mean"])
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:

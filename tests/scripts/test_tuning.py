@@ -116,6 +116,12 @@ def made(name, *final):
             "may be luck (standard error 1.41)",
         ),
         (
+            [made("A", 0.925, 0.945), made("B", 0.90, 0.92)],  # less than two standard errors
+            0,
+            "A: 93.50 % of the validation images on average, 2.50 points ahead of the next, which "
+            "may be luck (standard error 1.41)",
+        ),
+        (
             [made("A", 0.92), made("B", 0.90)],
             0,
             "A: 92.00 % of the validation images on average, 2.00 points ahead of the next, which "
@@ -136,6 +142,12 @@ def made(name, *final):
 )
 def test_what_was_found_is_said_with_its_uncertainty(records, best, said):
     assert tuning.finding(records, best) == said
+
+
+def test_the_best_mean_is_the_best_not_the_best_seed_and_of_equals_the_first():
+    lucky, steady = made("A", 0.80, 0.99), made("B", 0.94, 0.95)
+    assert tuning.best_of([lucky, steady]) == 1
+    assert tuning.best_of([lucky, steady, steady]) == 1
 
 
 def found(seeds=2, eta=3.0):
