@@ -293,22 +293,26 @@ def outcome(
     except Refused as refused:
         return Verdict.DIFFERENT, f"refused: {refused}", ""
     except CandidateError as error:
-        return after_error(evidence), f"the candidate's own error: {error}", error.trace
+        return *after_error(evidence, f"the candidate's own error: {error}"), error.trace
     except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
-        return after_error(evidence), str(error), ""
+        return *after_error(evidence, str(error)), ""
     if verdict is not Verdict.DIFFERENT and evidence.verdict is not None:
         verdict = evidence.verdict
     return verdict, sentence, ""
 
 
-def after_error(evidence: Evidence) -> Verdict:
-    """Return the verdict of a link that broke off: what was found different stays so.
+def after_error(evidence: Evidence, error: str) -> tuple[Verdict, str]:
+    """Return verdict and sentence of a link that broke off: what was found different stays so.
 
     Parameters
     ----------
     evidence : Evidence
+    error : str
+        In words.
     """
-    return Verdict.ERROR if evidence.broken is None else Verdict.DIFFERENT
+    if evidence.broken is None:
+        return Verdict.ERROR, error
+    return Verdict.DIFFERENT, f"{evidence.broken.in_words}; then {error}"
 
 
 def concluded(candidate: type, material: Material, links: Sequence[Link], device: str) -> Proof:

@@ -340,6 +340,23 @@ def test_an_exception_keeps_what_was_found_before_it(correct: type, material: Ma
     assert {d.case.split(",")[0] for d in link.differences} == {"initial", "trained"}
 
 
+def test_a_difference_found_before_an_exception_stays_one(
+    correct: type, material: Material
+) -> None:
+    def trace(self: Any, x: Any) -> Any:
+        zs, activations = correct.trace(self, x)  # type: ignore[attr-defined]
+        if self.weights[0].max() > 20:  # the saturated start
+            raise RuntimeError("too large for me")
+        return [2 * z for z in zs], activations
+
+    link = run("forward", type("Fails", (correct,), {"trace": trace}), material)
+    assert link.verdict is Verdict.DIFFERENT
+    assert link.sentence.startswith("zs[0][")
+    assert link.sentence.endswith(
+        "; then the candidate's own error: trace raised RuntimeError: too large for me"
+    )
+
+
 def test_float32_in_disguise_is_caught_where_bits_are_compared(
     correct: type, material: Material
 ) -> None:
