@@ -17,6 +17,7 @@ from compare.figures import measured
 from compare.material import Material, synthetic_material
 from compare.record_bounds import (
     Reach,
+    carried,
     margins_open,
     of_selectivity,
     open_places,
@@ -142,6 +143,24 @@ def test_places_are_open_where_a_neighbour_is_within_twice_the_bound() -> None:
 def test_a_digit_is_open_where_it_leads_by_no_more_than_both_bounds() -> None:
     outputs = np.array([[0.9, 0.9, 0.5], [0.1, 0.85, 0.5]])
     assert margins_open(outputs, np.full(outputs.shape, 0.03)).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("e", [0.0, 1e-6, 1e-2])
+def test_what_hidden_activations_may_differ_by_is_carried_to_the_outputs(
+    e: float, dtype: str
+) -> None:
+    material = synthetic_material((9, 5, 4, 3)).for_dtype(dtype)
+    rng = np.random.default_rng(0)
+    a = rng.uniform(0, 1, (5, 200))
+    outputs, bound = carried(material.trained, a, np.full(a.shape, e), dtype)
+    largest = 0.0
+    for _ in range(5):
+        other = np.clip(a + rng.choice([-e, e], a.shape), 0, 1).astype(dtype)
+        for w, b in zip(material.trained.weights[1:], material.trained.biases[1:], strict=True):
+            other = 1 / (1 + np.exp(-(w.astype(dtype) @ other + b.astype(dtype))))
+        largest = max(largest, float((np.abs(other - outputs) / bound).max()))
+    assert 0.001 < largest <= 1
 
 
 def test_equals_without_a_bound_are_decided() -> None:
