@@ -17,7 +17,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
@@ -208,6 +207,8 @@ def save_pdf(figures: Iterable[Figure], path: Path, title: str) -> Path:
     """
     stamps = {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}
     file = io.BytesIO()
+    from matplotlib.backends.backend_pdf import PdfPages  # only here: it loads a font library
+
     with PdfPages(file, metadata={**stamps, "Title": title}) as pages:
         for figure in figures:
             pages.savefig(figure, dpi=DPI)

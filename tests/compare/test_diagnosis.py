@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from compare.diagnosis import BY_LINK, UNKNOWN, diagnose
-from compare.diagnosis_forward import NEURONS, PIXELS
-from compare.diagnosis_gradients import FACTORS, RECIPES, named_factor
-from compare.diagnosis_precision import in_disguise, to_bfloat16, to_float16, to_float32
+from compare.diagnosis.forward import NEURONS, PIXELS
+from compare.diagnosis.gradients import FACTORS, RECIPES, named_factor
+from compare.diagnosis.hypothesis import Hypothesis, first_that_explains, misfit, subjects
+from compare.diagnosis.precision import in_disguise, to_bfloat16, to_float16, to_float32
 from compare.difference import Link, Verdict
-from compare.hypothesis import Hypothesis, first_that_explains, misfit, subjects
 from compare.material import synthetic_material
 from compare.mutants import mutants
-from compare.mutants_forward import PixelsOf255
-from compare.mutants_gradients import MeanGradient, NoHiddenPrime, NoOutputPrime
-from compare.mutants_learning import LastMiniBatchDropped, SumForMean
-from compare.mutants_numpy import Columns, sigmoid, sigmoid_prime
-from compare.mutants_torch import TorchMSELoss
+from compare.mutants.correct import Columns, sigmoid, sigmoid_prime
+from compare.mutants.forward import PixelsOf255
+from compare.mutants.gradients import MeanGradient, NoHiddenPrime, NoOutputPrime
+from compare.mutants.in_torch import TorchMSELoss
+from compare.mutants.learning import LastMiniBatchDropped, SumForMean
 
 WITHOUT_FILES = [m for m in mutants() if m.caught_by not in ("", "data")]
 MATERIALS = {

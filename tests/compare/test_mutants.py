@@ -11,9 +11,9 @@ import pytest
 from compare import mutants as lists
 from compare import standard, update
 from compare.mutants import CHAIN, SOURCES, Kill, Mutant, mutants, self_test, small_material, tried
-from compare.mutants_gradients import NoHalf
-from compare.mutants_numpy import Columns
-from compare.mutants_torch import Sequential
+from compare.mutants.correct import Columns
+from compare.mutants.gradients import NoHalf
+from compare.mutants.in_torch import Sequential
 
 ALL = mutants()
 MISTAKES = [m for m in ALL if m.caught_by]
@@ -62,7 +62,7 @@ def test_names_are_unique_and_every_mutant_says_what_it_is():
     for m in ALL:
         assert m.sentence.endswith(".")
         assert bool(m.caught_by) == bool(m.diagnosed)
-        bases = {Columns, Sequential, *(lists.mutants_data.Loader,)}
+        bases = {Columns, Sequential, *(lists.data.Loader,)}
         assert m.caught_by or m.candidate in bases or m.sentence.startswith("Correct: ")
 
 
@@ -194,7 +194,7 @@ def test_records_are_plain_json():
 
 def test_small_material_writes_files_that_the_loaders_read(tmp_path):
     found = small_material(tmp_path)
-    training, validation, test = lists.mutants_data.Loader(
+    training, validation, test = lists.data.Loader(
         [1, 1], [np.ones((1, 1))], [np.ones((1, 1))]
     ).load_data(found.folder)
     assert [len(part[1]) for part in (training, validation, test)] == [50, 10, 12]

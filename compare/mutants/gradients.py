@@ -1,10 +1,10 @@
-"""Networks in NumPy with one known mistake each in backpropagation; see `compare.mutants_numpy`."""
+"""Networks in NumPy with one known mistake each in backpropagation; see `correct`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from compare.mutants_numpy import Array, Arrays, Columns, sigmoid, sigmoid_prime
+from compare.mutants.correct import Array, Arrays, Columns, sigmoid, sigmoid_prime
 
 
 class NoOutputPrime(Columns):

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.diagnosis_precision import in_disguise
-from compare.hypothesis import (
+from compare.diagnosis.hypothesis import (
     Array,
     Arrays,
     Diagnosis,
@@ -21,6 +20,7 @@ from compare.hypothesis import (
     square_or_reshaped,
     tensors,
 )
+from compare.diagnosis.precision import in_disguise
 
 Change = Callable[[Array], Array]
 

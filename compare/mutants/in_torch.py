@@ -1,7 +1,7 @@
 """Networks in PyTorch with exactly one known mistake each, and correct ones written otherwise.
 
 `Sequential` is the network without a mistake: nn.Sequential, autograd and torch.optim.SGD in
-float64. Every class below overrides one small method of it; see `compare.mutants_numpy`.
+float64. Every class below overrides one small method of it; see `compare.mutants.correct`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Loaders with exactly one known mistake each, on the network of `compare.mutants_numpy`."""
+"""Loaders with exactly one known mistake each, on the network of `compare.mutants.correct`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.mutants_numpy import Array, Columns
+from compare.mutants.correct import Array, Columns
 
 Sets = tuple[tuple[Array, Array], ...]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from compare.diagnosis_forward import CHANGING, OVERFLOW, by_precision, sigmoid, softmax
-from compare.hypothesis import (
+from compare.diagnosis.forward import CHANGING, OVERFLOW, by_precision, sigmoid, softmax
+from compare.diagnosis.hypothesis import (
     Array,
     Arrays,
     Diagnosis,

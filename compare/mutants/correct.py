@@ -1,7 +1,7 @@
 """The network in NumPy that mutants are made of, and correct ones written otherwise.
 
-`Columns` is the network without a mistake, written afresh. Every class here, in `mutants_forward`,
-`mutants_gradients` and `mutants_learning` overrides a small method or two of it. The docstring says
+`Columns` is the network without a mistake, written afresh. Every class here, in `forward`,
+`gradients` and `learning` overrides a small method or two of it. The docstring says
 what the mistake is; `caught_by` is the link that should see it first, `diagnosed` the name that
 `compare.diagnosis` should give it. Where `caught_by` is empty the class is a known-good variant: it
 differs in rounding alone, and must pass.

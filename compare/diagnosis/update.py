@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from compare.diagnosis_forward import CHANGING
-from compare.diagnosis_gradients import RIGHT, common_factor, gradient, tried_on
-from compare.diagnosis_precision import in_disguise, rounded_to, to_float32
-from compare.hypothesis import (
+from compare.diagnosis.forward import CHANGING
+from compare.diagnosis.gradients import RIGHT, common_factor, gradient, tried_on
+from compare.diagnosis.hypothesis import (
     Diagnosis,
     Hypothesis,
     Subject,
@@ -20,6 +19,7 @@ from compare.hypothesis import (
     misfit,
     tensors,
 )
+from compare.diagnosis.precision import in_disguise, rounded_to, to_float32
 
 
 def diagnose_update(subject: Subject) -> Diagnosis | None:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from compare.hypothesis import Array, Diagnosis
+from compare.diagnosis.hypothesis import Array, Diagnosis
 
 SCATTER = 0.3  # of the errors at least must be neither one factor nor one amount
 ENOUGH = 12  # entries; fewer could be representable, or wrong, by chance

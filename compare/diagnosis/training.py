@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.diagnosis_update import minus, parameters, plus
-from compare.hypothesis import Diagnosis, Hypothesis, Subject, Tensors, first_that_explains, misfit
+from compare.diagnosis.hypothesis import (
+    Diagnosis,
+    Hypothesis,
+    Subject,
+    Tensors,
+    first_that_explains,
+    misfit,
+)
+from compare.diagnosis.update import minus, parameters, plus
 
 Order = NDArray[Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from compare.diagnosis_forward import answer
-from compare.hypothesis import Array, Diagnosis, Subject
+from compare.diagnosis.forward import answer
+from compare.diagnosis.hypothesis import Array, Diagnosis, Subject
 
 
 def diagnose_figures(subject: Subject) -> Diagnosis | None:

@@ -1,9 +1,8 @@
 """The checker is checked: every known mistake must be caught, every correct variant must pass.
 
-`python -m compare --self-test` puts each network of `mutants_forward`, `mutants_gradients`,
-`mutants_learning`, `mutants_torch`, `mutants_data` and `mutants_numpy` to the proof, on a small
-network and random images, and prints the kill matrix: the mistake, the first link that caught it,
-and what the diagnosis made of it.
+`python -m compare --self-test` puts each network of this package to the proof, on a small network
+and random images, and prints the kill matrix: the mistake, the first link that caught it, and what
+the diagnosis made of it.
 """
 
 from __future__ import annotations
@@ -18,19 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from compare import (
-    mutants_data,
-    mutants_forward,
-    mutants_gradients,
-    mutants_learning,
-    mutants_numpy,
-    mutants_torch,
-)
 from compare.candidates import declared_dtype
 from compare.chain import chosen_links, run_link
 from compare.diagnosis import Diagnosis, diagnose
 from compare.difference import Link, Verdict
 from compare.material import Material, synthetic_material
+from compare.mutants import correct, data, forward, gradients, in_torch, learning
 from model.synthetic_digits import idx_bytes
 
 SIZES = (25, 12, 12, 10)  # a square layer, where a transposition changes no shape
@@ -47,12 +39,12 @@ CHAIN = (
     "figures",
 )
 SOURCES: tuple[tuple[str, ModuleType], ...] = (
-    ("NumPy", mutants_forward),
-    ("NumPy", mutants_gradients),
-    ("NumPy", mutants_learning),
-    ("NumPy", mutants_numpy),
-    ("PyTorch", mutants_torch),
-    ("loader", mutants_data),
+    ("NumPy", forward),
+    ("NumPy", gradients),
+    ("NumPy", learning),
+    ("NumPy", correct),
+    ("PyTorch", in_torch),
+    ("loader", data),
 )
 
 

@@ -1,4 +1,4 @@
-"""Networks in NumPy with one known mistake each, up to the output; see `compare.mutants_numpy`."""
+"""Networks in NumPy with one known mistake each, up to the output; see `correct`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from compare.mutants_numpy import Array, Arrays, Columns, sigmoid
+from compare.mutants.correct import Array, Arrays, Columns, sigmoid
 
 # Initial weights.
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 import reference.mnist_loader
-from compare.diagnosis_forward import PIXELS, Change
-from compare.diagnosis_precision import to_bfloat16, to_float16, to_float32
-from compare.hypothesis import (
+from compare.diagnosis.forward import PIXELS, Change
+from compare.diagnosis.hypothesis import (
     Array,
     Diagnosis,
     Hypothesis,
@@ -23,6 +22,7 @@ from compare.hypothesis import (
     square_or_reshaped,
     tensors,
 )
+from compare.diagnosis.precision import to_bfloat16, to_float16, to_float32
 
 SETS = ("training", "validation", "test")
 HALF_A_BIT = 2.0**-23  # relative: pixels are handed out in float32

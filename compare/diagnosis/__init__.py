@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compare.diagnosis_figures import diagnose_figures
-from compare.diagnosis_forward import diagnose_forward, diagnose_predictions
-from compare.diagnosis_gradients import diagnose_gradients
-from compare.diagnosis_start import diagnose_data, diagnose_initial_weights, diagnose_sharing
-from compare.diagnosis_training import diagnose_training
-from compare.diagnosis_update import diagnose_update
+from compare.diagnosis.figures import diagnose_figures
+from compare.diagnosis.forward import diagnose_forward, diagnose_predictions
+from compare.diagnosis.gradients import diagnose_gradients
+from compare.diagnosis.hypothesis import UNKNOWN, Diagnosis, Subject, subjects
+from compare.diagnosis.start import diagnose_data, diagnose_initial_weights, diagnose_sharing
+from compare.diagnosis.training import diagnose_training
+from compare.diagnosis.update import diagnose_update
 from compare.difference import Link
-from compare.hypothesis import UNKNOWN, Diagnosis, Subject, subjects
 from compare.material import Material
 
 __all__ = ["UNKNOWN", "Diagnosis", "diagnose"]

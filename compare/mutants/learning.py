@@ -1,4 +1,4 @@
-"""Networks in NumPy with one known mistake each in learning; see `compare.mutants_numpy`."""
+"""Networks in NumPy with one known mistake each in learning; see `correct`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from compare.mutants_numpy import Array, Arrays, Columns
+from compare.mutants.correct import Array, Arrays, Columns
 
 # Update.
 
