@@ -75,7 +75,9 @@ class Float64:
         z : ndarray of any shape
             Weighted inputs.
         """
-        a = np.exp(np.minimum(-z, self.largest_exponent))
+        a = np.negative(z)
+        np.minimum(a, self.largest_exponent, out=a)
+        np.exp(a, out=a)
         a += self.one
         return np.divide(self.one, a, out=a)
 

@@ -277,7 +277,7 @@ class Network:
         activations = [x]
         zs = []
         for b, w in zip(self.biases, self.weights, strict=True):
-            z = np.dot(w, activation)
+            z = w.dot(activation)
             z += b
             zs.append(z)
             activation = self.arithmetic.sigmoid(z)
@@ -289,7 +289,7 @@ class Network:
         delta = self.arithmetic.round_delta(derivative * sigmoid_prime(activations[-1]))  # BP1
         deltas = [delta]
         for w, a in zip(self.weights[:0:-1], activations[-2:0:-1], strict=True):
-            delta = self.arithmetic.round_delta(np.dot(w.T, delta) * sigmoid_prime(a))  # BP2
+            delta = self.arithmetic.round_delta(w.T.dot(delta) * sigmoid_prime(a))  # BP2
             deltas.append(delta)
         return deltas[::-1]
 
@@ -297,8 +297,8 @@ class Network:
         _, activations = self._trace(x)
         deltas = self._deltas(activations, y)
         ones = column_of_ones(x.shape[1], x.dtype)
-        nabla_b = [np.dot(delta, ones) for delta in deltas]  # BP3, and the sum over the mini-batch
-        nabla_w = [np.dot(delta, a.T) for delta, a in zip(deltas, activations, strict=False)]  # BP4
+        nabla_b = [delta.dot(ones) for delta in deltas]  # BP3, and the sum over the mini-batch
+        nabla_w = [delta.dot(a.T) for delta, a in zip(deltas, activations, strict=False)]  # BP4
         return nabla_b, nabla_w
 
     def _update(self, x: np.ndarray, y: np.ndarray, eta: float) -> None:
@@ -404,14 +404,16 @@ def mini_batches(
     y : ndarray (sizes[-1], m)
     """
     taken = np.empty((mini_batch_size, x.shape[1]), x.dtype)
-    x_batch: np.ndarray = np.empty(taken.shape, dtype)
+    x_batch: np.ndarray = taken if x.dtype == dtype else np.empty(taken.shape, dtype)
     y_batch: np.ndarray = np.empty((mini_batch_size, y.shape[1]), dtype)
     for k in range(0, len(order), mini_batch_size):
         examples = order[k : k + mini_batch_size]
         if len(examples) < len(taken):  # the last mini-batch
-            taken, x_batch, y_batch = (v[: len(examples)] for v in (taken, x_batch, y_batch))
+            m = len(examples)
+            taken, x_batch, y_batch = taken[:m], x_batch[:m], y_batch[:m]
         x.take(examples, axis=0, out=taken, mode="clip")
-        np.copyto(x_batch, taken)
+        if x_batch is not taken:
+            np.copyto(x_batch, taken)
         y.take(examples, axis=0, out=y_batch, mode="clip")
         yield x_batch.T, y_batch.T
 
