@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Float64:
             eta / m.
         nablas : list of tensor of any shape
         """
-        torch._foreach_mul_(nablas, rate)
+        torch._foreach_mul_(nablas, _constant(rate, nablas[0].dtype, nablas[0].device))
         return nablas
 
     def watch(self, parameters: list[Tensor]) -> None:
@@ -214,9 +215,10 @@ class FixedPoint(Float64):
             eta / m.
         nablas : list of tensor of any shape
         """
-        torch._foreach_mul_(nablas, rate * self.parameter_scale)
+        kind = nablas[0].dtype, nablas[0].device
+        torch._foreach_mul_(nablas, _constant(rate * self.parameter_scale, *kind))
         torch._foreach_round_(nablas)
-        torch._foreach_mul_(nablas, 1.0 / self.parameter_scale)
+        torch._foreach_mul_(nablas, _constant(1.0 / self.parameter_scale, *kind))
         return nablas
 
     def watch(self, parameters: list[Tensor]) -> None:
@@ -358,6 +360,12 @@ def ceil_log2(n: int) -> int:
     while 2**k < n:
         k += 1
     return k
+
+
+@lru_cache(maxsize=64)
+def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a number as a tensor, filled on its device: these cost less than Python's numbers."""
+    return torch.full((), value, dtype=dtype, device=device)
 
 
 def on_grid(v: Tensor, scale: float, factor: float = 1.0) -> Tensor:

@@ -453,7 +453,8 @@ def mini_batches(
     y : tensor (m, sizes[-1])
     """
     for examples in order.split(mini_batch_size):
-        yield x.index_select(0, examples).to(dtype), y.index_select(0, examples)
+        x_batch = x.index_select(0, examples)
+        yield x_batch if x.dtype == dtype else x_batch.to(dtype), y.index_select(0, examples)
 
 
 def checked_sizes(sizes: Sequence[int]) -> list[int]:
