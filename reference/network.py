@@ -276,7 +276,7 @@ class Network:
         activation = x
         activations = [x]
         zs = []
-        for b, w in zip(self.biases, self.weights, strict=True):
+        for b, w in zip(self.biases, self.weights):
             z = w.dot(activation)
             z += b
             zs.append(z)
@@ -288,7 +288,7 @@ class Network:
         derivative = self.cost_derivative(activations[-1], y)
         delta = self.arithmetic.round_delta(derivative * sigmoid_prime(activations[-1]))  # BP1
         deltas = [delta]
-        for w, a in zip(self.weights[:0:-1], activations[-2:0:-1], strict=True):
+        for w, a in zip(self.weights[:0:-1], activations[-2:0:-1]):
             delta = self.arithmetic.round_delta(w.T.dot(delta) * sigmoid_prime(a))  # BP2
             deltas.append(delta)
         return deltas[::-1]
@@ -298,14 +298,14 @@ class Network:
         deltas = self._deltas(activations, y)
         ones = column_of_ones(x.shape[1], x.dtype)
         nabla_b = [delta.dot(ones) for delta in deltas]  # BP3, and the sum over the mini-batch
-        nabla_w = [delta.dot(a.T) for delta, a in zip(deltas, activations, strict=False)]  # BP4
+        nabla_w = [delta.dot(a.T) for delta, a in zip(deltas, activations)]  # BP4
         return nabla_b, nabla_w
 
     def _update(self, x: np.ndarray, y: np.ndarray, eta: float) -> None:
         nabla_b, nabla_w = self._backprop(x, y)
         parameters = [*self.biases, *self.weights]
         steps = self.arithmetic.steps(eta / x.shape[1], [*nabla_b, *nabla_w])
-        for v, step in zip(parameters, steps, strict=True):
+        for v, step in zip(parameters, steps):
             v -= step
         self.arithmetic.watch(parameters)
 
