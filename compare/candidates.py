@@ -38,6 +38,46 @@ complete one, to copy:
             self.weights = [w - eta / x.shape[1] * n for w, n in zip(self.weights, nabla_w)]
             self.biases = [b - eta / x.shape[1] * n for b, n in zip(self.biases, nabla_b)]
 
+The same in another framework, JAX, which differentiates the cost itself:
+
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def run(parameters, x):
+        zs, activations = [], [x]
+        for w, b in parameters:
+            zs.append(w @ activations[-1] + b)
+            activations.append(jax.nn.sigmoid(zs[-1]))
+        return zs, activations
+
+    def cost(parameters, x, y):
+        return jnp.sum((run(parameters, x)[1][-1] - y) ** 2) / 2
+
+    gradient = jax.jit(jax.grad(cost))
+
+    class InJax:
+        def __init__(self, sizes, weights, biases):
+            self.parameters = [(jnp.array(w), jnp.array(b)) for w, b in zip(weights, biases)]
+
+        def export(self):
+            return [w for w, _ in self.parameters], [b for _, b in self.parameters]
+
+        def trace(self, x):
+            return run(self.parameters, jnp.array(x))
+
+        def backprop(self, x, y):
+            nablas = gradient(self.parameters, jnp.array(x), jnp.array(y))
+            return [nabla_b for _, nabla_b in nablas], [nabla_w for nabla_w, _ in nablas]
+
+        def update_mini_batch(self, x, y, eta):
+            nabla_b, nabla_w = self.backprop(x, y)
+            self.parameters = [
+                (w - eta / x.shape[1] * nw, b - eta / x.shape[1] * nb)
+                for (w, b), nw, nb in zip(self.parameters, nabla_w, nabla_b)
+            ]
+
 The proof hands every method fresh copies and spoils them afterwards, so that a candidate can
 neither compare a thing with itself nor hand back what it was given.
 """

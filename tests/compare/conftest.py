@@ -42,7 +42,16 @@ def worked_example() -> str:
     """The text of the candidate in the docstring of compare.candidates."""
     text = compare.candidates.__doc__
     assert text is not None
-    start, end = text.index("    import numpy"), text.index("The proof hands")
+    start, end = text.index("    import numpy"), text.index("The same in another framework")
+    return textwrap.dedent(text[start:end])
+
+
+@pytest.fixture(scope="session")
+def jax_example() -> str:
+    """The text of the candidate in JAX there."""
+    text = compare.candidates.__doc__
+    assert text is not None
+    start, end = text.index("    import jax\n"), text.index("The proof hands")
     return textwrap.dedent(text[start:end])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,18 @@ def test_the_worked_example_is_proved(correct: type, material: Material) -> None
     assert set(verdicts.values()) <= {"identical", "equal"}
 
 
-def test_the_worked_example_is_short_enough_to_type(worked_example: str) -> None:
-    lines = [line for line in worked_example.splitlines() if line.strip()]
+def test_the_example_in_jax_is_proved(jax_example: str, material: Material) -> None:
+    pytest.importorskip("jax")
+    names: dict[str, Any] = {"__name__": "jax_example"}
+    exec(jax_example, names)
+    assert prove(names["InJax"], material=material).require()["gradients"].verdict == "equal"
+
+
+@pytest.mark.parametrize("example", ["worked_example", "jax_example"])
+def test_the_examples_are_short_enough_to_type(
+    example: str, request: pytest.FixtureRequest
+) -> None:
+    lines = [line for line in request.getfixturevalue(example).splitlines() if line.strip()]
     assert len(lines) < 40
     assert max(len(line) for line in lines) < 100
 
