@@ -365,7 +365,8 @@ def ceil_log2(n: int) -> int:
 @lru_cache(maxsize=64)
 def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return a number as a tensor, filled on its device: these cost less than Python's numbers."""
-    return torch.full((), value, dtype=dtype, device=device)
+    exact = torch.full((), value, dtype=torch.float64, device=device)
+    return exact.to(dtype)  # beyond the range of float32 this is infinity, as it is in NumPy
 
 
 def on_grid(v: Tensor, scale: float, factor: float = 1.0) -> Tensor:
