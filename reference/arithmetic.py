@@ -90,27 +90,24 @@ class Float64:
         """
         return delta
 
-    def steps(self, rate: float, nablas: list[np.ndarray]) -> list[np.ndarray]:
-        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
-
-        Parameters
-        ----------
-        rate : float
-            eta / m.
-        nablas : list of ndarray of any shape
-        """
-        factor = np.array(rate, self.dtype)
-        for nabla in nablas:
-            nabla *= factor
-        return nablas
-
-    def watch(self, parameters: list[np.ndarray]) -> None:
-        """Note the magnitude of weights or biases that were just updated.
+    def descend(
+        self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float
+    ) -> None:
+        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters
         ----------
         parameters : list of ndarray of any shape
+            Weights and biases.
+        nablas : list of ndarray of the same shapes
+            Their gradients; overwritten.
+        rate : float
+            eta / m.
         """
+        factor = np.array(rate, self.dtype)
+        for v, nabla in zip(parameters, nablas):
+            nabla *= factor
+            v -= nabla
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -218,18 +215,25 @@ class FixedPoint(Float64):
         self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
-    def steps(self, rate: float, nablas: list[np.ndarray]) -> list[np.ndarray]:
-        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+    def descend(
+        self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float
+    ) -> None:
+        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters
         ----------
+        parameters : list of ndarray of any shape
+            Weights and biases.
+        nablas : list of ndarray of the same shapes
+            Their gradients; overwritten.
         rate : float
             eta / m.
-        nablas : list of ndarray of any shape
         """
         # |nabla| <= m max|delta|, as no input or activation exceeds 1: no parameter moves further.
         self.reach += abs(rate) * self.m * self.peak_delta + 1.0 / self.parameter_scale
-        return [on_grid(nabla, self.parameter_scale, rate) for nabla in nablas]
+        for v, nabla in zip(parameters, nablas):
+            v -= on_grid(nabla, self.parameter_scale, rate)
+        self.watch(parameters)
 
     def watch(self, parameters: list[np.ndarray]) -> None:
         """Note the magnitude of weights or biases that were just updated.

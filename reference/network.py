@@ -21,6 +21,8 @@ from reference.arithmetic import Float64
 
 Arrays = list[np.ndarray]
 
+MINI_BATCHES_AT_ONCE = 10  # gathered from the data
+
 
 class Network:
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
@@ -304,10 +306,7 @@ class Network:
     def _update(self, x: np.ndarray, y: np.ndarray, eta: float) -> None:
         nabla_b, nabla_w = self._backprop(x, y)
         parameters = [*self.biases, *self.weights]
-        steps = self.arithmetic.steps(eta / x.shape[1], [*nabla_b, *nabla_w])
-        for v, step in zip(parameters, steps):
-            v -= step
-        self.arithmetic.watch(parameters)
+        self.arithmetic.descend(parameters, [*nabla_b, *nabla_w], eta / x.shape[1])
 
     def _inputs(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x)
@@ -385,8 +384,8 @@ def mini_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the mini-batches of one epoch as matrices.
 
-    Each is good until the next: they are gathered into arrays that are kept, because a shuffled
-    copy of all the data would cost more in page faults than the training itself.
+    A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
+    all the data would cost more in page faults than the training itself.
 
     Parameters
     ----------
@@ -403,19 +402,13 @@ def mini_batches(
     x : ndarray (sizes[0], m)
     y : ndarray (sizes[-1], m)
     """
-    taken = np.empty((mini_batch_size, x.shape[1]), x.dtype)
-    x_batch: np.ndarray = taken if x.dtype == dtype else np.empty(taken.shape, dtype)
-    y_batch: np.ndarray = np.empty((mini_batch_size, y.shape[1]), dtype)
-    for k in range(0, len(order), mini_batch_size):
-        examples = order[k : k + mini_batch_size]
-        if len(examples) < len(taken):  # the last mini-batch
-            m = len(examples)
-            taken, x_batch, y_batch = taken[:m], x_batch[:m], y_batch[:m]
-        x.take(examples, axis=0, out=taken, mode="clip")
-        if x_batch is not taken:
-            np.copyto(x_batch, taken)
-        y.take(examples, axis=0, out=y_batch, mode="clip")
-        yield x_batch.T, y_batch.T
+    several = MINI_BATCHES_AT_ONCE * mini_batch_size
+    for start in range(0, len(order), several):
+        examples = order[start : start + several]
+        x_taken = x.take(examples, axis=0).astype(dtype, copy=False)
+        y_taken = y.take(examples, axis=0)
+        for k in range(0, len(examples), mini_batch_size):
+            yield x_taken[k : k + mini_batch_size].T, y_taken[k : k + mini_batch_size].T
 
 
 @cache

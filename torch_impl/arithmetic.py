@@ -88,25 +88,19 @@ class Float64:
         """
         return delta
 
-    def steps(self, rate: float, nablas: list[Tensor]) -> list[Tensor]:
-        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
-
-        Parameters
-        ----------
-        rate : float
-            eta / m.
-        nablas : list of tensor of any shape
-        """
-        torch._foreach_mul_(nablas, _constant(rate, nablas[0].dtype, nablas[0].device))
-        return nablas
-
-    def watch(self, parameters: list[Tensor]) -> None:
-        """Note the magnitude of weights or biases that were just updated.
+    def descend(self, parameters: list[Tensor], nablas: list[Tensor], rate: float) -> None:
+        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters
         ----------
         parameters : list of tensor of any shape
+            Weights and biases.
+        nablas : list of tensor of the same shapes
+            Their gradients; overwritten.
+        rate : float
+            eta / m.
         """
+        torch._foreach_add_(parameters, nablas, alpha=-_rounded(rate, self.dtype))
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -206,20 +200,23 @@ class FixedPoint(Float64):
         self._note("delta", [delta])
         return delta
 
-    def steps(self, rate: float, nablas: list[Tensor]) -> list[Tensor]:
-        """Return rate * nabla for every gradient as this arithmetic keeps it, computed in place.
+    def descend(self, parameters: list[Tensor], nablas: list[Tensor], rate: float) -> None:
+        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters
         ----------
+        parameters : list of tensor of any shape
+            Weights and biases.
+        nablas : list of tensor of the same shapes
+            Their gradients; overwritten.
         rate : float
             eta / m.
-        nablas : list of tensor of any shape
         """
-        kind = nablas[0].dtype, nablas[0].device
-        torch._foreach_mul_(nablas, _constant(rate * self.parameter_scale, *kind))
+        factor = _constant(rate * self.parameter_scale, nablas[0].device)
+        torch._foreach_mul_(nablas, factor)
         torch._foreach_round_(nablas)
-        torch._foreach_mul_(nablas, _constant(1.0 / self.parameter_scale, *kind))
-        return nablas
+        torch._foreach_add_(parameters, nablas, alpha=-1.0 / self.parameter_scale)
+        self.watch(parameters)
 
     def watch(self, parameters: list[Tensor]) -> None:
         """Note the magnitude of weights or biases that were just updated.
@@ -363,10 +360,15 @@ def ceil_log2(n: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return a number as a tensor, filled on its device: these cost less than Python's numbers."""
-    exact = torch.full((), value, dtype=torch.float64, device=device)
-    return exact.to(dtype)  # beyond the range of float32 this is infinity, as it is in NumPy
+def _rounded(value: float, dtype: torch.dtype) -> float:
+    """Return a number as dtype holds it: beyond the range of float32 infinite, as in NumPy."""
+    return torch.tensor(value, dtype=torch.float64).to(dtype).item()
+
+
+@lru_cache(maxsize=64)
+def _constant(value: float, device: torch.device) -> Tensor:
+    """Return a number as a tensor, filled on its device: it costs less than Python's number."""
+    return torch.full((), value, dtype=torch.float64, device=device)
 
 
 def on_grid(v: Tensor, scale: float, factor: float = 1.0) -> Tensor:

@@ -23,6 +23,8 @@ from torch_impl.device import choose_device
 
 Tensors = list[Tensor]
 
+MINI_BATCHES_AT_ONCE = 10  # gathered from the data
+
 
 class Network(nn.Module):
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
@@ -208,8 +210,9 @@ class Network(nn.Module):
         rng = rng or np.random.default_rng()
         for epoch in range(epochs):
             order = torch.from_numpy(rng.permutation(len(x))).to(self.device)
+            values = self._values()
             for mini_batch in mini_batches(x, y, order, mini_batch_size, self.arithmetic.dtype):
-                self._update(*mini_batch, eta)
+                self._update(values, *mini_batch, eta)
             self.arithmetic.check()
             report(epoch, None if test_data is None else self.evaluate(test_data))
 
@@ -225,7 +228,7 @@ class Network(nn.Module):
         """
         x, y = mini_batch if isinstance(mini_batch, tuple) else rows(mini_batch)
         check_settings(len(x), 1, 1, eta)
-        self._update(*self._inputs_and_targets(x, y), eta)
+        self._update(self._values(), *self._inputs_and_targets(x, y), eta)
         self.arithmetic.check()
 
     def backprop(self, x: Tensor, y: Tensor) -> tuple[Tensors, Tensors]:
@@ -319,7 +322,7 @@ class Network(nn.Module):
         self.device = self.weights[0].device
         return self
 
-    # The four below are the network alone: what is handed to them has been checked.
+    # The three below are the network alone: what is handed to them has been checked.
 
     def _trace(self, x: Tensor) -> tuple[Tensors, Tensors]:
         activation = x
@@ -342,13 +345,13 @@ class Network(nn.Module):
         )
         return list(nablas[: len(self.biases)]), list(nablas[len(self.biases) :])
 
-    def _update(self, x: Tensor, y: Tensor, eta: float) -> None:
+    def _update(self, values: Tensors, x: Tensor, y: Tensor, eta: float) -> None:
         nabla_b, nabla_w = self._backprop(x, y)
-        parameters = [*self.biases, *self.weights]
-        with torch.no_grad():
-            steps = self.arithmetic.steps(eta / len(x), [*nabla_b, *nabla_w])
-            torch._foreach_sub_(parameters, steps)
-            self.arithmetic.watch(parameters)
+        self.arithmetic.descend(values, [*nabla_b, *nabla_w], eta / x.shape[0])
+
+    def _values(self) -> Tensors:
+        """Return the biases and the weights, in their own memory but out of autograd's sight."""
+        return [v.detach() for v in [*self.biases, *self.weights]]
 
     @torch.no_grad()
     def _assign(self, weights: Sequence[Any], biases: Sequence[Any]) -> None:
@@ -437,6 +440,9 @@ def mini_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the mini-batches of one epoch as matrices.
 
+    A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
+    all the data would cost more in page faults than the training itself.
+
     Parameters
     ----------
     x : tensor (N, sizes[0])
@@ -452,9 +458,10 @@ def mini_batches(
     x : tensor (m, sizes[0])
     y : tensor (m, sizes[-1])
     """
-    for examples in order.split(mini_batch_size):
-        x_batch = x.index_select(0, examples)
-        yield x_batch if x.dtype == dtype else x_batch.to(dtype), y.index_select(0, examples)
+    for examples in order.split(MINI_BATCHES_AT_ONCE * mini_batch_size):
+        x_taken = x.index_select(0, examples).to(dtype)
+        y_taken = y.index_select(0, examples)
+        yield from zip(x_taken.split(mini_batch_size), y_taken.split(mini_batch_size), strict=True)
 
 
 def checked_sizes(sizes: Sequence[int]) -> list[int]:

@@ -453,10 +453,11 @@ def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
     net = started((784, 20, 10), arithmetic, device="cuda")
     x, y = (v.cuda().to(arithmetic.dtype) for v in drawn((784, 20, 10), 64))
     order = torch.randperm(64, device="cuda")
-    net._update(x[:10], y[:10], 3.0)  # what is made once is made here
+    values = net._values()
+    net._update(values, x[:10], y[:10], 3.0)  # what is made once is made here
     with no_synchronisation():
         for mini_batch in network.mini_batches(x, y, order, 10, arithmetic.dtype):
-            net._update(*mini_batch, 3.0)
+            net._update(values, *mini_batch, 3.0)
     net.arithmetic.check()
 
 
