@@ -234,7 +234,7 @@ def test_exception_of_the_candidate_becomes_part_of_the_sentence():
     assert found.sentence.endswith("; looking closer, it raised RuntimeError: no such layer")
 
 
-def test_link_without_hypotheses_is_unknown():
+def test_nothing_explains_the_figures_of_a_correct_network():
     assert diagnosed(Columns, "figures").mistake == UNKNOWN
 
 

@@ -58,7 +58,9 @@ def neuron_text(record):
     return json.dumps({**record, "number": 0}, sort_keys=True)
 
 
-def test_records_of_a_case_worked_by_hand():
+@pytest.fixture(scope="module")
+def worked_by_hand():
+    """The records of one hidden neuron, six examples and three digits."""
     zs = np.array([[3.0], [-1.0], [5.0], [-5.0], [0.0], [1.0]])
     activations = np.array([[0.9], [0.2], [0.99], [0.01], [0.5], [0.7]])
     labels = np.array([0, 0, 1, 2, 2, 1])
@@ -73,7 +75,7 @@ def test_records_of_a_case_worked_by_hand():
         (np.array([[1.0, -1.0, 1.0, 2.0]]), np.zeros((3, 1))),
         (np.array([[1.0]]), np.zeros((3, 1))),
     )
-    records = neurons.neuron_records(
+    return neurons.neuron_records(
         parameters,
         zs,
         activations,
@@ -83,10 +85,13 @@ def test_records_of_a_case_worked_by_hand():
         never_lit=np.array([True, False, True, False]),
         initial=initial,
     )
-    (record,) = records.neurons
+
+
+def test_responses_worked_by_hand(worked_by_hand):
+    (record,) = worked_by_hand.neurons
     responds = record.responds_to
     assert (record.number, record.name) == (0, "Jalebi")
-    assert records.shown.tolist() == [2, 2, 2]
+    assert worked_by_hand.shown.tolist() == [2, 2, 2]
     assert responds.z_mean.tolist() == [1.0, 3.0, -2.5]
     assert responds.z_sd.tolist() == [2.0, 2.0, 2.5]
     assert responds.z_quantiles[:, [0, 3, 6]].tolist() == [[-1, 1, 3], [1, 3, 5], [-5, -2.5, 0]]
@@ -103,12 +108,17 @@ def test_records_of_a_case_worked_by_hand():
     assert responds.preferred_digit == 1
     assert responds.class_selectivity == pytest.approx((0.845 - 0.4025) / (0.845 + 0.4025))
     assert (responds.saturated_low, responds.saturated_high) == (1 / 6, 1 / 6)
+
+
+def test_weights_and_needs_worked_by_hand(worked_by_hand):
+    (record,) = worked_by_hand.neurons
     assert record.pushes_towards.weights.tolist() == [2.0, -1.0, 0.5]
     assert record.pushes_towards.to_digits
     needed = record.needed_for
     assert needed.confusion.tolist() == [[2, 0, 0], [0, 0, 2], [1, 0, 1]]
     assert needed.recall.tolist() == [1.0, 0.0, 0.5]
     assert needed.recall_lost.tolist() == [0.0, 1.0, 0.5]
+    assert (worked_by_hand.correct, worked_by_hand.recall.tolist()) == (6, [1.0, 1.0, 1.0])
     assert (needed.correct, needed.accuracy_lost) == (3, 0.5)
     assert (needed.most_needed_digit, needed.mistaken_for) == (1, 2)
     weights = record.weights
@@ -117,13 +127,16 @@ def test_records_of_a_case_worked_by_hand():
     assert weights.never_lit_share == 1 / 8
     expected = np.corrcoef(weights.weights, [1.0, -1.0, 1.0, 2.0])[0, 1]
     assert weights.start_correlation == pytest.approx(expected, abs=1e-15)
+
+
+def test_ranked_examples_worked_by_hand(worked_by_hand):
+    (record,) = worked_by_hand.neurons
     assert record.highest.indices.tolist() == [2, 0, 5, 4, 1, 3]
     assert record.highest.labels.tolist() == [1, 0, 1, 2, 0, 2]
     assert record.highest.zs.tolist() == [5.0, 3.0, 1.0, 0.0, -1.0, -5.0]
     assert record.highest.activations.tolist() == [0.99, 0.9, 0.7, 0.5, 0.2, 0.01]
     assert record.lowest.indices.tolist() == [3, 1, 4, 5, 0, 2]
     assert record.nearest_zero.indices.tolist() == [4, 1, 5, 0, 2, 3]
-    assert (records.correct, records.recall.tolist()) == (6, [1.0, 1.0, 1.0])
     assert headline(record) == "fires for 1; without it 100 points of recall on 1 are lost"
 
 
@@ -402,68 +415,69 @@ def test_never_lit_pixels_by_hand():
     assert neurons.never_lit_pixels(images).tolist() == [True, False, False]
 
 
-def bad_cases():
-    many = 300
-    yield (
-        {"zs": np.zeros((many, 4))},
+MANY = 300
+NAN = np.zeros((MANY, 5))
+NAN[7, 2] = np.nan
+BAD_CASES = [
+    (
+        {"zs": np.zeros((MANY, 4))},
         "zs: expected shape (300, 5), (examples, hidden), received (300, 4)",
-    )
-    yield (
-        {"activations": np.full((many, 5), 1.5)},
+    ),
+    (
+        {"activations": np.full((MANY, 5), 1.5)},
         "activations: expected numbers from 0 to 1, received 1.5 (example 0, neuron 0)",
-    )
-    nan = np.zeros((many, 5))
-    nan[7, 2] = np.nan
-    yield (
-        {"zs": nan},
+    ),
+    (
+        {"zs": NAN},
         "zs: expected numbers from -1e+100 to 1e+100, received nan (example 7, neuron 2)",
-    )
-    yield {"labels": np.full(many, 10)}, "labels: expected integers from 0 to 9, received 10"
-    yield {"labels": np.full(many, 1.0)}, "labels: expected integers, received float64"
-    yield (
+    ),
+    ({"labels": np.full(MANY, 10)}, "labels: expected integers from 0 to 9, received 10"),
+    ({"labels": np.full(MANY, 1.0)}, "labels: expected integers, received float64"),
+    (
         {"labels": np.array([], dtype=int)},
         "labels: expected shape (examples,) with at least one example, received (0,)",
-    )
-    yield (
-        {"indices": np.zeros(many, dtype=int)},
+    ),
+    (
+        {"indices": np.zeros(MANY, dtype=int)},
         "indices: expected every dataset index once, received 0 more than once",
-    )
-    yield {"indices": np.arange(many) - 1}, "indices: expected integers from 0, received -1"
-    yield (
-        {"predictions": np.zeros(many + 1, dtype=int)},
+    ),
+    ({"indices": np.arange(MANY) - 1}, "indices: expected integers from 0, received -1"),
+    (
+        {"predictions": np.zeros(MANY + 1, dtype=int)},
         "predictions: expected shape (300,), received (301,)",
-    )
-    yield (
-        {"ablated_predictions": np.zeros((many, 5), dtype=int)},
+    ),
+    (
+        {"ablated_predictions": np.zeros((MANY, 5), dtype=int)},
         "ablated_predictions: expected shape (5, 300), received (300, 5)",
-    )
-    yield (
+    ),
+    (
         {"predictions": None},
         "ablated_predictions: without the intact network's predictions there is nothing to compare "
         "with; hand in predictions too",
-    )
-    yield (
+    ),
+    (
         {"never_lit": np.zeros(12)},
         "never_lit: expected bools of shape (12,), received float64 of shape (12,); hand in "
         "never_lit_pixels(training images)",
-    )
-    yield (
+    ),
+    (
         {"initial": network(4)},
         "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]; "
         "hand in the parameters that training started from",
-    )
-    yield (
+    ),
+    (
         {"parameters": network(5, sizes=(12, 10))},
         "sizes: expected inputs, at least one hidden layer and outputs, received [12, 10]; this "
         "network has no hidden neuron to look at",
-    )
-    yield (
+    ),
+    (
         {"parameters": network(5, sizes=(12, 5, 63))},
         "sizes: expected 2 to 62 outputs, received 63",
-    )
+    ),
+]
 
 
-@pytest.mark.parametrize(("changed", "message"), list(bad_cases()))
+@pytest.mark.parametrize(("changed", "message"), BAD_CASES)
 def test_arrays_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         neurons.neuron_records(**{**case(), **changed})
