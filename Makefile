@@ -10,7 +10,7 @@ reproduce: $(INSTALLED)
 	$(BIN)/python -m scripts.reproduce
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

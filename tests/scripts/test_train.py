@@ -167,8 +167,8 @@ start(train.main)
 """
 # When it happens: the function, which of its calls, and how many epochs must be saved by then.
 MOMENTS = {
-    "in the first epoch": ("reference.arithmetic", "FixedPoint.steps", 4, 0),
-    "in the third epoch": ("reference.arithmetic", "FixedPoint.steps", 25, 2),
+    "in the first epoch": ("reference.arithmetic", "FixedPoint.descend", 4, 0),
+    "in the third epoch": ("reference.arithmetic", "FixedPoint.descend", 25, 2),
     "while saving the second, before it is on the disk": ("os", "fsync", 3, 1),
     "while saving the second, before it has its name": ("os", "replace", 2, 1),
     "while saving the second, when it has its name": ("os", "fsync", 4, 2),
