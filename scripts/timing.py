@@ -35,13 +35,15 @@ def contestants(
         In an epoch.
     """
     epochs = {BOOK: book_epoch(start, files, examples)}
-    for backend, where in (("numpy", "cpu"), ("torch", device)):
+    parts = {}
+    for backend in ("numpy", "torch"):
         data = load_examples(files, backend)[0]
-        part = type(data)(data.x[:examples], data.y[:examples])
-        for arithmetic in ("float64", "float32", "fixed-point"):
+        parts[backend] = type(data)(data.x[:examples], data.y[:examples])
+    for arithmetic in ("float64", "float32", "fixed-point"):
+        for backend, where in (("numpy", "cpu"), ("torch", device)):  # twins one after the other
             net = network(start, backend, arithmetic, where)
             name = f"{backend} {arithmetic}" + (f" on {where}" if where != "cpu" else "")
-            epochs[name] = network_epoch(net, part)
+            epochs[name] = network_epoch(net, parts[backend])
     return epochs
 
 
