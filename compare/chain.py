@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,38 +9,30 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from compare import data, forward, gradients, initial_weights, predictions, training, update
+from compare import (
+    data,
+    figures,
+    forward,
+    gradients,
+    initial_weights,
+    predictions,
+    reference_proof,
+    training,
+    update,
+)
 from compare.candidates import check_offer, declared_dtype, find_candidate, name_of
-from compare.data import Untried
-from compare.difference import Link, Proof, Refused, Unusable, Verdict, summary
+from compare.diagnosis import diagnose
+from compare.difference import Link, Proof, Refused, Untried, Unusable, Verdict, summary
 from compare.evidence import Evidence, Tell, nobody
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
 from compare.trial import CandidateError, NotOffered, Trial
-from compare.twins import torch_candidate
 from model.mnist_files import MnistFiles, find_mnist
 from model.parameters import Parameters, check_sizes
 
 SIZES = (PIXELS, 20, DIGITS)
 
-
-class _ReferenceLink:
-    """Link "reference": whoever is held against it should know that it is proved too."""
-
-    NAME = "reference"
-
-    @staticmethod
-    def gather(candidate: type, material: Material, evidence: Evidence) -> str:
-        """Return what `compare.reference_proof` finds, in words."""
-        try:
-            found = importlib.import_module("compare.reference_proof").prove_reference()
-        except ImportError as error:
-            raise Untried(f"the witness in many digits is missing: {error}") from error
-        evidence.differences += found.differences
-        return str(found.sentence)
-
-
-LINKS: tuple[Any, ...] = (
-    _ReferenceLink,
+LINKS: tuple[ModuleType, ...] = (
+    reference_proof,
     data,
     initial_weights,
     forward,
@@ -50,8 +40,8 @@ LINKS: tuple[Any, ...] = (
     update,
     training,
     predictions,
+    figures,
 )
-LATER = ("figures",)  # links that come with a module of their own, where it is there
 QUICK_STEPS, FULL_STEPS = 100, 5000
 QUICK_EXAMPLES = 1000  # of the fixed-point epoch of a quick proof
 FULL_EPOCHS = 2
@@ -155,7 +145,7 @@ def chosen(candidate: type | str | None, arithmetic: str | None, device: str) ->
         Of torch_impl's network, where that is the candidate.
     """
     if candidate is None:
-        return torch_candidate(arithmetic or "float64", device)
+        return own_network(arithmetic or "float64", device)
     found = find_candidate(candidate) if isinstance(candidate, str) else candidate
     if arithmetic in (None, declared_dtype(found)):
         return found
@@ -166,6 +156,32 @@ def chosen(candidate: type | str | None, arithmetic: str | None, device: str) ->
             f"offer with_arithmetic({arithmetic!r})"
         )
     return cast(type, make(arithmetic))
+
+
+def own_network(arithmetic: str, device: str) -> type:
+    """Return torch_impl's network as a candidate; to try one of one's own needs no PyTorch.
+
+    Parameters
+    ----------
+    arithmetic : str
+        float64, float32 or fixed-point.
+    device : str
+        cpu, cuda or cuda:N.
+
+    Raises
+    ------
+    Unusable
+        PyTorch is not installed.
+    ValueError
+        There is no such device.
+    """
+    try:
+        from compare.torch_twin import torch_candidate
+    except ImportError as error:
+        raise Unusable(
+            f"torch_impl cannot be imported: {error}; install PyTorch, or name another --candidate"
+        ) from error
+    return torch_candidate(arithmetic, device)
 
 
 def gathered(
@@ -235,18 +251,11 @@ def chosen_links(names: Sequence[str] | None) -> list[Any]:
     ----------
     names : sequence of str or None
     """
-    modules = [*LINKS, *later_links()]
-    known = [module.NAME for module in modules]
+    known = [module.NAME for module in LINKS]
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise Unusable(f"links: expected some of {', '.join(known)}, received {unknown[0]!r}")
-    return [m for m in modules if names is None or m.NAME in names]
-
-
-def later_links() -> list[ModuleType]:
-    """Return the links that are there as modules with NAME and gather."""
-    there = [name for name in LATER if importlib.util.find_spec(f"compare.{name}")]
-    return [importlib.import_module(f"compare.{name}") for name in there]
+    return [m for m in LINKS if names is None or m.NAME in names]
 
 
 def run_link(module: Any, candidate: type, material: Material, tell: Tell = nobody) -> Link:
@@ -338,20 +347,6 @@ def concluded(candidate: type, material: Material, links: Sequence[Link], device
     broken = proof.first_broken
     if broken is None or broken.verdict is not Verdict.DIFFERENT:
         return proof
-    if broken.name == _ReferenceLink.NAME:
+    if broken.name == reference_proof.NAME:
         return replace(proof, diagnosis="the reference itself is wrong: mend reference/network.py")
-    return replace(proof, diagnosis=diagnosed(candidate, material, broken))
-
-
-def diagnosed(candidate: type, material: Material, broken: Link) -> str:
-    """Return what is wrong with a candidate and what to change, in a sentence.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    broken : Link
-        The first broken link.
-    """
-    found: Any = importlib.import_module("compare.diagnosis").diagnose(candidate, material, broken)
-    return str(found.sentence)
+    return replace(proof, diagnosis=diagnose(candidate, material, broken).sentence)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference.mnist_loader
-from compare.difference import Difference, Refused, Unusable, measure
+from compare.difference import Difference, Refused, Untried, Unusable, measure
 from compare.evidence import Evidence
 from compare.material import Material
 from compare.trial import NotOffered, Trial
@@ -54,10 +54,6 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         evidence.differences.append(measure_exactly(name, theirs[name], v, "candidate"))
     evidence.details["examples"] = {part: len(ours[f"{part} labels"]) for part in PARTS}
     return sentence(evidence, material)
-
-
-class Untried(Exception):
-    """There is nothing to try a link on: why."""
 
 
 def by_name(parts: Any) -> Pairs:

@@ -39,6 +39,10 @@ class Refused(Exception):
     """A comparison that would prove nothing: the text names what was refused."""
 
 
+class Untried(Exception):
+    """There is nothing to try a link on: why."""
+
+
 class Unusable(ValueError):
     """Something that cannot be compared at all: one line of what was expected and received."""
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from compare.difference import Difference, plain
 from compare.evidence import Evidence, keep_worst
 from compare.material import Material
+from compare.reference_twin import reference_candidate
 from compare.report import write
 from compare.standard import Standard, after_step
 from compare.trial import Trial
-from compare.twins import reference_candidate
 
 CALM = 0.5  # a learning rate at which training is not chaotic
 EVERY = 50  # steps between two measurements

@@ -7,7 +7,6 @@ every field of every record, the JSON file and the pictures must be the same to 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import io
 import json
 from collections.abc import Mapping
@@ -18,14 +17,13 @@ from numpy.typing import NDArray
 
 import reference.arithmetic
 from compare.candidates import declared_dtype
-from compare.data import Untried
-from compare.difference import Difference, Refused, Unusable, measure
+from compare.difference import Difference, Refused, Untried, Unusable, measure
 from compare.evidence import Evidence
 from compare.material import PIXELS, Material
 from compare.observation import observe
 from compare.record_bounds import Reach, Room, rankings, reach, rooms
+from compare.reference_twin import reference_candidate
 from compare.trial import CandidateError, NotOffered, Trial
-from compare.twins import reference_candidate
 from model.findings import to_json
 from model.neurons import mean_activations, neuron_records, never_lit_pixels
 from model.parameters import Parameters
@@ -476,7 +474,8 @@ def pictures(records: NeuronRecords, images: NDArray[Any]) -> dict[str, bytes]:
     records : NeuronRecords
     images : ndarray (examples, pixels)
     """
-    canvas = importlib.import_module("model.canvas")
+    from model import canvas
+
     record = records.neurons[min(FAVOURITE, len(records.neurons) - 1)]
     figures = (
         small_picture(record, records)
@@ -494,7 +493,8 @@ def small_picture(record: NeuronRecord, records: NeuronRecords) -> dict[str, Any
     record : NeuronRecord
     records : NeuronRecords
     """
-    canvas, figures = (importlib.import_module(f"model.{name}") for name in ("canvas", "figures"))
+    from model import canvas, figures
+
     figure = canvas.new_figure(*SMALL)
     figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), record, records)
     return {f"z-{record.number:02d}.png": figure}
@@ -513,7 +513,8 @@ def large_pictures(
     images : ndarray (examples, pixels)
         Not of 784 pixels: the firing rates alone.
     """
-    canvas, sheets = (importlib.import_module(f"model.{name}") for name in ("canvas", "sheets"))
+    from model import canvas, sheets
+
     matrix = canvas.new_figure(*sheets.matrix_inches(len(records.neurons)))
     sheets.draw_firing_matrix(matrix, records)
     if records.sizes[0] != PIXELS:
@@ -531,7 +532,9 @@ def decoded(file: bytes) -> Array:
     ----------
     file : bytes
     """
-    image = importlib.import_module("matplotlib.image").imread(io.BytesIO(file), format="png")
+    from matplotlib.image import imread
+
+    image = imread(io.BytesIO(file), format="png")
     levels = np.rint(255 * image[..., :3]).astype(np.float64)
     return np.asarray(levels @ (65536.0, 256.0, 1.0))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference.mnist_loader
-from compare.twins import reference_candidate
+from compare.reference_twin import reference_candidate
 from model.initial import initial_parameters
 from model.parameters import Parameters
 

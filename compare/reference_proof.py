@@ -30,8 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.difference import Difference, Link, Verdict, measure, summary
+from compare.difference import Difference, Link, Untried, Verdict, measure, summary
+from compare.evidence import Evidence
 from compare.fifty_digits import DIGITS, Digits
+from compare.material import Material
 from compare.rounding import forward_bounds, gradient_bounds
 from reference.arithmetic import Float64
 from reference.network import Network
@@ -39,6 +41,7 @@ from reference.network import Network
 Array = NDArray[np.float64]
 Arrays = list[Array]
 
+NAME = "reference"
 STEP = 1e-100  # h: its square is far below the last bit of every number here
 SMALL = ((2, 2, 1), (3, 4, 2), (4, 3, 3, 2))
 LARGE = (784, 20, 10)
@@ -74,6 +77,35 @@ class Case:
     y: Array
 
 
+def gather(candidate: type, material: Material, evidence: Evidence) -> str:
+    """Hold the reference itself against its witnesses: it is what every candidate is held against.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+        Neither has a part in it.
+    evidence : Evidence
+        Gets the differences.
+
+    Returns
+    -------
+    str
+        The finding in words.
+
+    Raises
+    ------
+    Untried
+        mpmath is not installed.
+    """
+    try:
+        found = prove_reference()
+    except ImportError as error:
+        raise Untried(f"the witness in many digits is missing: {error}") from error
+    evidence.differences += found.differences
+    return found.sentence
+
+
 def prove_reference(network: type[Network] = Network) -> Link:
     """Return what the three witnesses say of the reference.
 
@@ -92,7 +124,7 @@ def prove_reference(network: type[Network] = Network) -> Link:
     start = time.perf_counter()
     differences = tuple(comparisons(network))
     verdict = summary(differences)
-    link = Link("reference", verdict, "", differences, time.perf_counter() - start)
+    link = Link(NAME, verdict, "", differences, time.perf_counter() - start)
     return replace(link, sentence=sentence(link))
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from compare.difference import Difference, Verdict, measure
 from compare.power import error_ratio
 from compare.precision import unit_roundoff
+from compare.reference_twin import reference_candidate
 from compare.rounding import Bounds, forward_bounds, gradient_bounds, update_bounds
-from compare.twins import reference_candidate
 from model.parameters import Parameters
 
 Array = NDArray[np.float64]

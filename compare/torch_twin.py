@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from compare.candidates import Array, Arrays
-from compare.twins import Given, Rows, silent, torch_candidate
+from compare.reference_twin import Given, Rows, silent
 from model.parameters import Parameters
 from torch_impl import mnist_loader
 from torch_impl.arithmetic import FixedPoint, Float32, Float64
@@ -24,7 +24,7 @@ NUMBERS: dict[str, type[Float64]] = {
 
 
 class TorchTwin:
-    """torch_impl.network.Network over NumPy columns; `on` gives it arithmetic and device."""
+    """torch_impl.network.Network; `torch_candidate` gives it its arithmetic and its device."""
 
     dtype: ClassVar[str] = "float64"
     device: ClassVar[str] = "cpu"
@@ -73,8 +73,8 @@ class TorchTwin:
         return torch_candidate(name, cls.device)
 
 
-def on(arithmetic: str, device: str) -> type:
-    """Return the twin with an arithmetic, on a device.
+def torch_candidate(arithmetic: str = "float64", device: str = "cpu") -> type:
+    """Return torch_impl's network in the protocol.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ from compare.difference import Difference, Verdict
 from compare.divergence import left_free
 from compare.evidence import Array, Evidence, keep_worst
 from compare.material import Material, in_float32
+from compare.reference_twin import reference_candidate
 from compare.standard import Expected, Standard, after_step
 from compare.trial import NotOffered, Trial
-from compare.twins import reference_candidate
 from model.parameters import Parameters
 
 NAME = "training"

@@ -90,9 +90,7 @@ class Float64:
         """
         return delta
 
-    def descend(
-        self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float
-    ) -> None:
+    def descend(self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float) -> None:
         """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters
@@ -215,9 +213,7 @@ class FixedPoint(Float64):
         self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
-    def descend(
-        self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float
-    ) -> None:
+    def descend(self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float) -> None:
         """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
 
         Parameters

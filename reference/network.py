@@ -405,7 +405,7 @@ def mini_batches(
     several = MINI_BATCHES_AT_ONCE * mini_batch_size
     for start in range(0, len(order), several):
         examples = order[start : start + several]
-        x_taken = x.take(examples, axis=0).astype(dtype, copy=False)
+        x_taken: np.ndarray = x.take(examples, axis=0).astype(dtype, copy=False)
         y_taken = y.take(examples, axis=0)
         for k in range(0, len(examples), mini_batch_size):
             yield x_taken[k : k + mini_batch_size].T, y_taken[k : k + mini_batch_size].T

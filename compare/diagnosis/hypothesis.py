@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from compare.candidates import declared_dtype
 from compare.material import Material
-from compare.twins import reference_candidate
+from compare.reference_twin import reference_candidate
 from model.parameters import Parameters
 
 Array = NDArray[np.float64]

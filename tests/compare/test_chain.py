@@ -13,7 +13,8 @@ import pytest
 from compare import chain, prove
 from compare.difference import Disproved, Link, Unusable, Verdict
 from compare.material import Material, synthetic_material
-from compare.twins import reference_candidate, torch_candidate
+from compare.reference_twin import reference_candidate
+from compare.torch_twin import torch_candidate
 from model.parameters import Parameters
 
 ORDER = [
@@ -232,7 +233,7 @@ def test_without_torch_the_twin_cannot_be_tried(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(
         Unusable, match=r"torch_impl cannot be imported: .* name another --candidate"
     ):
-        torch_candidate()
+        prove()
 
 
 def test_material_for_float32_is_exact_in_float32(material: Material) -> None:

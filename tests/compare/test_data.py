@@ -16,7 +16,7 @@ from compare import data
 from compare.chain import run_link
 from compare.difference import Link, Verdict
 from compare.material import Material
-from compare.twins import torch_candidate
+from compare.torch_twin import torch_candidate
 
 
 def loading(change: Any) -> type:

@@ -19,7 +19,8 @@ from compare.difference import Link, Unusable, Verdict
 from compare.figures import measured, tensors
 from compare.material import Material, synthetic_material
 from compare.observation import observe
-from compare.twins import reference_candidate, torch_candidate
+from compare.reference_twin import reference_candidate
+from compare.torch_twin import torch_candidate
 from model.neurons import neuron_records, never_lit_pixels
 from model.parameters import Parameters
 from model.records import NeuronRecords

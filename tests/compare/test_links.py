@@ -19,7 +19,8 @@ from compare.chain import run_link
 from compare.difference import Link, Verdict
 from compare.evidence import Evidence
 from compare.material import Material, synthetic_material
-from compare.twins import reference_candidate, torch_candidate
+from compare.reference_twin import reference_candidate
+from compare.torch_twin import torch_candidate
 
 LINKS = (initial_weights, forward, gradients, update)
 OF_NAME = {module.NAME: module for module in LINKS}

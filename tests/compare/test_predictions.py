@@ -14,7 +14,7 @@ from compare.difference import Link, Verdict
 from compare.material import Material
 from compare.predictions import digits, margins
 from compare.standard import Expected
-from compare.twins import torch_candidate
+from compare.torch_twin import torch_candidate
 
 
 def run(candidate: type, material: Material) -> Link:

@@ -16,7 +16,8 @@ from compare.difference import Link, Verdict
 from compare.divergence import described, draw, first_above, growth
 from compare.evidence import Evidence
 from compare.material import Material, synthetic_material
-from compare.twins import reference_candidate, torch_candidate
+from compare.reference_twin import reference_candidate
+from compare.torch_twin import torch_candidate
 
 
 def run(candidate: type, material: Material) -> Link:

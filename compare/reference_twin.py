@@ -1,19 +1,14 @@
-"""The two networks of this project in the protocol of `compare.candidates`.
-
-PyTorch is imported where its network is asked for: to try a candidate of one's own needs none.
-"""
+"""The reference in the protocol of `compare.candidates`: what others are held against."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
 import reference.mnist_loader
 from compare.candidates import Array, Arrays
-from compare.difference import Unusable
 from model.parameters import Parameters
 from reference.arithmetic import FixedPoint, Float32, Float64
 from reference.network import Network
@@ -26,7 +21,7 @@ NUMBERS: dict[str, type[Float64]] = {
 
 
 class ReferenceTwin:
-    """reference.network.Network, columns in and columns out: what others are held against."""
+    """reference.network.Network; `reference_candidate` gives it its arithmetic."""
 
     dtype: ClassVar[str] = "float64"
     label: ClassVar[str] = "reference.network (float64)"
@@ -81,32 +76,6 @@ def reference_candidate(arithmetic: str = "float64") -> type:
     """
     label = f"reference.network ({arithmetic})"
     return type("Reference", (ReferenceTwin,), {"dtype": arithmetic, "label": label})
-
-
-def torch_candidate(arithmetic: str = "float64", device: str = "cpu") -> type:
-    """Return torch_impl's network in the protocol.
-
-    Parameters
-    ----------
-    arithmetic : str
-        float64, float32 or fixed-point.
-    device : str
-        cpu, cuda or cuda:N.
-
-    Raises
-    ------
-    Unusable
-        PyTorch is not installed.
-    ValueError
-        There is no such device.
-    """
-    try:
-        twin = importlib.import_module("compare.torch_twin")
-    except ImportError as error:
-        raise Unusable(
-            f"torch_impl cannot be imported: {error}; install PyTorch, or name another --candidate"
-        ) from error
-    return cast(type, twin.on(arithmetic, device))
 
 
 class Rows:
