@@ -14,7 +14,6 @@ from compare import chain, prove
 from compare.difference import Disproved, Link, Unusable, Verdict
 from compare.material import Material, synthetic_material
 from compare.reference_twin import reference_candidate
-from compare.torch_twin import torch_candidate
 from model.parameters import Parameters
 
 ORDER = [
