@@ -131,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments : argparse.Namespace
     """
     from compare import report
+    from model.atomic_write import check_target
 
     colour = coloured()
     progress = report.Progress(sys.stderr)
@@ -142,7 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(headings.pop())
         print(report.row(link, colour), flush=True)
 
-    check_writable(arguments)
+    for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
+        check_target(path)
     try:
         proof = proved(arguments, show, progress.tell)
     finally:
@@ -215,29 +217,6 @@ def self_test() -> int:
     progress.clear()
     print("\n".join(mutants.matrix(kills)))
     return 1 if any(kill.failed for kill in kills) else 0
-
-
-def check_writable(arguments: argparse.Namespace) -> None:
-    """Raise before the work, and not after it, where a result cannot be written.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-
-    Raises
-    ------
-    OSError
-        A folder is missing, or the name is a folder's.
-    """
-    for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
-        if path.is_dir():
-            raise IsADirectoryError(f"{path}: expected the name of a file, received a folder")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"{path}: the folder does not exist; make it first: mkdir -p {path.parent}"
-            )
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"{path}: no permission to write there; choose another place")
 
 
 def coloured() -> bool:

@@ -19,9 +19,9 @@ from compare.difference import Difference, plain
 from compare.evidence import Evidence, keep_worst
 from compare.material import Material
 from compare.reference_twin import reference_candidate
-from compare.report import write
 from compare.standard import Standard, after_step
 from compare.trial import Trial
+from model.atomic_write import write_atomically
 
 CALM = 0.5  # a learning rate at which training is not chaotic
 EVERY = 50  # steps between two measurements
@@ -229,7 +229,8 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     OSError
         It cannot be written.
     """
-    write(path.with_suffix(".json"), json.dumps(plain({"runs": runs}), indent=1).encode() + b"\n")
+    data = json.dumps(plain({"runs": runs}), indent=1) + "\n"
+    write_atomically(path.with_suffix(".json"), data.encode())
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 4.5), dpi=120, layout="constrained")
@@ -248,7 +249,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     label_axes(axes, runs)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
-    write(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
 
 
 def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:

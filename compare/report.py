@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import textwrap
 import time
@@ -12,6 +11,7 @@ from typing import TextIO
 from xml.etree import ElementTree
 
 from compare.difference import Difference, Link, Proof, Verdict
+from model.atomic_write import write_atomically
 
 WIDTH = 100
 FORMAT = "jalebi-proof-1"
@@ -247,7 +247,7 @@ def save_json(proof: Proof, path: Path) -> None:
         It cannot be written.
     """
     document = {"format": FORMAT, **proof.as_json()}
-    write(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
 def save_junit(proof: Proof, path: Path) -> None:
@@ -263,7 +263,8 @@ def save_junit(proof: Proof, path: Path) -> None:
     OSError
         It cannot be written.
     """
-    write(path, ElementTree.tostring(junit(proof), encoding="utf-8", xml_declaration=True) + b"\n")
+    content = ElementTree.tostring(junit(proof), encoding="utf-8", xml_declaration=True)
+    write_atomically(path, content + b"\n")
 
 
 def junit(proof: Proof) -> ElementTree.Element:
@@ -329,24 +330,3 @@ def legible(text: str) -> str:
     text : str
     """
     return "".join(c if c in "\n\t" or " " <= c <= "\ufffd" else "?" for c in text)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing.
-
-    Parameters
-    ----------
-    path : Path
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        The folder is not there, or cannot be written to.
-    """
-    try:
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        raise type(error)(f"{path}: cannot be written: {error.strerror}") from error

@@ -21,6 +21,8 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.atomic_write import write_atomically
+
 # Few steps, which the eye does not see, so that a whole figure keeps to 256 colours.
 #: Red is positive and excites, blue is negative and inhibits: a pair that stays apart for
 #: red-green blindness (Brewer, RdBu).
@@ -192,8 +194,7 @@ def save_png(figure: Figure, path: Path, dpi: int = DPI) -> Path:
     OSError
         Where the file cannot be written.
     """
-    path.write_bytes(png_bytes(figure, dpi))
-    return path
+    return write_atomically(path, png_bytes(figure, dpi))
 
 
 @house_style()
@@ -212,5 +213,4 @@ def save_pdf(figures: Iterable[Figure], path: Path, title: str) -> Path:
     with PdfPages(file, metadata={**stamps, "Title": title}) as pages:
         for figure in figures:
             pages.savefig(figure, dpi=DPI)
-    path.write_bytes(file.getvalue())
-    return path
+    return write_atomically(path, file.getvalue())

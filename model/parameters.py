@@ -17,12 +17,10 @@ the shortest decimal that reads back as the same float64. Equal parameters with 
 are equal bytes, and two files can be compared by ``diff``.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from model.atomic_write import write_atomically
 
 FORMAT = "jalebi-1"
 MAX_LAYERS = 100
@@ -141,10 +141,6 @@ class Parameters:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to a JSON file, all of it or nothing.
 
-        The text goes to a new file beside `path`, which takes its place only once it is safely
-        on the disk: at every moment `path` holds the old file or the new one. A failure
-        leaves no second file behind; only a killed process or a power cut can (``.NAME.*.tmp``).
-
         Parameters
         ----------
         path : str or path
@@ -163,7 +159,7 @@ class Parameters:
                 f"{path}: the file would have {len(content):,} bytes, more than the limit of "
                 f"{MAX_FILE_BYTES:,}; keep less in its metadata"
             )
-        _write_atomically(Path(path), content)
+        write_atomically(path, content)
 
     def _to_json(self) -> str:
         metadata = _checked_metadata(self.metadata)
@@ -504,58 +500,6 @@ def _check_file(path: Path, status: os.stat_result) -> None:
             f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received {status.st_size:,}; "
             f"is this a parameter file?"
         )
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path = Path(os.path.realpath(path))  # behind a link its target is replaced, not the link
-    check_target(path)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException as error:  # Ctrl-C as well: nothing is left behind
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        if not isinstance(error, OSError):
-            raise
-        raise type(error)(
-            f"{path}: cannot be written: {error.strerror}; what stood there is untouched; "
-            f"make room or choose another place"
-        ) from None
-    _sync_folder(path.parent)
-
-
-def check_target(path: Path) -> None:
-    """Raise OSError unless a file of this name can be written, before any work is put into it.
-
-    Parameters
-    ----------
-    path : Path
-        The file to write, which may exist.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected the name of a file to write, received a folder")
-    if not path.parent.exists():
-        raise FileNotFoundError(
-            f"{path}: the folder does not exist; make it first: mkdir -p {path.parent}"
-        )
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"{path}: expected a folder, but {path.parent} is a file")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path}: no permission to write in {path.parent}; choose another")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name itself on the disk, on systems where a folder can be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _rows(layers: Sequence[np.ndarray]) -> str:

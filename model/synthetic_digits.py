@@ -7,15 +7,15 @@ seed gives the same bytes on every machine, because nothing is used but uniform 
 elementwise + - * / sqrt min max rint, which IEEE 754 rounds alike everywhere; sums are of integers.
 """
 
-import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.atomic_write import write_atomically
 
 TRAINING_IMAGES = 12_000
 TEST_IMAGES = 2_000
@@ -336,33 +336,6 @@ def idx_bytes(array: Bytes) -> bytes:
     if array.dtype != np.uint8:
         raise ValueError(f"an IDX file of digits holds uint8, received an array of {array.dtype}")
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader finds all of it or nothing, whenever the writer is stopped.
-
-    Parameters
-    ----------
-    path : Path
-        The file; what was there before is replaced.
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written or the disk is full; nothing is left behind then.
-    """
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)  # mkstemp lets nobody else read
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def write_idx_files(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model import captions, report, webpage
+from model.atomic_write import write_atomically
 from model.canvas import save_png
 from model.findings import findings
 from model.sheets import layer_pictures
@@ -29,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_png(picture.figure, args.output / picture.file)
         parts.append(webpage.picture(picture.file, picture.caption))
     write_records(records, args.output)
-    index = args.output / "index.html"
-    index.write_text(webpage.page(captions.page_title(records), parts, opened.note), "utf-8")
+    page = webpage.page(captions.page_title(records), parts, opened.note)
+    index = write_atomically(args.output / "index.html", page.encode())
     print(f"wrote {index} and what it shows")
     return 0
 

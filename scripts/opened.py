@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from compare.observation import observe
 from model import captions, report
+from model.atomic_write import write_atomically
 from model.findings import csv_rows, to_json
 from model.initial import initial_parameters
 from model.neurons import neuron_records, never_lit_pixels
@@ -216,11 +218,12 @@ def write_records(records: NeuronRecords, folder: Path) -> list[Path]:
     folder : Path
         There already.
     """
-    whole, rows = folder / "neurons.json", folder / "neurons.csv"
-    whole.write_text(json.dumps(to_json(records), allow_nan=False) + "\n", encoding="utf-8")
-    cells = csv_rows(records)
-    with rows.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(cells[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(cells)
-    return [whole, rows]
+    cells, rows = csv_rows(records), io.StringIO(newline="")
+    writer = csv.DictWriter(rows, list(cells[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(cells)
+    whole = json.dumps(to_json(records), allow_nan=False) + "\n"
+    return [
+        write_atomically(folder / "neurons.json", whole.encode()),
+        write_atomically(folder / "neurons.csv", rows.getvalue().encode()),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model import captions, report, webpage
+from model.atomic_write import write_atomically
 from model.canvas import png_bytes, save_pdf
 from model.sheets import layer_pictures, table_page, text_page
 from scripts.command_line import command, start
@@ -27,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for picture in pictures:
         source = webpage.embedded(png_bytes(picture.figure))
         parts.append(webpage.picture(source, picture.caption))
-    html = args.output / "report.html"
-    html.write_text(webpage.page(title, parts, opened.note), "utf-8")
+    page = webpage.page(title, parts, opened.note)
+    html = write_atomically(args.output / "report.html", page.encode())
     text = [text_page(title, words, opened.note), table_page("The neurons", table, opened.note)]
     pages = [*text, *(picture.figure for picture in pictures)]
     print(f"wrote {save_pdf(pages, args.output / 'report.pdf', title)} and {html}")

@@ -11,8 +11,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.atomic_write import check_target
 from model.initial import initial_parameters
-from model.parameters import Parameters, check_target, describe
+from model.parameters import Parameters, describe
 from scripts.command_line import (
     SHIPPED_START,
     command,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from model.atomic_write import check_target
 from model.mnist_files import MnistFiles
-from model.parameters import Parameters, check_target, describe
+from model.parameters import Parameters, describe
 from scripts.command_line import load_examples, network, twin
 
 PIXELS, DIGITS = 784, 10

@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.atomic_write import write_atomically
 from model.canvas import png_bytes
 from model.tuning_figure import tuning_figure
 from scripts import tuning
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Epochs(total, tuning.epochs_done(runs), "tuning") as progress:
             tuning.train_all(runs, progress.advance)
         found = tuning.to_json(tuning.results(runs, files))
-        written = json.loads(tuning.write(folder / "results.json", found).read_bytes())
-        picture = tuning.write(folder / "tuning.png", png_bytes(tuning_figure(written)))
+        written = json.loads(write_atomically(folder / "results.json", found).read_bytes())
+        picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
     except KeyboardInterrupt:
         done = f"{tuning.epochs_done(runs)} of {total} epochs"
         raise KeyboardInterrupt(f"{folder} holds {done}: the same command goes on") from None

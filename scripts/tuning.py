@@ -17,7 +17,6 @@ from typing import Any
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
-from model.synthetic_digits import write_atomically
 from scripts.command_line import learning_rate, load_examples, whole_number
 from scripts.training import DIGITS, PIXELS, Run, Settings, percent, validation_news
 
@@ -345,28 +344,6 @@ def standard_error(one: Sequence[float], other: Sequence[float]) -> float | None
     if len(one) < 2 or len(other) < 2:
         return None
     return math.sqrt(sum(statistics.variance(values) / len(values) for values in (one, other)))
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Write a file, all of it or nothing, and return its path.
-
-    Parameters
-    ----------
-    path : Path
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        In one line, when it cannot be written.
-    """
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise type(error)(
-            f"{path}: cannot be written: {error.strerror}; make room or choose another --output"
-        ) from None
-    return path
 
 
 def to_json(found: dict[str, Any]) -> bytes:

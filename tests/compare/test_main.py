@@ -102,7 +102,7 @@ def test_an_exception_is_2_with_the_candidates_own_traceback(
         (["--model", "{mine}"], "expected JSON"),
         (["--device", "abacus"], ": device is cpu, cuda or cuda:N; received 'abacus'"),
         (["--json", "/no/such/folder/a.json"], "the folder does not exist; make it first: mkdir"),
-        (["--divergence", "/tmp"], "/tmp: expected the name of a file, received a folder"),
+        (["--divergence", "/tmp"], "/tmp: expected the name of a file to write, received a folder"),
     ],
 )
 def test_what_cannot_be_tried_is_2_and_one_line(

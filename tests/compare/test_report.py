@@ -131,7 +131,9 @@ def test_control_characters_do_not_break_the_xml(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"nowhere/proof.json: cannot be written: No such file"):
+    with pytest.raises(
+        OSError, match=r"nowhere/proof.json: the folder does not exist; make it first"
+    ):
         report.save_json(PROOF, tmp_path / "nowhere" / "proof.json")
 
 

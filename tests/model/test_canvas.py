@@ -110,5 +110,5 @@ def test_a_long_title_is_broken_within_the_figure():
 
 
 def test_a_picture_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="the folder does not exist"):
         canvas.save_png(drawing(), tmp_path / "nowhere" / "a.png")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model import synthetic_digits
-from model.synthetic_digits import draw_digits, idx_bytes, write_atomically, write_idx_files
+from model.synthetic_digits import draw_digits, idx_bytes, write_idx_files
 from reference.mnist_loader import load_data_wrapper
 from reference.network import Network
 
@@ -104,15 +104,6 @@ def test_idx_bytes_are_magic_lengths_and_bytes() -> None:
     assert idx_bytes(array.ravel()) == struct.pack(">2I", 2049, 12) + bytes(range(12))
     with pytest.raises(ValueError, match=r"holds uint8, received an array of float64"):
         idx_bytes(array.astype(float))  # type: ignore[arg-type]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    write_atomically(target, b"old")
-    with pytest.raises(TypeError):
-        write_atomically(target, "text, which a binary file refuses")  # type: ignore[arg-type]
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_folder_that_is_a_file_is_an_os_error(tmp_path: Path) -> None:

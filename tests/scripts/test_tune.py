@@ -326,16 +326,6 @@ def test_a_full_disk_loses_no_run(arguments, tuned, capsys):
     assert contents(tuned) == before
 
 
-def test_results_that_cannot_be_written_are_named(tmp_path):
-    path = tmp_path / "absent" / "results.json"
-    with pytest.raises(FileNotFoundError) as caught:
-        tune.tuning.write(path, b"{}")
-    assert str(caught.value) == (
-        f"{path}: cannot be written: No such file or directory; make room or choose another "
-        f"--output"
-    )
-
-
 # --- On MNIST -----------------------------------------------------------------------------------
 
 
