@@ -255,3 +255,23 @@ def load_examples(files: MnistFiles, backend: str) -> tuple[Any, Any, Any]:
         "numpy" or "torch".
     """
     return twin(backend, "mnist_loader").load_data_wrapper(files.folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that a program writes to, if there is none.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    OSError
+        In one line, where that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"{folder}: no folder to write to ({error.strerror}): choose another --output"
+        ) from None

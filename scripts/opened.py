@@ -28,6 +28,7 @@ from scripts.command_line import (
     SHIPPED_START,
     find_data,
     load_examples,
+    make_folder,
     network,
     parser,
 )
@@ -180,22 +181,6 @@ def digits_of(labels: NDArray[Any]) -> NDArray[np.int64]:
     labels : ndarray (examples,) or (examples, digits)
     """
     return labels if labels.ndim == 1 else np.argmax(labels, axis=1)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder that a program writes to, if there is none.
-
-    Raises
-    ------
-    OSError
-        In one line, where that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(
-            f"{folder}: no folder to write to ({error.strerror}): choose another --output"
-        ) from error
 
 
 def sheets(opened: Opened) -> Iterator[Picture]:

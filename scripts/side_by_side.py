@@ -212,13 +212,13 @@ def predictions(parameters: Parameters, files: MnistFiles, device: str) -> dict[
     dict of str to ndarray (N,)
         Also "labels": what the images show.
     """
-    images, labels = load_examples(files, "numpy")[2].x, load_examples(files, "numpy")[2].y
+    test = load_examples(files, "numpy")[2]
     numpy_net = network(parameters, "numpy")
     torch_net = network(parameters, "torch", device=device)
     return {
-        "numpy": numpy_net.feedforward(images.T).argmax(axis=0),
-        "torch": torch_net.feedforward(images).argmax(dim=1).cpu().numpy(),
-        "labels": labels,
+        "numpy": numpy_net.feedforward(test.x.T).argmax(axis=0),
+        "torch": torch_net.feedforward(test.x).argmax(dim=1).cpu().numpy(),
+        "labels": test.y,
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
-from scripts.command_line import learning_rate, load_examples, whole_number
+from scripts.command_line import learning_rate, load_examples, make_folder, whole_number
 from scripts.training import DIGITS, PIXELS, Run, Settings, percent, validation_news
 
 FORMAT = "jalebi-tuning-1"
@@ -142,22 +142,6 @@ def plan(
         return result
 
     return {one: [run(one, seed) for seed in seeds] for one in configurations}
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder for the runs, if there is none.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(
-            f"{folder}: no folder for the runs can be made ({error.strerror}): choose another "
-            f"--output"
-        ) from None
 
 
 def epochs_done(runs: Plan) -> int:

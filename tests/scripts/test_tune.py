@@ -299,8 +299,7 @@ def test_one_configuration_that_cannot_be_trained_stops_all_before_any_is(
 def test_an_output_that_is_a_file_is_refused(arguments, tmp_path, capsys):
     (tmp_path / "tune").write_text("not a folder")
     assert refusal(capsys, arguments) == (
-        f"{tmp_path / 'tune'}: no folder for the runs can be made (File exists): choose another "
-        f"--output"
+        f"{tmp_path / 'tune'}: no folder to write to (File exists): choose another --output"
     )
     assert (tmp_path / "tune").read_text() == "not a folder"
 
