@@ -204,6 +204,19 @@ def test_what_is_loaded_is_kept_as_the_arithmetic_keeps_it(assign):
         net.load_state_dict(exact.state_dict(), assign=assign)
 
 
+def test_a_weight_whose_memory_was_exchanged_is_trained_on():
+    """Steps are taken out of autograd's sight; what they are taken on must not be a stale copy."""
+    net, twin, (x, y) = started((5, 4, 2)), started((5, 4, 2)), drawn((5, 4, 2), 6)
+    for train in (
+        lambda net: net.update_mini_batch((x, y), 3.0),
+        lambda net: net.SGD(Examples(x, y), 2, 4, 3.0, rng=np.random.default_rng(0)),
+    ):
+        net.layers[0].weight.data = net.layers[0].weight.data.clone()
+        train(net)
+        train(twin)
+        assert same_bits(net.export(), twin.export())
+
+
 def test_the_optimiser_of_pytorch_can_train_it():
     """Its step is ours when the mini-batch's gradient is divided by m."""
     net, twin, (x, y) = started((5, 4, 2)), started((5, 4, 2)), drawn((5, 4, 2), 6)
