@@ -144,8 +144,17 @@ def test_floating_point_rounds_nothing():
         delta = np.array([[1 / 3, 5.0]], net.dtype)
         assert net.round_delta(delta) is delta
         assert net.parameters(np.array([1 / 3])).dtype == net.dtype
-        net.descend([np.array([1e30])], [np.array([1e30])], 1.0)
+        v = np.array([3 * 2.0**100])
+        net.descend([v], [np.array([2.0**100])], 3.0)
+        assert v.item() == 0
         net.check()
+
+
+def test_a_rate_beyond_the_range_of_float32_is_infinite():
+    v = np.ones(1, np.float32)
+    with np.errstate(over="ignore"):
+        Float32().descend([v], [np.ones(1, np.float32)], 1e300)
+    assert v.item() == -math.inf
 
 
 @pytest.mark.parametrize("kind", [Float64, Float32, FixedPoint])

@@ -131,8 +131,16 @@ def test_floating_point_rounds_nothing():
         delta = torch.tensor([[1 / 3, 5.0]], dtype=net.dtype)
         assert net.round_delta(delta) is delta
         assert net.parameters(np.array([1 / 3])).dtype == net.dtype
-        net.descend([torch.tensor([1e30])], [torch.tensor([1e30])], 1.0)
+        v = torch.tensor([3 * 2.0**100])
+        net.descend([v], [torch.tensor([2.0**100])], 3.0)
+        assert v.item() == 0
         net.check()
+
+
+def test_a_rate_beyond_the_range_of_float32_is_infinite():
+    v = torch.ones(1)
+    Float32().descend([v], [torch.ones(1)], 1e300)
+    assert v.item() == -math.inf
 
 
 @pytest.mark.parametrize("kind", [Float64, Float32, FixedPoint])

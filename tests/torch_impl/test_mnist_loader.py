@@ -275,10 +275,10 @@ def test_a_server_that_stops_half_way_is_given_up(tmp_path: Path, monkeypatch) -
     finished = threading.Event()
     with serving(Stalling) as address:
         monkeypatch.setattr(MNIST, "mirrors", [address])
-        monkeypatch.setattr(mnist_loader, "WAIT", 0.5)
+        monkeypatch.setattr(mnist_loader, "WAIT", 2.0)  # long enough for the answer to begin
         start = time.monotonic()
         try:
-            with pytest.raises(OSError, match=r"failed \(.*(timed out|no answer within).*\)$"):
+            with pytest.raises(OSError, match=r"failed \(.*timed out.*\)$"):
                 mnist_loader.download(tmp_path / "root")
             assert time.monotonic() - start < 10
         finally:
