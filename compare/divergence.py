@@ -32,10 +32,116 @@ PARTED = {"float64": 1e-3, "float32": 1e-1}
 NO_DIFFERENCE = 1e-17  # stands for 0 on a logarithmic axis: below the last bit
 
 
+def left_free(candidate: type, material: Material, evidence: Evidence) -> str:
+    """Train both freely, and say at which step they part and how fast.
+
+    At every measurement one further step of the candidate's own run is held against the
+    reference's from the same place: to part is allowed, a single wrong step is not.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    evidence : Evidence
+        Gets the differences of those steps, and under "free" what was measured.
+
+    Returns
+    -------
+    str
+        The finding in words.
+    """
+    runs = []
+    for k, eta in enumerate((material.eta, CALM)):
+        runs.append(run(candidate, material, eta, evidence, 0.9 + 0.05 * k))
+    evidence.details["free"] = {"parted": runs[0]["parted_at"] is not None, "runs": runs}
+    if material.divergence is not None:
+        draw(runs, material.divergence)
+        evidence.details["free"]["drawn"] = str(material.divergence)
+    return "; ".join(in_words(r) for r in runs)
+
+
+def run(
+    candidate: type, material: Material, eta: float, evidence: Evidence, done: float
+) -> dict[str, Any]:
+    """Train both freely with one learning rate and return the difference along the way.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    eta : float
+    evidence : Evidence
+        Gets the worst difference of each tensor in the steps that were measured.
+    done : float
+        Of the link, before this run.
+    """
+    pair = Pair(candidate, material, eta)
+    steps: list[int] = []
+    gaps: list[float] = []
+    worst: dict[str, Difference] = {}
+    for step in range(material.free_steps):
+        if step % EVERY and step != material.free_steps - 1:
+            pair.step(step)
+            continue
+        keep_worst(worst, pair.measured_step(step))
+        steps.append(step + 1)
+        gaps.append(pair.gap())
+        evidence.tell(f"left free, eta {eta:g}", done + 0.05 * step / material.free_steps)
+    evidence.differences += worst.values()
+    per_epoch = len(material.images) // material.mini_batch_size
+    return {**described(eta, steps, gaps, material.dtype), "steps_in_an_epoch": per_epoch}
+
+
+class Pair:
+    """The reference and a candidate, each on its own run from the same start.
+
+    Parameters
+    ----------
+    candidate : class
+    material : Material
+    eta : float
+    """
+
+    def __init__(self, candidate: type, material: Material, eta: float) -> None:
+        self.material, self.eta = material, eta
+        self.reference = Trial(reference_candidate(material.dtype), material.initial)
+        self.candidate = Trial(candidate, material.initial)
+
+    def step(self, step: int) -> None:
+        """Take a step with both."""
+        for trial in (self.reference, self.candidate):
+            trial.update_mini_batch(*self.material.mini_batch(step), self.eta)
+
+    def measured_step(self, step: int) -> list[Difference]:
+        """Take a step with both, and hold the candidate's against the reference's from there."""
+        before = self.candidate.parameters()
+        batch = self.material.mini_batch(step)
+        expected = Standard(before, self.material.dtype).update(*batch, self.eta)
+        self.step(step)
+        found = after_step(*self.candidate.export())
+        case = f"left free, eta {self.eta:g}, step {step:,}"
+        return [e.measure(found[name], case) for name, e in expected.items()]
+
+    def gap(self) -> float:
+        """Return the largest difference of any weight or bias."""
+        ours, theirs = (after_step(*t.export()) for t in (self.reference, self.candidate))
+        return max(float(np.abs(ours[name] - theirs[name]).max()) for name in ours)
+
+
 def described(
     eta: float, steps: list[int], gaps: list[float], dtype: str = "float64"
 ) -> dict[str, Any]:
-    """Return what was measured of one run, and what it says.    """
+    """Return what was measured of one run, and what it says.
+
+    Parameters
+    ----------
+    eta : float
+    steps : list of int
+        Steps taken before each measurement.
+    gaps : list of float
+        The largest difference of any weight or bias then.
+    dtype : str
+    """
     left, parted = LEFT_ROUNDING[dtype], PARTED[dtype]
     return {
         "eta": eta,
@@ -49,7 +155,14 @@ def described(
 
 
 def first_above(steps: list[int], gaps: list[float], limit: float) -> int | None:
-    """Return the first step measured from which on the difference stays above a limit.    """
+    """Return the first step measured from which on the difference stays above a limit.
+
+    Parameters
+    ----------
+    steps : list of int
+    gaps : list of float
+    limit : float
+    """
     found = None
     for step, g in zip(reversed(steps), reversed(gaps), strict=True):
         if g <= limit:
@@ -62,7 +175,15 @@ def growth(steps: NDArray[Any], gaps: NDArray[Any], low: float, high: float) -> 
     """Return the factor by which the difference grows in 1,000 steps, once it grows.
 
     A straight line on the logarithmic axis, by least squares, from where the difference has left
-    rounding for good to where it is two networks'; None where that is never, or too short.    """
+    rounding for good to where it is two networks'; None where that is never, or too short.
+
+    Parameters
+    ----------
+    steps : ndarray of int
+    gaps : ndarray of float
+    low, high : float
+        The range of differences between rounding and two networks.
+    """
     above = np.flatnonzero(gaps > high)
     end = above[0] if len(above) else len(gaps)
     below = np.flatnonzero(gaps[:end] <= low)
@@ -74,7 +195,13 @@ def growth(steps: NDArray[Any], gaps: NDArray[Any], low: float, high: float) -> 
 
 
 def in_words(run: dict[str, Any]) -> str:
-    """Return the finding of one run in words.    """
+    """Return the finding of one run in words.
+
+    Parameters
+    ----------
+    run : dict
+        As `described` returns it.
+    """
     steps, last = run["steps"][-1], run["differences"][-1]
     if run["parted_at"] is None:
         return f"left free with eta {run['eta']:g} they are {last:.1g} apart after {steps:,} steps"
@@ -88,7 +215,20 @@ def in_words(run: dict[str, Any]) -> str:
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:
-    """Draw the difference against the step, and write the data beside the picture as JSON.    """
+    """Draw the difference against the step, and write the data beside the picture as JSON.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As `described` returns them.
+    path : Path
+        A PNG. Its folder must exist.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
     data = json.dumps(plain({"runs": runs}), indent=1) + "\n"
     write_atomically(path.with_suffix(".json"), data.encode())
     from matplotlib.figure import Figure
@@ -113,7 +253,13 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
 
 
 def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
-    """Label the axes and say in the title what is seen.    """
+    """Label the axes and say in the title what is seen.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    runs : list of dict
+    """
     axes.set_xlabel(f"step ({runs[0]['steps_in_an_epoch']:,} in an epoch)")
     axes.set_ylabel("largest difference of any weight or bias")
     low, high = runs[0]["limits"]
@@ -126,14 +272,30 @@ def label_axes(axes: Any, runs: list[dict[str, Any]]) -> None:
 
 
 def label_limit(axes: Any, limit: float, text: str, x: float, side: str) -> None:
-    """Draw a limit across the picture and say what it means, at the side that no curve crosses.    """
+    """Draw a limit across the picture and say what it means, at the side that no curve crosses.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    limit : float
+    text : str
+    x : float
+        Where the text begins or ends, 0 left and 1 right.
+    side : str
+        left or right.
+    """
     axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
     place = axes.get_yaxis_transform()
     axes.text(x, limit, text, color="0.4", transform=place, ha=side, va="bottom")
 
 
 def title(runs: list[dict[str, Any]]) -> str:
-    """Return what the picture shows, in a sentence.    """
+    """Return what the picture shows, in a sentence.
+
+    Parameters
+    ----------
+    runs : list of dict
+    """
     parted = [f"{r['eta']:g}" for r in runs if r["parted_at"] is not None]
     stayed = [f"{r['eta']:g}" for r in runs if r["parted_at"] is None]
     words = []
