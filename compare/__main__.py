@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -28,13 +29,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "1")
     arguments = parser().parse_args(argv)
     try:
-        return self_test() if arguments.self_test else run(arguments)
+        status = self_test() if arguments.self_test else run(arguments)
+        sys.stdout.flush()  # a result that was not printed is none
+        return status
+    except KeyboardInterrupt:
+        line = "interrupted: nothing has been proved"
     except BrokenPipeError:  # whoever read the table has gone
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return 2
-    except (ValueError, OSError, OverflowError) as error:
-        print(f"python -m compare: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        line = ""
+    except Exception as error:  # whatever happens, 1 means that DISPROVED was printed
+        expected = isinstance(error, ValueError | OSError | OverflowError)
+        line = " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())
+    with contextlib.suppress(OSError, ValueError):
+        if line:
+            print(f"python -m compare: {line}", file=sys.stderr, flush=True)
+    for name in ("stdout", "stderr"):
+        with contextlib.suppress(Exception):
+            getattr(sys, name).flush()
+            continue
+        setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    return 2
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,6 +111,20 @@ def add_extent(found: argparse.ArgumentParser) -> None:
         help="of fixed-point training (2; 30 proves a whole run, in minutes; 0 leaves it out)",
     )
     add("--seed", type=whole, default=0, help="of the order of the examples (0)")
+    add(
+        "--timeout",
+        type=positive,
+        default=60.0,
+        metavar="SECONDS",
+        help="that each call of the candidate may take (60)",
+    )
+    add(
+        "--memory",
+        type=positive,
+        default=8.0,
+        metavar="GIB",
+        help="that the candidate's process may take (8)",
+    )
 
 
 def add_results(found: argparse.ArgumentParser) -> None:
@@ -113,6 +140,11 @@ def add_results(found: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.png",
         help="draw how two networks left free part; the data go beside it as JSON",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="a method that the candidate does not offer is a failure",
     )
     add("--json", type=Path, metavar="FILE", help="write every record as JSON")
     add("--junit", type=Path, metavar="FILE", help="write the links as JUnit test cases")
@@ -180,6 +212,9 @@ def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
         epochs=arguments.epochs,
         seed=arguments.seed,
         divergence=arguments.divergence,
+        timeout=arguments.timeout,
+        memory=arguments.memory,
+        strict=arguments.strict,
         on_link=show,
         tell=tell,
     )
@@ -251,6 +286,14 @@ def whole(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, received {text!r}")
     return int(text)
+
+
+def positive(text: str) -> float:
+    """Return a number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a number above 0, received {text!r}")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ neither compare a thing with itself nor hand back what it was given.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -208,7 +209,9 @@ def find_candidate(name: str) -> type:
         )
     try:
         module = _import_file(Path(place)) if place.endswith(".py") else _import_name(place)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit among them
         raise Unusable(f"--candidate: cannot import {place}: {one_line(error)}") from error
     found = getattr(module, attribute, None)
     if not callable(found):
@@ -238,6 +241,29 @@ def check_offer(candidate: type) -> None:
     declared_dtype(candidate)
 
 
+METHODS = (
+    "export",
+    "trace",
+    "feedforward",
+    "backprop",
+    "deltas",
+    "update_mini_batch",
+    "train",
+    "load_data",
+    "with_arithmetic",
+)
+
+
+def nearly(candidate: Any) -> dict[str, str]:
+    """Return methods that are named nearly as one of the protocol's that is missing."""
+    if hasattr(candidate, "near"):  # of a candidate in another process, found there
+        return dict(candidate.near)
+    missing = [name for name in METHODS if not callable(getattr(candidate, name, None))]
+    own = [n for n in dir(candidate) if not n.startswith("_") and n not in METHODS]
+    close = {n: difflib.get_close_matches(n.lower(), missing, 1, 0.75) for n in own}
+    return {found[0]: n for n, found in close.items() if found}
+
+
 def _import_file(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError("no such file")
@@ -256,6 +282,6 @@ def _import_name(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +21,23 @@ from compare import (
     training,
     update,
 )
-from compare.candidates import check_offer, declared_dtype, find_candidate, name_of
+from compare.candidates import check_offer, declared_dtype, name_of, nearly
+from compare.child import MEMORY, TIMEOUT, Child, Gone, sendable
 from compare.diagnosis import diagnose
-from compare.difference import Link, Proof, Refused, Untried, Unusable, Verdict, summary
+from compare.difference import (
+    CandidateError,
+    Link,
+    NotOffered,
+    Proof,
+    Refused,
+    Untried,
+    Unusable,
+    Verdict,
+    summary,
+)
 from compare.evidence import Evidence, Tell, nobody
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
-from compare.trial import CandidateError, NotOffered, Trial
+from compare.trial import Trial
 from model.mnist_files import MnistFiles, find_mnist
 from model.parameters import Parameters, check_sizes
 
@@ -45,6 +57,10 @@ LINKS: tuple[ModuleType, ...] = (
 QUICK_STEPS, FULL_STEPS = 100, 5000
 QUICK_EXAMPLES = 1000  # of the fixed-point epoch of a quick proof
 FULL_EPOCHS = 2
+IN_PROCESS = (
+    "the candidate was tried in this process, as it has no name by which another could import it: "
+    "what it does to this process (to NumPy, say) is not kept from the proof"
+)
 OnLink = Callable[[Link], object]
 
 
@@ -63,6 +79,9 @@ def prove(
     divergence: Path | None = None,
     links: Sequence[str] | None = None,
     material: Material | None = None,
+    timeout: float = TIMEOUT,
+    memory: float = MEMORY,
+    strict: bool = False,
     on_link: OnLink | None = None,
     tell: Tell = nobody,
 ) -> Proof:
@@ -97,6 +116,12 @@ def prove(
         Only these links.
     material : Material, optional
         What to try it on, in place of sizes, data, quick, epochs and seed.
+    timeout : float
+        Seconds that each call of the candidate may take, in a process of its own.
+    memory : float
+        GiB that it may take there.
+    strict : bool
+        Whether a method that is not offered is a failure: the proof is then incomplete.
     on_link : callable, optional
         Called with every link as it ends.
     tell : callable (what, done), optional
@@ -115,47 +140,80 @@ def prove(
         The data or a parameter file are missing or damaged.
     """
     sizes = check_sizes(list(sizes))
-    candidate = chosen(candidate, arithmetic, device)
-    check_offer(candidate)
-    if material is None:
-        trained = None if model is None else Parameters.load(model)
-        sizes = sizes if trained is None else trained.sizes
-        material = gathered(sizes, data, quick, epochs, seed, divergence, download)
-        if trained is not None:
-            material = replace(material, starts={**material.starts, "trained": trained})
-    material = material.for_dtype(declared_dtype(candidate))
-    buildable(candidate, material)
-    found = []
-    for module in chosen_links(links):
-        found.append(run_link(module, candidate, material, tell))
-        if on_link is not None:
-            on_link(found[-1])
-    return concluded(candidate, material, found, device)
+    with hosted(candidate, arithmetic, device, timeout, memory) as (candidate, remark):
+        check_offer(candidate)
+        if material is None:
+            trained = None if model is None else Parameters.load(model)
+            sizes = sizes if trained is None else trained.sizes
+            material = gathered(sizes, data, quick, epochs, seed, divergence, download)
+            if trained is not None:
+                material = replace(material, starts={**material.starts, "trained": trained})
+        material = material.for_dtype(declared_dtype(candidate))
+        material = replace(material, notice=". ".join(filter(None, (material.notice, remark))))
+        found = []
+        for link in tried(candidate, material, links, tell):
+            found.append(link)
+            if on_link is not None:
+                on_link(link)
+        return concluded(candidate, material, found, device, strict)
 
 
-def chosen(candidate: type | str | None, arithmetic: str | None, device: str) -> type:
-    """Return the candidate as a class.
+@contextlib.contextmanager
+def hosted(
+    candidate: type | str | None,
+    arithmetic: str | None,
+    device: str,
+    timeout: float,
+    memory: float,
+) -> Iterator[tuple[type, str]]:
+    """Yield the candidate as a class, in a process of its own where it can be sent to one.
 
-    Parameters
-    ----------
-    candidate : class, str or None
-    arithmetic : str, optional
-        By default what the candidate declares.
-    device : str
-        Of torch_impl's network, where that is the candidate.
+    With it comes a remark where it cannot, as a class that was made in a function.
     """
     if candidate is None:
-        return own_network(arithmetic or "float64", device)
-    found = find_candidate(candidate) if isinstance(candidate, str) else candidate
-    if arithmetic in (None, declared_dtype(found)):
-        return found
-    make = getattr(found, "with_arithmetic", None)
+        yield own_network(arithmetic or "float64", device), ""
+        return
+    name = candidate if isinstance(candidate, str) else sendable(candidate)
+    child = None
+    if name is not None:
+        try:
+            child = Child(name, arithmetic, timeout, memory)
+        except Unusable:
+            if isinstance(candidate, str):
+                raise
+    if child is None:
+        yield chosen(cast(type, candidate), arithmetic), IN_PROCESS
+        return
+    with child as found:
+        yield found, ""
+
+
+def chosen(candidate: type, arithmetic: str | None) -> type:
+    """Return the candidate in the arithmetic asked for; by default what it declares."""
+    if arithmetic in (None, declared_dtype(candidate)):
+        return candidate
+    make = getattr(candidate, "with_arithmetic", None)
     if not callable(make):
         raise Unusable(
-            f"--arithmetic: {name_of(found)} computes in {declared_dtype(found)} and does not "
-            f"offer with_arithmetic({arithmetic!r})"
+            f"--arithmetic: {name_of(candidate)} computes in {declared_dtype(candidate)} and does "
+            f"not offer with_arithmetic({arithmetic!r})"
         )
     return cast(type, make(arithmetic))
+
+
+def tried(
+    candidate: type, material: Material, links: Sequence[str] | None, tell: Tell
+) -> Iterator[Link]:
+    """Yield every link as it ends; a candidate that cannot be built is told of once."""
+    failed = buildable(candidate, material)
+    for module in chosen_links(links):
+        if failed is None or module is reference_proof:
+            yield run_link(module, candidate, material, tell)
+        elif isinstance(failed, Link):
+            yield replace(failed, name=module.NAME)
+            failed = "the candidate could not be built"
+        else:
+            yield Link(module.NAME, Verdict.NOT_TRIED, failed)
 
 
 def own_network(arithmetic: str, device: str) -> type:
@@ -230,18 +288,22 @@ def described(files: MnistFiles) -> str:
     return {"mnist": "MNIST", "synthetic": "synthetic digits"}.get(files.kind, str(files.folder))
 
 
-def buildable(candidate: type, material: Material) -> None:
-    """Raise where the candidate does not take these sizes; its other exceptions come later.
+def buildable(candidate: type, material: Material) -> Link | str | None:
+    """Return the failure of the candidate's constructor as a link, or None where it has none.
 
-    Parameters
-    ----------
-    candidate : class
-    material : Material
+    Raises
+    ------
+    Unusable
+        It does not take these sizes.
     """
     try:
         Trial(candidate, material.initial)
-    except (CandidateError, Refused):
-        return  # the links report these, each as its own
+    except CandidateError as error:
+        sentence = f"the candidate's own error: {error}"
+        return Link("", Verdict.ERROR, sentence, trace=error.trace)
+    except Refused:
+        return None  # the links report these, each as its own
+    return None
 
 
 def chosen_links(names: Sequence[str] | None) -> list[Any]:
@@ -268,6 +330,9 @@ def run_link(module: Any, candidate: type, material: Material, tell: Tell = nobo
     material : Material
     tell : callable (what, done)
     """
+    gone = getattr(getattr(candidate, "child", None), "gone", "")
+    if gone and module is not reference_proof:
+        return Link(module.NAME, Verdict.NOT_TRIED, gone)
     evidence = Evidence(lambda what, done: tell(f"{module.NAME}: {what}", done))
     start = time.perf_counter()
     verdict, sentence, trace = outcome(module, candidate, material, evidence)
@@ -296,13 +361,16 @@ def outcome(
         sentence = module.gather(candidate, material, evidence)
         verdict = summary(evidence.differences)
     except NotOffered as missing:
-        return Verdict.NOT_OFFERED, f"the candidate has no method {missing}", ""
+        near = nearly(candidate).get(str(missing))
+        hint = f"; it has {near}: rename it" if near else ""
+        return Verdict.NOT_OFFERED, f"the candidate has no method {missing}{hint}", ""
     except Untried as why:
         return Verdict.NOT_TRIED, str(why), ""
     except Refused as refused:
         return Verdict.DIFFERENT, f"refused: {refused}", ""
     except CandidateError as error:
-        return *after_error(evidence, f"the candidate's own error: {error}"), error.trace
+        own = "" if isinstance(error, Gone) else "the candidate's own error: "
+        return *after_error(evidence, f"{own}{error}"), error.trace
     except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
         return *after_error(evidence, str(error)), ""
     if verdict is not Verdict.DIFFERENT and evidence.verdict is not None:
@@ -324,16 +392,10 @@ def after_error(evidence: Evidence, error: str) -> tuple[Verdict, str]:
     return Verdict.DIFFERENT, f"{evidence.broken.in_words}; then {error}"
 
 
-def concluded(candidate: type, material: Material, links: Sequence[Link], device: str) -> Proof:
-    """Return the proof, with a diagnosis where it failed.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    links : sequence of Link
-    device : str
-    """
+def concluded(
+    candidate: type, material: Material, links: Sequence[Link], device: str, strict: bool
+) -> Proof:
+    """Return the proof, with a diagnosis where it failed."""
     settings = {
         "sizes": list(material.sizes),
         "arithmetic": material.dtype,
@@ -342,8 +404,9 @@ def concluded(candidate: type, material: Material, links: Sequence[Link], device
         "eta": material.eta,
         "mini_batch_size": material.mini_batch_size,
         "seed": material.seed,
+        "steps": material.steps,
     }
-    proof = Proof(name_of(candidate), tuple(links), settings, material.notice)
+    proof = Proof(name_of(candidate), tuple(links), settings, material.notice, strict=strict)
     broken = proof.first_broken
     if broken is None or broken.verdict is not Verdict.DIFFERENT:
         return proof

@@ -36,7 +36,23 @@ ANSWERS = (Verdict.IDENTICAL, Verdict.EQUAL, Verdict.PARTED, Verdict.DIFFERENT)
 
 
 class Refused(Exception):
-    """A comparison that would prove nothing: the text names what was refused."""
+    """A comparison that would prove nothing: what was refused, and the known mistake that it is."""
+
+    def __init__(self, text: str, mistake: str = "") -> None:
+        super().__init__(text)
+        self.mistake = mistake
+
+
+class NotOffered(Exception):
+    """The candidate lacks a method: its name."""
+
+
+class CandidateError(Exception):
+    """The candidate failed to answer: what it was asked for and why, in one line; its traceback."""
+
+    def __init__(self, text: str, trace: str = "") -> None:
+        super().__init__(text)
+        self.trace = trace
 
 
 class Untried(Exception):
@@ -165,7 +181,7 @@ class Link:
         return max(best_powers(self.differences).values(), default=None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proof:
     """The whole chain: one record for every link, in causal order. Iterate it to get the links.
 
@@ -180,6 +196,8 @@ class Proof:
         What every result must repeat, such as that the data are not MNIST; often empty.
     diagnosis : str
         What is wrong with a candidate that failed, and what to change.
+    strict : bool
+        Whether a method that is not offered is a failure.
     """
 
     candidate: str
@@ -187,6 +205,7 @@ class Proof:
     settings: dict[str, Any] = field(default_factory=dict)
     notice: str = ""
     diagnosis: str = ""
+    strict: bool = False
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self.links)
@@ -216,7 +235,21 @@ class Proof:
         verdicts = {link.verdict for link in self.links}
         if Verdict.DIFFERENT in verdicts:
             return 1
-        return 2 if Verdict.ERROR in verdicts or not verdicts & set(ANSWERS) else 0
+        if Verdict.ERROR in verdicts or not verdicts & set(ANSWERS):
+            return 2
+        return 2 if self.strict and self.not_offered else 0
+
+    @property
+    def not_offered(self) -> list[str]:
+        """The links, and parts of links, for which the candidate lacks a method."""
+        missing = [link.name for link in self if link.verdict is Verdict.NOT_OFFERED]
+        parts = [(k, v) for link in self for k, v in link.details.items()]
+        return missing + [k.replace("_", "-") for k, v in parts if v == "not offered"]
+
+    def __repr__(self) -> str:
+        where = f" at {self.first_broken.name}" if self.first_broken else ""
+        said = ("PROVED", "DISPROVED", "COULD NOT BE TRIED")[self.status]
+        return f"<Proof of {self.candidate}: {said}{where}, {len(self)} links>"
 
     def require(self) -> Proof:
         """Return the proof itself, or raise where it failed, for use in a test.
@@ -232,6 +265,8 @@ class Proof:
             return self
         broken = self.first_broken
         text = f"{broken.name}: {broken.sentence}" if broken else "not one link could be tried"
+        if broken is None and self.not_offered:
+            text = f"not offered: {', '.join(self.not_offered)}"
         text = "\n".join(filter(None, (f"{self.candidate}: {text}", self.diagnosis)))
         raise Disproved(text) if self.status == 1 else Unusable(text)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 from xml.etree import ElementTree
 
-from compare.difference import Difference, Link, Proof, Verdict
+from compare.difference import ANSWERS, Difference, Link, Proof, Verdict
 from model.atomic_write import write_atomically
 
 WIDTH = 100
@@ -118,7 +118,24 @@ def in_words(proof: Proof) -> str:
     parts += [precision_in_words(proof)]
     if proof.notice:
         parts.append(wrapped("notice", proof.notice))
-    return "\n".join([*filter(None, parts), "", conclusion(proof)])
+    return "\n".join([*filter(None, parts), "", *coverage(proof), conclusion(proof)])
+
+
+def coverage(proof: Proof) -> list[str]:
+    """Return what a proof covers, in a line; nothing where there is none."""
+    if proof.status or "sizes" not in proof.settings:
+        return []
+    s = proof.settings
+    answered = [link.name for link in proof if link.verdict in ANSWERS]
+    sharp = max(link.power or 0.0 for link in proof)
+    return [
+        wrapped(
+            "covered",
+            f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
+            f"{len(answered)} of {len(proof)} links, {s['steps']:,} steps in lock-step; a mistake "
+            f"of {power(sharp)} of a tensor's largest entry would have been caught",
+        )
+    ]
 
 
 def first_break(link: Link) -> str:
@@ -185,6 +202,8 @@ def conclusion(proof: Proof) -> str:
     if proof.status == 1 and broken:
         return f"DISPROVED: {proof.candidate} parts from the reference at: {broken.name}"
     where = f" at: {broken.name}" if broken else ""
+    if not broken and proof.not_offered:
+        where = f" whole: not offered: {', '.join(proof.not_offered)} (--strict)"
     return f"COULD NOT BE TRIED: {proof.candidate}{where}"
 
 

@@ -16,33 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.candidates import declared_dtype, one_line
-from compare.difference import Refused, Unusable
+from compare.difference import CandidateError, NotOffered, Refused, Unusable
 from model.parameters import Parameters
 
 Array = NDArray[np.float64]
 Arrays = list[Array]
 Order = NDArray[np.int64]
 LAYERED = ("weights", "biases", "zs", "activations", "nabla_b", "nabla_w", "deltas")
-
-
-class CandidateError(Exception):
-    """The candidate raised an exception of its own.
-
-    Parameters
-    ----------
-    what : str
-        What it had been asked for, and the exception, in one line.
-    trace : str
-        Its traceback.
-    """
-
-    def __init__(self, what: str, trace: str) -> None:
-        super().__init__(what)
-        self.trace = trace
-
-
-class NotOffered(Exception):
-    """The candidate lacks a method: its name."""
 
 
 class Trial:
@@ -162,11 +142,13 @@ class Trial:
             # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
             with np.errstate(over="ignore", under="ignore"):
                 answer = call(*self.handed)
+        except (CandidateError, NotOffered, Refused, Unusable, KeyboardInterrupt):
+            raise  # of a candidate in another process, looked at there; or the user's own
         except ValueError as error:
             if not keep:
                 raise CandidateError(*_own_error(what, error)) from error
             raise Unusable(f"the candidate does not take sizes {self.sizes}: {error}") from error
-        except Exception as error:
+        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
             raise CandidateError(*_own_error(what, error)) from error
         if keep:
             self.start = self.handed
@@ -174,7 +156,8 @@ class Trial:
             if not np.array_equal(copy, original):
                 raise Refused(
                     f"{what} changed an array of shape {copy.shape} that it was handed: "
-                    "work on a copy"
+                    "work on a copy",
+                    "inputs changed in place",
                 )
         return answer
 
@@ -255,7 +238,8 @@ class Trial:
             if np.may_share_memory(array, handed):
                 raise Refused(
                     f"{name} is memory that the candidate was handed, not its own: a comparison "
-                    "would compare a thing with itself; copy, as in numpy.array(w)"
+                    "would compare a thing with itself; copy, as in numpy.array(w)",
+                    "shared memory",
                 )
 
 
@@ -277,7 +261,7 @@ def refuse_wider(exported: Arrays) -> None:
         )
 
 
-def _own_error(what: str, error: Exception) -> tuple[str, str]:
+def _own_error(what: str, error: BaseException) -> tuple[str, str]:
     """Return one line and the traceback, from the candidate's first frame on."""
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:

@@ -19,7 +19,7 @@ from compare.diagnosis.hypothesis import UNKNOWN, Diagnosis, Subject, subjects
 from compare.diagnosis.start import diagnose_data, diagnose_initial_weights, diagnose_sharing
 from compare.diagnosis.training import diagnose_training
 from compare.diagnosis.update import diagnose_update
-from compare.difference import Link
+from compare.difference import Link, Refused
 from compare.material import Material
 
 __all__ = ["UNKNOWN", "Diagnosis", "diagnose"]
@@ -63,7 +63,13 @@ def diagnose(candidate: type, material: Material, link: Link) -> Diagnosis:
                     found = examine(subject)
                 if found:
                     return found
-    except Exception as error:  # whatever a stranger's code raises
+    except Refused as refused:
+        if refused.mistake:
+            return Diagnosis(refused.mistake, str(refused))
+        return unknown(link, f"; looking closer, {refused}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's code raises
         line = (str(error).splitlines() or [""])[0]
         return unknown(link, f"; looking closer, it raised {type(error).__name__}: {line}")
     return unknown(link)
