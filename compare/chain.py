@@ -55,6 +55,8 @@ LINKS: tuple[ModuleType, ...] = (
     figures,
 )
 QUICK_STEPS, FULL_STEPS = 100, 5000
+QUICK_FOLLOWED, FULL_FOLLOWED = 600, 12_500  # steps in a row of one candidate, each looked at
+CROWD, THRONG = 1100, 33_000  # examples: more than fit 10 bits, and more than fit 15
 QUICK_EXAMPLES = 1000  # of the fixed-point epoch of a quick proof
 FULL_EPOCHS = 2
 IN_PROCESS = (
@@ -259,7 +261,8 @@ def gathered(
         As in `prove`.
     """
     chaos: dict[str, Any] = {"steps": QUICK_STEPS if quick else FULL_STEPS}
-    chaos |= {"free_steps": chaos["steps"] * 3 // 2, "divergence": divergence}
+    chaos |= {"free_steps": QUICK_FOLLOWED if quick else FULL_FOLLOWED, "divergence": divergence}
+    chaos |= {"crowd": CROWD, "throng": THRONG}
     if (sizes[0], sizes[-1]) != (PIXELS, DIGITS):
         if data is not None:
             raise Unusable(
@@ -404,7 +407,7 @@ def concluded(
         "eta": material.eta,
         "mini_batch_size": material.mini_batch_size,
         "seed": material.seed,
-        "steps": material.steps,
+        "steps": material.free_steps,
     }
     proof = Proof(name_of(candidate), tuple(links), settings, material.notice, strict=strict)
     broken = proof.first_broken

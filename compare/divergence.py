@@ -15,117 +15,165 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.difference import Difference, plain
+from compare.difference import Difference, Verdict, measure, plain
 from compare.evidence import Evidence, keep_worst
 from compare.material import Material
+from compare.precision import unit_roundoff
 from compare.reference_twin import reference_candidate
 from compare.standard import Standard, after_step
 from compare.trial import Trial
 from model.atomic_write import write_atomically
+from model.parameters import Parameters
 
+Array = NDArray[np.float64]
 CALM = 0.5  # a learning rate at which training is not chaotic
 EVERY = 50  # steps between two measurements
 # Beyond the first no single step's rounding explains a difference; beyond the second they are two
 # networks. Between the two the curve is straight on a logarithmic axis.
 LEFT_ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 PARTED = {"float64": 1e-3, "float32": 1e-1}
+# How many times further a candidate may come than the reference from a start one rounding away.
+FURTHER = 1000.0
 NO_DIFFERENCE = 1e-17  # stands for 0 on a logarithmic axis: below the last bit
 
 
-def left_free(candidate: type, material: Material, evidence: Evidence) -> str:
-    """Train both freely, and say at which step they part and how fast.
+def followed(candidate: type, material: Material, evidence: Evidence) -> str:
+    """Train one candidate freely, look at every step, and say at which the two part, how fast.
 
-    At every measurement one further step of the candidate's own run is held against the
-    reference's from the same place: to part is allowed, a single wrong step is not.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    evidence : Evidence
-        Gets the differences of those steps, and under "free" what was measured.
-
-    Returns
-    -------
-    str
-        The finding in words.
+    To part is allowed where two correct networks would; a single wrong step is not.
     """
     runs = []
-    for k, eta in enumerate((material.eta, CALM)):
-        runs.append(run(candidate, material, eta, evidence, 0.9 + 0.05 * k))
+    etas = (material.eta,) if material.dtype == "fixed-point" else (material.eta, CALM)
+    for k, eta in enumerate(etas):
+        steps = material.free_steps if k == 0 else -(-3 * material.free_steps // 5)
+        walk = Walk(candidate, material, eta)
+        for step in range(steps):
+            walk.step(step, looked_at=step % EVERY == 0 or step == steps - 1)
+            if walk.broken:
+                break
+            if step % EVERY == 0:
+                evidence.tell(f"every step, eta {eta:g}", 0.3 * k + 0.3 * step / steps)
+        evidence.differences += walk.worst.values()
+        evidence.details.setdefault("followed", []).append({"eta": eta, "steps": step + 1})
+        if walk.broken:
+            return walk.broken[0].in_words
+        runs.append(walk.described())
+    told = [
+        f"every one of {f['steps']:,} steps in a row at eta {f['eta']:g} is within its bound"
+        for f in evidence.details["followed"]
+    ]
+    if material.dtype == "fixed-point":
+        return "; ".join(told)
     evidence.details["free"] = {"parted": runs[0]["parted_at"] is not None, "runs": runs}
     if material.divergence is not None:
         draw(runs, material.divergence)
         evidence.details["free"]["drawn"] = str(material.divergence)
-    return "; ".join(in_words(r) for r in runs)
+    return "; ".join([*told, *(in_words(r) for r in runs)])
 
 
-def run(
-    candidate: type, material: Material, eta: float, evidence: Evidence, done: float
-) -> dict[str, Any]:
-    """Train both freely with one learning rate and return the difference along the way.
+class Walk:
+    """One candidate that takes every step of a run; the reference from where it stood, and free.
 
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    eta : float
-    evidence : Evidence
-        Gets the worst difference of each tensor in the steps that were measured.
-    done : float
-        Of the link, before this run.
-    """
-    pair = Pair(candidate, material, eta)
-    steps: list[int] = []
-    gaps: list[float] = []
-    worst: dict[str, Difference] = {}
-    for step in range(material.free_steps):
-        if step % EVERY and step != material.free_steps - 1:
-            pair.step(step)
-            continue
-        keep_worst(worst, pair.measured_step(step))
-        steps.append(step + 1)
-        gaps.append(pair.gap())
-        evidence.tell(f"left free, eta {eta:g}", done + 0.05 * step / material.free_steps)
-    evidence.differences += worst.values()
-    per_epoch = len(material.images) // material.mini_batch_size
-    return {**described(eta, steps, gaps, material.dtype), "steps_in_an_epoch": per_epoch}
-
-
-class Pair:
-    """The reference and a candidate, each on its own run from the same start.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    eta : float
+    A difference within one rounding of the new value is within every bound, as a step ends in that
+    rounding; a larger one, and every fiftieth in any case, is measured against its own bound.
     """
 
     def __init__(self, candidate: type, material: Material, eta: float) -> None:
-        self.material, self.eta = material, eta
-        self.reference = Trial(reference_candidate(material.dtype), material.initial)
-        self.candidate = Trial(candidate, material.initial)
+        self.material, self.eta, start = material, eta, material.initial
+        self.dtype = material.dtype
+        self.trial = Trial(candidate, start)
+        self.here = self.trial.parameters()
+        self.beside = built(start, "fixed-point" if self.dtype == "fixed-point" else "float64")
+        self.free = built(start, self.dtype)
+        self.nudged = built(nudged(start, self.dtype), self.dtype)
+        self.own_gap = 0.0
+        self.steps: list[int] = []
+        self.gaps: list[float] = []
+        self.worst: dict[str, Difference] = {}
+        self.broken: list[Difference] = []
 
-    def step(self, step: int) -> None:
-        """Take a step with both."""
-        for trial in (self.reference, self.candidate):
-            trial.update_mini_batch(*self.material.mini_batch(step), self.eta)
+    def step(self, step: int, looked_at: bool) -> None:
+        """Take a step with all, and measure what is to be measured of it."""
+        x, y = self.material.mini_batch(step)
+        before = self.here
+        self.trial.update_mini_batch(x, y, self.eta)
+        weights, biases = self.trial.export()
+        self.here = Parameters(before.sizes, weights, biases)
+        case = f"left free, eta {self.eta:g}, step {step + 1:,}"
+        if looked_at or not self._one_rounding_away(before, x, y):
+            expected = Standard(before, self.dtype).update(x, y, self.eta)
+            found = after_step(weights, biases)
+            self._keep([e.measure(found[name], case) for name, e in expected.items()])
+        if self.dtype == "fixed-point":
+            return
+        self.free.update_mini_batch(x, y, self.eta)
+        self.nudged.update_mini_batch(x, y, self.eta)
+        if looked_at:
+            self.steps.append(step + 1)
+            self._keep(self._distance(case))
 
-    def measured_step(self, step: int) -> list[Difference]:
-        """Take a step with both, and hold the candidate's against the reference's from there."""
-        before = self.candidate.parameters()
-        batch = self.material.mini_batch(step)
-        expected = Standard(before, self.material.dtype).update(*batch, self.eta)
-        self.step(step)
-        found = after_step(*self.candidate.export())
-        case = f"left free, eta {self.eta:g}, step {step:,}"
-        return [e.measure(found[name], case) for name, e in expected.items()]
+    def _keep(self, measured: list[Difference]) -> None:
+        keep_worst(self.worst, measured)
+        self.broken += [d for d in measured if d.verdict is Verdict.DIFFERENT]
 
-    def gap(self) -> float:
-        """Return the largest difference of any weight or bias."""
-        ours, theirs = (after_step(*t.export()) for t in (self.reference, self.candidate))
-        return max(float(np.abs(ours[name] - theirs[name]).max()) for name in ours)
+    def _one_rounding_away(self, before: Parameters, x: Array, y: Array) -> bool:
+        net = self.beside.net
+        ours = [*net.weights, *net.biases]
+        for v, w in zip(ours, [*before.weights, *before.biases], strict=True):
+            v[...] = w
+        self.beside.update_mini_batch(x, y, self.eta)
+        theirs = [*self.here.weights, *self.here.biases]
+        if self.dtype == "fixed-point":
+            return all(np.array_equal(v, w) for v, w in zip(theirs, ours, strict=True))
+        u = 2 * unit_roundoff(self.dtype)
+        pairs = zip(theirs, ours, strict=True)
+        return all((np.abs(v - w) <= u * np.abs(w)).all() for v, w in pairs)
+
+    def _distance(self, case: str) -> list[Difference]:
+        """Measure how far the candidate is from the reference left free.
+
+        It may be no further than what became of a single rounding of every initial weight of the
+        reference itself, but for a factor: roundings come anew in every step.
+        """
+        free = self.free.export()
+        self.own_gap = max(self.own_gap, gap(self.nudged.export(), free))
+        self.gaps.append(gap((self.here.weights, self.here.biases), free))
+        allowed = LEFT_ROUNDING[self.dtype] / 10 + FURTHER * self.own_gap
+        if allowed > PARTED[self.dtype]:
+            return []  # two correct ones are as far apart: there is nothing to hold
+        one = np.ones((1,))
+        return [measure("distance", self.gaps[-1] * one, 0.0 * one, allowed * one, case, one)]
+
+    def described(self) -> dict[str, Any]:
+        """Return how the two parted."""
+        if not self.gaps:
+            return {"parted_at": None}
+        found = described(self.eta, self.steps, self.gaps, self.dtype)
+        per_epoch = len(self.material.images) // self.material.mini_batch_size
+        return {**found, "steps_in_an_epoch": per_epoch}
+
+
+def built(parameters: Parameters, dtype: str) -> Any:
+    """Return the reference in the protocol, with these parameters."""
+    weights, biases = list(parameters.weights), list(parameters.biases)
+    return reference_candidate(dtype)(list(parameters.sizes), weights, biases)
+
+
+def nudged(parameters: Parameters, dtype: str) -> Parameters:
+    """Return the parameters, every one a rounding larger or smaller."""
+    rng = np.random.default_rng(0)
+    u = 2 * unit_roundoff("float32" if dtype == "float32" else "float64")
+    weights, biases = (
+        [v * (1 + u * rng.choice([-1.0, 1.0], v.shape)) for v in part]
+        for part in (parameters.weights, parameters.biases)
+    )
+    return Parameters(parameters.sizes, weights, biases)
+
+
+def gap(one: Any, other: Any) -> float:
+    """Return the largest difference of any weight or bias."""
+    pairs = zip([*one[0], *one[1]], [*other[0], *other[1]], strict=True)
+    return max(float(np.abs(np.asarray(v, dtype=np.float64) - w).max()) for v, w in pairs)
 
 
 def described(

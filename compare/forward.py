@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compare.evidence import Array, Evidence, refuse_repetition
 from compare.material import Material
 from compare.standard import Standard, named
@@ -30,6 +32,9 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         "one example": material.batch([0])[0],
         f"batch of {m}": material.mini_batch(0)[0],
         f"another {m}": material.mini_batch(1)[0],
+        "2 examples": material.batch([1, 2])[0],
+        "33 examples": material.many(33)[0],
+        f"{material.crowd:,} examples": material.many(material.crowd)[0],
         "one example again": material.batch([0])[0],
     }
     before = None
@@ -37,6 +42,8 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         trial = Trial(candidate, parameters)
         standard = Standard(parameters, material.dtype)
         expected = {name: standard.forward(x) for name, x in batches.items()}
+        for v in expected.values():
+            v["feedforward"] = replace(v[f"activations[{len(material.sizes) - 1}]"])
         found = {name: traced(trial, x) for name, x in batches.items()}
         refuse_repetition("trace", (expected, found), before)
         before = expected, found
@@ -53,10 +60,13 @@ def traced(trial: Trial, x: Array) -> dict[str, Array]:
     trial : Trial
     x : ndarray (sizes[0], m)
     """
+    if not trial.offers("trace"):
+        return {f"activations[{len(trial.sizes) - 1}]": trial.feedforward(x)}
     zs, activations = trial.trace(x)
-    if not zs:
-        return {f"activations[{len(trial.sizes) - 1}]": activations[-1]}
-    return {**named("zs", zs), **named("activations", activations)}
+    found = {**named("zs", zs), **named("activations", activations)}
+    if trial.offers("feedforward"):
+        found["feedforward"] = trial.outputs(x)
+    return found
 
 
 def sentence(evidence: Evidence) -> str:

@@ -54,6 +54,9 @@ def batches(material: Material) -> dict[str, Batch]:
         "one example": one,
         f"mini-batch of {m}": material.mini_batch(0),
         f"another mini-batch of {m}": material.mini_batch(1),
+        "2 examples": material.batch([1, 2]),
+        "33 examples": material.many(33),
+        f"{material.crowd:,} examples": material.many(material.crowd),
         "one example again": one,
     }
 

@@ -47,8 +47,14 @@ class Material:
         Of the order of the examples.
     eta : float
     mini_batch_size : int
-    steps, free_steps : int
-        Of the lock-step training, and of two networks left free.
+    steps : int
+        How much of the rest is tried: test images of the figures.
+    free_steps : int
+        Of the training that is followed step by step.
+    crowd, throng : int
+        Examples of the largest mini-batch, and of the largest epoch, that are tried; 0 for none.
+    most : int
+        Examples that a mini-batch may have: in fixed-point a sum of too many would not be exact.
     epochs : int
         Of the fixed-point training.
     dtype : str
@@ -73,6 +79,9 @@ class Material:
     mini_batch_size: int = 10
     steps: int = 20
     free_steps: int = 60
+    crowd: int = 60
+    throng: int = 0
+    most: int = 2**31
     epochs: int = 1
     dtype: str = "float64"
     loaded: Any = field(default=None, repr=False)
@@ -103,6 +112,10 @@ class Material:
         x = self.images[examples].astype(np.float64).T
         return x, one_hot(self.labels[examples], self.sizes[-1])
 
+    def many(self, count: int) -> tuple[Array, Array]:
+        """Return that many training examples as columns, some of them twice where they are few."""
+        return self.batch(np.arange(min(count, self.most)) % len(self.images))
+
     def order(self, epoch: int = 0) -> NDArray[np.int64]:
         """Return the order of the training examples in an epoch: the same for everyone.
 
@@ -117,7 +130,7 @@ class Material:
         return rng.permutation(len(self.images))
 
     def mini_batch(self, step: int) -> tuple[Array, Array]:
-        """Return the mini-batch of a step of the first epoch (and round again) as columns.
+        """Return the mini-batch of a step, through the epochs, as columns.
 
         Parameters
         ----------
@@ -125,14 +138,11 @@ class Material:
             Counted from 0.
         """
         m = self.mini_batch_size
-        start = step * m % (len(self.images) // m * m)
-        return self.batch(self._first_order()[start : start + m])
-
-    def _first_order(self) -> NDArray[np.int64]:
-        cache = self.__dict__
-        if "_order" not in cache:
-            cache["_order"] = self.order()
-        return np.asarray(cache["_order"])
+        epoch, place = divmod(step, max(1, len(self.images) // m))
+        orders = self.__dict__.setdefault("_orders", {})
+        if epoch not in orders:
+            orders[epoch] = self.order(epoch)
+        return self.batch(orders[epoch][place * m : (place + 1) * m])
 
     def for_dtype(self, dtype: str) -> Material:
         """Return the material for a candidate that computes in this precision.
@@ -144,7 +154,22 @@ class Material:
         """
         adapt = {"float32": in_float32, "fixed-point": in_range}.get(dtype, lambda start: start)
         starts = {name: adapt(start) for name, start in self.starts.items()}
-        return replace(self, dtype=dtype, starts=starts)
+        found = replace(self, dtype=dtype, starts=starts)
+        if dtype != "fixed-point":
+            return found
+        kept = [m for m in (self.crowd, 33) if fits(found.initial, m)]
+        return replace(found, most=max([self.mini_batch_size, *kept]))
+
+
+def fits(parameters: Parameters, m: int) -> bool:
+    """Return whether fixed-point numbers leave enough digits to a mini-batch of m examples."""
+    weights, biases = list(parameters.weights), list(parameters.biases)
+    net = reference_candidate("fixed-point")(list(parameters.sizes), weights, biases)
+    try:
+        net.backprop(np.zeros((parameters.sizes[0], m)), np.zeros((parameters.sizes[-1], m)))
+    except ValueError:
+        return False
+    return True
 
 
 def synthetic_material(
@@ -221,7 +246,7 @@ def mnist_material(
 
 
 def with_starts(material: Material) -> Material:
-    """Return the material with a trained and a saturated start beside the initial one.
+    """Return the material with further starts: trained, saturated, and all zeros.
 
     Parameters
     ----------
@@ -232,6 +257,7 @@ def with_starts(material: Material) -> Material:
         "initial": initial,
         "trained": shipped("train.json", initial.sizes) or warmed_up(material),
         "saturated": scaled(initial, SATURATING),
+        "zeros": scaled(initial, 0.0),  # every z is exactly 0
     }
     return replace(material, starts=starts)
 

@@ -132,8 +132,9 @@ def coverage(proof: Proof) -> list[str]:
         wrapped(
             "covered",
             f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
-            f"{len(answered)} of {len(proof)} links, {s['steps']:,} steps in lock-step; a mistake "
-            f"of {power(sharp)} of a tensor's largest entry would have been caught",
+            f"{len(answered)} of {len(proof)} links, {s['steps']:,} steps in a row, each "
+            f"looked at; a mistake of {power(sharp)} of a tensor's largest entry would have been "
+            "caught",
         )
     ]
 

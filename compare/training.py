@@ -1,10 +1,11 @@
 """Link "training": is every step of a whole training run the same?
 
-Two answers are proofs. In fixed-point arithmetic nothing is rounded that summation could change,
-so the fingerprints of both networks must be equal after every epoch. In floating point both
-networks take every step of an epoch from the same weights, the reference's, and every new weight
-and bias must lie within its bound. Left free, two floating-point networks part even when every
-single step is equal, because training amplifies rounding: `compare.divergence` measures that.
+One candidate lives through the run (`compare.divergence`). At every step its new weights and biases
+are held against the reference's step from where the candidate itself stood, so that what a step
+should not remember (momentum, a stale cache, a counter) is seen in the first step that it changes.
+Left free, two floating-point networks part even when every single step is equal, because training
+amplifies rounding. `train` is then held against the candidate's own steps; and in fixed-point
+arithmetic, where nothing is rounded that summation could change, fingerprints must be equal.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.candidates import declared_dtype
-from compare.difference import Difference, Verdict
-from compare.divergence import left_free
-from compare.evidence import Array, Evidence, keep_worst
+from compare.difference import NotOffered, Unusable, Verdict
+from compare.divergence import CALM, built, followed, gap
+from compare.evidence import Array, Evidence
 from compare.material import Material, in_float32
 from compare.reference_twin import reference_candidate
-from compare.standard import Expected, Standard, after_step
-from compare.trial import NotOffered, Trial
+from compare.rounding import update_bounds
+from compare.standard import Expected, after_step
+from compare.trial import Trial
 from model.parameters import Parameters
 
 NAME = "training"
-SHARES = {"order": 0.05, "fixed": 0.45, "lock-step": 0.9, "free": 1.0}  # of the progress shown
+ARITHMETICS = ("float64", "float32", "fixed-point")
+NUDGE = 1e-6  # the small difference whose growth is measured
+SPREAD = 8.0  # of its growth along other directions than the one that was measured
 
 
 def gather(candidate: type, material: Material, evidence: Evidence) -> str:
@@ -46,11 +49,8 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     trial = Trial(candidate, material.initial)
     if not trial.offers("update_mini_batch"):
         raise NotOffered("update_mini_batch")
-    parts = [in_order, in_fixed_point, in_lock_step]
-    if material.dtype != "fixed-point":
-        parts.append(left_free)
     found = []
-    for part in parts:
+    for part in (followed, in_epochs, in_fixed_point):
         found.append(part(candidate, material, evidence))
         if evidence.broken is not None:
             return evidence.broken.in_words
@@ -59,59 +59,116 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     return "; ".join(filter(None, found))
 
 
-def in_order(candidate: type, material: Material, evidence: Evidence) -> str:
-    """Compare a short epoch: the order given is kept, and a last smaller mini-batch is used.
+def in_epochs(candidate: type, material: Material, evidence: Evidence) -> str:
+    """Hold `train` against the candidate's own steps, in every arithmetic that it offers.
 
-    The candidate trains on the first mini-batch alone, on the first two, and so on, each time
-    from the start. So each step is known by where it starts and where it ends, and is held
-    against the reference's from the same place.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    evidence : Evidence
-        Gets the differences.
+    Epochs of several sizes, more than one call, mini-batches of other sizes, a last one that is
+    short. What two correct ways may differ by is the sum of their steps' bounds, times what becomes
+    of a small difference on the way: that is measured on the reference.
     """
-    if not Trial(candidate, material.initial).offers("train"):
+    told = []
+    for place, arithmetic in enumerate(ARITHMETICS):
+        own = arithmetic == declared_dtype(candidate)
+        if material.dtype == "fixed-point" and not own:
+            continue  # what declares exact numbers is held to them
+        make = getattr(candidate, "with_arithmetic", None)
+        asked: Any = candidate if own else made(make, arithmetic)
+        if asked is None or not Trial(asked, material.for_dtype(arithmetic).initial).offers(
+            "train"
+        ):
+            continue
+        adapted = material.for_dtype(arithmetic)
+        m, crowd = material.mini_batch_size, min(material.crowd, adapted.most)
+        some = min(33, adapted.most)
+        cases = [(2 * m + m // 2 + 1, m, 3), (material.crowd, some, 2), (7, 1, 1), (5, 2, 1)]
+        if material.throng and own:
+            cases.append((material.throng, crowd, 1))
+        for k, case in enumerate(cases):
+            evidence.tell(f"train in {arithmetic}", 0.6 + 0.08 * place + 0.015 * k)
+            epochs_of(asked, adapted, case, evidence)
+            if evidence.broken is not None:
+                return ""
+        told.append(arithmetic)
+    if not told:
         evidence.details["train"] = "not offered"
         return ""
-    m = material.mini_batch_size
-    examples = material.order()[: 2 * m + m // 2 + 1]
-    x, y = material.batch(examples)
-    # The order within these: neither sorted nor the same backwards.
-    order = np.roll(np.arange(len(examples))[::-1], 1)
-    here = material.initial
-    for start in range(0, len(order), m):
-        done = order[: start + m]
-        case = f"train, order of {len(order)} examples, step {start // m + 1}"
-        there = trained_on(candidate, material, x, y, done)
-        step = done[start:]
-        expected = Standard(here, material.dtype).update(x[:, step], y[:, step], material.eta)
-        evidence.hold(expected, after_step(there.weights, there.biases), case)
-        here = there
-    return "train keeps the order and the last, smaller mini-batch"
+    return (
+        f"train keeps the order and the last, smaller mini-batch (in {', '.join(told)}, over more "
+        "than one epoch)"
+    )
 
 
-def trained_on(
-    candidate: type, material: Material, x: Array, y: Array, order: NDArray[np.int64]
-) -> Parameters:
-    """Return where a candidate gets by an epoch over the examples of an order.
+def made(make: Any, arithmetic: str) -> Any:
+    """Return the candidate in another arithmetic, or None where it does not offer that."""
+    try:
+        return make(arithmetic) if callable(make) else None
+    except (ValueError, KeyError, NotOffered, Unusable):
+        return None
 
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    x : ndarray (sizes[0], N)
-    y : ndarray (sizes[-1], N)
-    order : ndarray of int
-        It may leave out examples: the candidate is handed those of the order alone.
-    """
-    trial = Trial(candidate, material.initial)
-    kept = np.sort(order)
-    place = np.searchsorted(kept, order)
-    trial.train(x[:, kept], y[:, kept], place, material.mini_batch_size, material.eta)
-    return trial.parameters()
+
+def epochs_of(
+    candidate: type, material: Material, sizes: tuple[int, int, int], evidence: Evidence
+) -> None:
+    """Compare where `train` leads after each of some calls with the candidate's own steps."""
+    examples, size, epochs = sizes
+    start, dtype = material.initial, material.dtype
+    whole, steps = Trial(candidate, start), Trial(candidate, start)
+    x, y = material.batch(np.arange(examples) % len(material.images))
+    rng = np.random.default_rng(material.seed)
+    slack = Slack(start, dtype)
+    eta = CALM if size > material.mini_batch_size else material.eta
+    old = after_step(start.weights, start.biases)
+    for epoch in range(epochs):
+        order = rng.permutation(examples)
+        whole.train(x, y, order, size, eta)
+        for k in range(0, examples, size):
+            batch = x[:, order[k : k + size]], y[:, order[k : k + size]]
+            steps.update_mini_batch(*batch, eta)
+            slack.step(*batch, eta)
+        own = after_step(*steps.export())
+        allowed = slack.allowed()
+        expected = {
+            name: Expected(name, v, np.full(v.shape, allowed), values=v - old[name])
+            for name, v in own.items()
+        }
+        case = f"train in {dtype}, {examples:,} examples in mini-batches of {size}"
+        found = after_step(*whole.export())
+        evidence.hold(expected, found, f"{case}, epoch {epoch + 1}")
+        if evidence.broken is not None:
+            return
+
+
+class Slack:
+    """How far two correct ways through the same steps may lead."""
+
+    def __init__(self, start: Parameters, dtype: str) -> None:
+        self.dtype, self.bounds, self.nets = dtype, 0.0, []
+        if dtype != "fixed-point":
+            rng = np.random.default_rng(0)
+            weights, biases = (
+                [v + NUDGE * rng.choice([-1.0, 1.0], v.shape) for v in part]
+                for part in (start.weights, start.biases)
+            )
+            both = (start, Parameters(start.sizes, weights, biases))
+            self.nets = [built(p, "float64") for p in both]
+
+    def step(self, x: Array, y: Array, eta: float) -> None:
+        """Take a step from both places, and add its bound."""
+        if not self.nets:
+            return
+        here = Parameters(self.nets[0].net.sizes, *self.nets[0].export())
+        here = in_float32(here) if self.dtype == "float32" else here
+        found = update_bounds(here.weights, here.biases, x, y, eta, dtype=self.dtype)
+        self.bounds += max(float(v.max()) for v in (*found.new_weights, *found.new_biases))
+        for net in self.nets:
+            net.update_mini_batch(x, y, eta)
+
+    def allowed(self) -> float:
+        """Return the sum of the bounds, grown as a small difference grew on the way."""
+        if not self.nets:
+            return 0.0
+        grown = gap(*(net.export() for net in self.nets)) / NUDGE
+        return SPREAD * max(1.0, grown) * self.bounds
 
 
 def in_fixed_point(candidate: type, material: Material, evidence: Evidence) -> str:
@@ -138,7 +195,7 @@ def in_fixed_point(candidate: type, material: Material, evidence: Evidence) -> s
         for k, trial in enumerate((ours, theirs)):
             evidence.tell(
                 f"fixed-point, epoch {epoch + 1} of {material.epochs}",
-                SHARES["order"] + (epoch + k / 2) / material.epochs * (SHARES["fixed"] - 0.05),
+                0.85 + 0.15 * (epoch + k / 2) / material.epochs,
             )
             trial.train(x, y, order, material.mini_batch_size, material.eta)
         prints.append(compare_fingerprints(ours, theirs, epoch, evidence))
@@ -184,69 +241,3 @@ def compare_fingerprints(
         "reference": reference.fingerprint,
         "candidate": candidate.fingerprint,
     }
-
-
-def in_lock_step(candidate: type, material: Material, evidence: Evidence) -> str:
-    """Compare every step of a training run, each from the reference's weights.
-
-    Of the steps, those with the largest share of what is allowed are kept, one for each tensor.
-
-    Parameters
-    ----------
-    candidate : class
-    material : Material
-    evidence : Evidence
-        Gets the differences.
-    """
-    worst: dict[str, Difference] = {}
-    here = material.initial
-    for step in range(material.steps):
-        batch = material.mini_batch(step)
-        expected = Standard(here, material.dtype).update(*batch, material.eta)
-        trial = Trial(candidate, here)
-        trial.update_mini_batch(*batch, material.eta)
-        found = after_step(*trial.export())
-        case = f"lock-step, step {step:,}"
-        measured = [e.measure(found[name], case) for name, e in expected.items()]
-        keep_worst(worst, measured)
-        if any(d.verdict is Verdict.DIFFERENT for d in measured):
-            break
-        if step % 100 == 0:
-            evidence.tell("lock-step", between("fixed", "lock-step", step / material.steps))
-        here = moved(here, expected, material.dtype)
-    evidence.differences += worst.values()
-    evidence.details["lock_step"] = {"steps": step + 1}
-    return f"in lock-step every one of {step + 1:,} steps is within its bound"
-
-
-def moved(here: Parameters, expected: dict[str, Expected], dtype: str) -> Parameters:
-    """Return where the reference's step led.
-
-    Parameters
-    ----------
-    here : Parameters
-        Where it began.
-    expected : dict of tensor name to Expected
-    dtype : str
-        In float32 the next step must begin at numbers that float32 has.
-    """
-    layers = range(len(here.weights))
-    there = Parameters(
-        here.sizes,
-        [expected[f"new_weights[{layer}]"].reference for layer in layers],
-        [expected[f"new_biases[{layer}]"].reference for layer in layers],
-    )
-    return in_float32(there) if dtype == "float32" else there
-
-
-def between(first: str, last: str, part: float) -> float:
-    """Return how far the link has come, where a part of a section is done.
-
-    Parameters
-    ----------
-    first, last : str
-        The section before, and this one.
-    part : float
-        0 to 1.
-    """
-    return SHARES[first] + part * (SHARES[last] - SHARES[first])

@@ -103,6 +103,11 @@ class Trial:
         """Return the output activations."""
         return self.trace(x)[1][-1]
 
+    def outputs(self, x: Array) -> Array:
+        """Return the output activations by the candidate's own feedforward."""
+        shapes = [(self.sizes[-1], x.shape[1])]
+        return self._arrays("feedforward", [self._call("feedforward", x)], shapes)[0]
+
     def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
         """Return nabla_b and nabla_w."""
         nabla_b, nabla_w = self._pair("backprop", "nabla_b, nabla_w", x, y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compare.evidence import Array, Evidence
 from compare.material import Material
 from compare.standard import Standard, after_step
@@ -9,6 +11,7 @@ from compare.trial import Trial
 from model.parameters import Parameters
 
 NAME = "update"
+ETAS = (3.0, 0.5, 3.0, 0.1)  # one after the other: a step takes the eta that it is handed
 IN_A_ROW = (0, 1, 0)  # mini-batches: the first again at the end, from other parameters
 
 
@@ -31,11 +34,15 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
     str
         The finding in words.
     """
-    steps = [(m, material.batch(slice(0, m))) for m in sizes_of_batches(material)]
+    steps = [(m, material.many(m)) for m in sizes_of_batches(material)]
     for start, parameters in material.starts.items():
         for m, batch in steps:
             trial = Trial(candidate, parameters)
             step(trial, parameters, batch, material, evidence, f"{start}, one step, m = {m}")
+        trial, here = Trial(candidate, parameters), parameters
+        for eta, (m, batch) in zip(ETAS, steps[:3] * 2, strict=False):
+            case, other = f"{start}, eta {eta:g}, m = {m}", replace(material, eta=eta)
+            here = step(trial, here, batch, other, evidence, case)
     trial, here = Trial(candidate, material.initial), material.initial
     for k, which in enumerate(IN_A_ROW, start=1):
         batch, case = material.mini_batch(which), f"step {k} of {len(IN_A_ROW)} in a row"
@@ -51,7 +58,7 @@ def sizes_of_batches(material: Material) -> list[int]:
     material : Material
     """
     m = material.mini_batch_size
-    return list(dict.fromkeys([m, 1, m // 2 + 2]))
+    return list(dict.fromkeys([m, 1, m // 2 + 2, 2, 33, material.crowd]))
 
 
 def step(

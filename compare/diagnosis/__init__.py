@@ -29,7 +29,7 @@ Examine = Callable[[Subject], Diagnosis | None]
 BY_LINK: dict[str, tuple[Examine, ...]] = {
     "data": (diagnose_data,),
     "initial weights": (diagnose_initial_weights,),
-    "forward": (diagnose_forward,),
+    "forward": (diagnose_forward, diagnose_predictions, diagnose_figures),
     "gradients": (diagnose_gradients,),
     "update": (diagnose_update,),
     "training": (diagnose_update, diagnose_training),

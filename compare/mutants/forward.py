@@ -227,7 +227,7 @@ class ClippedZ(Columns):
 
 
 class LastBlockRepeated(Columns):
-    """A batch of more than 32 is cut into blocks, and the last ones answer for each other."""
+    """A batch of more than 36 is cut into blocks, and the last ones answer for each other."""
 
     caught_by = "predictions"
     diagnosed = "large batches"
@@ -235,19 +235,19 @@ class LastBlockRepeated(Columns):
     def trace(self, x: Array) -> tuple[Arrays, Arrays]:
         zs, activations = super().trace(x)
         for v in (*zs, *activations[1:]):
-            v[:, 32:] = v[:, 31:-1]
+            v[:, 36:] = v[:, 35:-1]
         return zs, activations
 
 
 class BlocksJoinedBackwards(Columns):
-    """A batch of more than 16 is cut into blocks, and their hidden layers are joined backwards."""
+    """A batch of more than 34 is cut into blocks, and their hidden layers are joined backwards."""
 
     caught_by = "figures"
     diagnosed = "hidden neurons in large batches"
 
     def trace(self, x: Array) -> tuple[Arrays, Arrays]:
-        blocks = [super(BlocksJoinedBackwards, self).trace(x[:, k : k + 16])
-                  for k in range(0, x.shape[1], 16)]  # fmt: skip
+        blocks = [super(BlocksJoinedBackwards, self).trace(x[:, k : k + 34])
+                  for k in range(0, x.shape[1], 34)]  # fmt: skip
         last = np.concatenate([activations[-1] for _, activations in blocks], axis=1)
         zs, activations = (
             [np.concatenate(layer[::-1], axis=1) for layer in zip(*parts, strict=True)]

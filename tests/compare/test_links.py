@@ -235,7 +235,7 @@ SABOTAGES = [
     ("forward", all_zeros, "all zeros"),
     ("forward", first_answer_kept, "trace of two different inputs gave the same answer"),
     ("forward", answers_kept_by_input, "trace of two networks with different parameters gave"),
-    ("forward", forgets_the_second_question, "(initial, one example again)"),
+    ("forward", forgets_the_second_question, "(initial, 2 examples)"),
     ("gradients", one_weights_gradient, "nabla_w[0][5, 11] is"),
     ("gradients", mean_gradient, "(initial, mini-batch of 10)"),
     ("gradients", gradient_kept, "backprop of two different inputs gave the same answer"),
@@ -244,8 +244,8 @@ SABOTAGES = [
     ("gradients", wrong_deltas, "deltas[0]"),
     ("update", ascent, "(initial, one step, m = 10)"),
     ("update", eta_off_by_a_billionth, "new_weights"),
-    ("update", momentum, "(step 2 of 3 in a row)"),
-    ("update", step_kept_by_mini_batch, "(step 3 of 3 in a row)"),
+    ("update", momentum, "(initial, eta 0.5, m = 1)"),
+    ("update", step_kept_by_mini_batch, "(initial, eta 0.1, m = 10)"),
 ]
 
 

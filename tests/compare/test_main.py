@@ -148,6 +148,7 @@ def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_pat
     line = "--candidate m:C --device cuda --arithmetic float32 --sizes 784,5,10 --data d --quick"
     picture = tmp_path / "d.png"
     more = ["--epochs", "30", "--seed", "7", "--model", "m.json", "--divergence", str(picture)]
+    more += ["--timeout", "5", "--memory", "2", "--strict"]
     assert main([*line.split(), *more]) == 0
     assert {k: v for k, v in asked.items() if k not in ("on_link", "tell", "download")} == {
         "candidate": "m:C",
@@ -160,6 +161,9 @@ def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "epochs": 30,
         "seed": 7,
         "divergence": picture,
+        "timeout": 5.0,
+        "memory": 2.0,
+        "strict": True,
     }
 
 
@@ -217,5 +221,5 @@ def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -
             capture_output=True,
             text=True,
         )
-        assert found.stdout == f"{threads}\n"
+        assert found.stderr.startswith(f"{threads}\n")  # what a candidate prints goes there
         assert found.returncode == 2

@@ -218,5 +218,6 @@ def test_update_link_that_tries_one_step_alone_lets_momentum_through_to_the_next
     material, monkeypatch
 ):
     monkeypatch.setattr(update, "IN_A_ROW", update.IN_A_ROW[:1])
+    monkeypatch.setattr(update, "ETAS", update.ETAS[:1])
     momentum = next(m for m in ALL if m.name == "Momentum")
     assert tried(momentum, material).verdict == "wrong link"
