@@ -325,7 +325,10 @@ def serve(asked: str) -> None:
 
 def found_in(name: str, arithmetic: str | None) -> Any:
     """Return the candidate in the arithmetic that was asked for."""
-    candidate = find_candidate(name)
+    try:
+        candidate = find_candidate(name)
+    except KeyboardInterrupt:  # raised by the file itself: Ctrl-C is for the parent
+        raise Unusable(f"--candidate: cannot import {name}: KeyboardInterrupt") from None
     if arithmetic in (None, declared_dtype(candidate)):
         return candidate
     make = getattr(candidate, "with_arithmetic", None)

@@ -224,7 +224,8 @@ class Trial:
             where = tuple(int(i) for i in np.argwhere(~finite)[0])
             raise Refused(
                 f"{name}{list(where)} is {array[where]}, which equals nothing: the candidate "
-                "overflows, or keeps an array that it was handed instead of a copy"
+                "overflows, or keeps an array that it was handed instead of a copy",
+                "an array kept, or overflow",
             )
         self.answered = True
         return np.array(array, dtype=np.float64)
