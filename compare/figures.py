@@ -6,11 +6,11 @@ every field of every record, the JSON file and the pictures must be the same to 
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,14 @@ from compare.candidates import declared_dtype
 from compare.difference import Difference, Refused, Untried, Unusable, measure
 from compare.evidence import Evidence
 from compare.material import PIXELS, Material
-from compare.observation import observe
 from compare.record_bounds import Reach, Room, rankings, reach, rooms
 from compare.reference_twin import reference_candidate
 from compare.trial import CandidateError, NotOffered, Trial
-from model.findings import to_json
+from model.export import to_json
 from model.neurons import mean_activations, neuron_records, never_lit_pixels
+from model.observe import observe
 from model.parameters import Parameters
-from model.records import NeuronRecord, NeuronRecords
-from model.roles import ROLES
+from model.selectivity import ROLES
 from reference.network import Network
 
 NAME = "figures"
@@ -38,7 +37,6 @@ BLOCK = 1000  # images at a time stay in the cache
 RESAMPLES = 100
 FAVOURITE = 11  # whose sheet is drawn
 ALL_PICTURES = 1000  # of fewer images one small picture is drawn, as a quick proof does
-SMALL = (5.0, 3.4)  # inches
 LISTED = 20  # open decisions that are listed
 COUNTS = ("responds_to.fired", "responds_to.z_histogram", "needed_for.correct", "correct")
 VALUES = {  # what they are called, and their bounds
@@ -48,6 +46,7 @@ VALUES = {  # what they are called, and their bounds
 }
 RECORDED = ("zs", "activations", "predictions", "ablated_predictions")
 OWN = ("reference.network", "torch_impl.network")
+NeuronRecords: TypeAlias = Any  # see `before`
 Array = NDArray[np.float64]
 Seen = dict[str, Any]
 Tensors = dict[str, Array]
@@ -154,7 +153,7 @@ def to_the_last_bit(
 def shown_to(trial: Trial, images: NDArray[Any]) -> Seen:
     """Return what a candidate's first hidden layer does, in the words of `neuron_records`.
 
-    Our own networks are looked at as the scripts do it, `compare.observation.observe`; a stranger's
+    Our own networks are looked at as the scripts do it, `model.observe.observe`; a stranger's
     by its trace, and what follows from a held neuron by the rest of its network, built as a network
     of its own. Where it does not take those sizes, or computes in fixed-point, whose formats depend
     on the sizes, that part is left out.
@@ -260,7 +259,7 @@ def both_records(
     known: Seen = {"never_lit": never_lit_pixels(material.images), "initial": material.initial}
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
     first, second = (
-        neuron_records(
+        before(
             Parameters(p.sizes, p.weights, p.biases, names),
             labels=material.test_labels[:examples],
             resamples=RESAMPLES,
@@ -270,6 +269,30 @@ def both_records(
         for p, seen in ((own, ours), (exported, theirs))
     )
     return first, second
+
+
+def before(*args: Any, **kwargs: Any) -> Any:
+    """Return records in the shape that this link and its bounds still expect, with the new in it.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Of `neuron_records`.
+    """
+    records = neuron_records(*args, **kwargs)
+
+    def tree(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict) and key != "shares":
+            return SimpleNamespace(**{k: tree(v, k) for k, v in value.items() if k != "headline"})
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return [tree(v) for v in value]
+        if key in ("digits", "best_set"):
+            return tuple(value)
+        return np.array(value, dtype=np.float64) if isinstance(value, list) else value
+
+    found = tree(to_json(records))
+    found.shown = records.shown
+    return SimpleNamespace(**vars(found), new=records)
 
 
 def measured(
@@ -369,11 +392,7 @@ def tensors(records: NeuronRecords) -> Tensors:
     digits = len(records.shown)
     rows = [dict(leaves(neuron, "", digits)) for neuron in records.neurons]
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    shared = {
-        field.name: getattr(records, field.name)
-        for field in dataclasses.fields(records)
-        if field.name not in ("neurons", "sizes")
-    }
+    shared = {k: v for k, v in vars(records).items() if k not in ("neurons", "sizes", "new")}
     own = dict(leaves(shared, "", digits))
     return {**own, "sizes": np.array(records.sizes, dtype=np.float64), **stacked}
 
@@ -389,8 +408,7 @@ def leaves(value: Any, path: str, digits: int) -> list[tuple[str, Array]]:
     digits : int
         How many there are.
     """
-    if dataclasses.is_dataclass(value):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    value = vars(value) if isinstance(value, SimpleNamespace) else value
     if isinstance(value, Mapping):
         inner = [(f"{path}.{name}" if path else str(name), v) for name, v in value.items()]
         return [leaf for name, v in inner for leaf in leaves(v, name, digits)]
@@ -420,7 +438,7 @@ def as_json(records: NeuronRecords) -> bytes:
     ----------
     records : NeuronRecords
     """
-    return json.dumps(to_json(records), allow_nan=False).encode()
+    return json.dumps(to_json(records.new), allow_nan=False).encode()
 
 
 def same_file(name: str, found: bytes, expected: bytes, case: str) -> Difference:
@@ -474,55 +492,17 @@ def pictures(records: NeuronRecords, images: NDArray[Any]) -> dict[str, bytes]:
     records : NeuronRecords
     images : ndarray (examples, pixels)
     """
-    from model import canvas
+    from model import pages
 
-    record = records.neurons[min(FAVOURITE, len(records.neurons) - 1)]
-    figures = (
-        small_picture(record, records)
-        if len(images) < ALL_PICTURES
-        else large_pictures(record, records, images)
-    )
-    return {name: canvas.png_bytes(figure) for name, figure in figures.items()}
-
-
-def small_picture(record: NeuronRecord, records: NeuronRecords) -> dict[str, Any]:
-    """Return the figure of a neuron's z by digit, by the name of its file.
-
-    Parameters
-    ----------
-    record : NeuronRecord
-    records : NeuronRecords
-    """
-    from model import canvas, figures
-
-    figure = canvas.new_figure(*SMALL)
-    figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), record, records)
-    return {f"z-{record.number:02d}.png": figure}
-
-
-def large_pictures(
-    record: NeuronRecord, records: NeuronRecords, images: NDArray[Any]
-) -> dict[str, Any]:
-    """Return the figures of the firing rates, the weights and one neuron, by their files' names.
-
-    Parameters
-    ----------
-    record : NeuronRecord
-        Whose sheet is drawn.
-    records : NeuronRecords
-    images : ndarray (examples, pixels)
-        Not of 784 pixels: the firing rates alone.
-    """
-    from model import canvas, sheets
-
-    matrix = canvas.new_figure(*sheets.matrix_inches(len(records.neurons)))
-    sheets.draw_firing_matrix(matrix, records)
-    if records.sizes[0] != PIXELS:
-        return {"firing-rates.png": matrix}
-    ranked = (record.highest, record.nearest_zero, record.lowest)
-    pixels = sheets.NeuronImages(*(images[r.indices] for r in ranked))
-    drawn = [next(sheets.weight_pictures(records, "")), sheets.sheet(record, records, pixels, "")]
-    return {"firing-rates.png": matrix} | {picture.file: picture.figure for picture in drawn}
+    new = records.new
+    number = min(FAVOURITE, new.hidden - 1)
+    if len(images) < ALL_PICTURES:
+        drawn = [pages.distribution(new, number)]
+    elif new.sizes[0] != PIXELS:
+        drawn = [pages.firing_rates(new)]
+    else:
+        drawn = [pages.firing_rates(new), pages.weights(new), pages.sheet(new, number, images)]
+    return {picture.file: picture.png() for picture in drawn}
 
 
 def decoded(file: bytes) -> Array:

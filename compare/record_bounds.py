@@ -21,18 +21,18 @@ of these is open.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.precision import unit_roundoff
 from compare.rounding import EXP_ULPS, forward_bounds
-from model.neurons import mean_activations
+from model.neurons import BINS, FIRING_ACTIVATION, SATURATED_Z, mean_activations
 from model.parameters import Parameters
-from model.records import BINS, FIRING_ACTIVATION, SATURATED_Z, NeuronRecords
-from model.roles import ROLES
+from model.selectivity import ROLES
 
+NeuronRecords: TypeAlias = Any  # see compare.figures.before
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Margins = tuple[Array, Array]

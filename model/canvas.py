@@ -2,26 +2,36 @@
 
 Only matplotlib's Figure objects are used, never pyplot, and the style holds while a figure is being
 drawn or saved and is then gone: what the user has set in matplotlib neither changes a picture nor
-is changed by one.
+is changed by one. Text is text: no `$` in a name is mathematics.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import sys
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
-from matplotlib.figure import Figure, SubFigure
-from numpy.typing import NDArray
-from PIL import Image
+# A backend that matplotlib does not know stops its import, though a Figure needs none.
+_backend = "" if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", "")
+import matplotlib  # noqa: E402
+import numpy as np  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from PIL import Image  # noqa: E402
 
-from model.atomic_write import write_atomically
+from model.atomic_write import write_atomically  # noqa: E402
+
+if _backend:
+    os.environ["MPLBACKEND"] = _backend
+    with contextlib.suppress(ValueError):  # one that it knows stays the user's choice
+        matplotlib.rcParams["backend"] = _backend
 
 # Few steps, which the eye does not see, so that a whole figure keeps to 256 colours.
 #: Red is positive and excites, blue is negative and inhibits: a pair that stays apart for
@@ -60,6 +70,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "xtick.color": INK,
@@ -71,84 +82,62 @@ STYLE: dict[Any, Any] = {
 }
 
 
-_holds: ContextVar[bool] = ContextVar("house_style", default=False)
-
-
 @contextmanager
 def house_style() -> Iterator[None]:
     """Hold matplotlib's defaults and the house style for a block or, as a decorator, a function."""
-    if _holds.get():  # within another block: setting it again would take more time than drawing
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A letter that the font lacks, of a name in Chinese for example, is drawn as a box.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
         yield
-        return
-    token = _holds.set(True)
-    try:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(STYLE)
-            yield
-    finally:
-        _holds.reset(token)
 
 
-@house_style()
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure.
-
-    Parameters
-    ----------
-    width, height
-        Inches.
-    """
+    """Make an empty figure of that many inches."""
     return Figure(figsize=(width, height), dpi=DPI)
 
 
-def inches(figure: Figure | SubFigure) -> tuple[float, float]:
-    """Width and height of a figure, or of a part of one, in inches."""
+def inches(figure: Figure) -> tuple[float, float]:
+    """Width and height of a figure in inches."""
     return figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
 
 
 def box(
-    figure: Figure | SubFigure, left: float, top: float, width: float, height: float
+    figure: Figure, left: float, top: float, width: float, height: float
 ) -> tuple[float, float, float, float]:
     """Turn a place in inches, measured from the top left corner, into what add_axes takes."""
     across, down = inches(figure)
     return left / across, 1 - (top + height) / down, width / across, height / down
 
 
-def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str:
-    """Break a text into lines.
+def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:
+    """Write words at a place in inches from the top left corner."""
+    across, down = inches(figure)
+    figure.text(left / across, 1 - top / down, words, **{"va": "top", **style})
 
-    Parameters
-    ----------
-    width
-        Inches that a line may take.
-    size
-        Of the letters, in points.
-    letter
-        Width of an average letter, as a share of its size.
+
+def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str:
+    """Break a text into lines of so many inches, in letters of so many points.
+
+    `letter` is the width of an average letter, as a share of its size.
     """
     letters = max(12, int(width * 72 / (size * letter)))
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
 
 
-def write_title(figure: Figure | SubFigure, title: str, subtitle: str = "") -> float:
-    """Write what a figure shows across its top, the finding in bold, how to read it below.
-
-    Returns
-    -------
-    The inches that it takes.
-    """
-    across, down = inches(figure)
-    left = 0.15
-    bold = wrapped(title, across - 2 * left, 11.5, BOLD_LETTER)
-    figure.text(left / across, 1 - 0.14 / down, bold, size=11.5, weight="bold", va="top")
+def write_title(figure: Figure, title: str, subtitle: str = "") -> float:
+    """Write the finding in bold across the top, how to read it below; return their inches."""
+    left, width = 0.15, inches(figure)[0] - 0.3
+    bold = wrapped(title, width, 11.5, BOLD_LETTER)
+    write(figure, left, 0.14, bold, size=11.5, weight="bold")
     top = 0.14 + 0.2 * len(bold.splitlines()) + 0.06
-    plain = wrapped(subtitle, across - 2 * left, 8.5)
-    figure.text(left / across, 1 - top / down, plain, size=8.5, color=FAINT, va="top")
+    plain = wrapped(subtitle, width, 8.5)
+    write(figure, left, top, plain, size=8.5, color=FAINT)
     return top + 0.155 * len(plain.splitlines())
 
 
-def write_footer(figure: Figure | SubFigure, note: str) -> None:
+def write_footer(figure: Figure, note: str) -> None:
     """Write small print along the bottom: which model, which images."""
     across, down = inches(figure)
     figure.text(0.15 / across, 0.07 / down, note, size=7, color=FAINT, va="bottom")
@@ -156,7 +145,7 @@ def write_footer(figure: Figure | SubFigure, note: str) -> None:
 
 @house_style()
 def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
-    """Render a figure as a PNG file that holds the picture and nothing else."""
+    """Render a figure as a PNG file that holds the picture and nothing else; equal if it is."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
     drawn = np.asarray(Image.open(file).convert("RGB"))
@@ -166,15 +155,10 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
 
 
 def indexed(picture: NDArray[np.uint8]) -> Image.Image:
-    """Reduce a picture to its 256 most frequent colours, a third of the file.
+    """Reduce (rows, columns, 3) red, green, blue to the 256 most frequent colours: a third of it.
 
     Areas keep their colours exactly; what is replaced by the nearest of them are blends at the
     edges of letters and lines.
-
-    Parameters
-    ----------
-    picture
-        (rows, columns, 3) red, green and blue.
     """
     packed = picture.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     colours, place, counts = np.unique(packed, return_inverse=True, return_counts=True)
@@ -186,26 +170,14 @@ def indexed(picture: NDArray[np.uint8]) -> Image.Image:
     return image
 
 
-def save_png(figure: Figure, path: Path, dpi: int = DPI) -> Path:
-    """Write a figure as a PNG file and return its path; equal pictures are equal files.
-
-    Raises
-    ------
-    OSError
-        Where the file cannot be written.
-    """
-    return write_atomically(path, png_bytes(figure, dpi))
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write a figure as a PNG file and return its path; equal pictures are equal files."""
+    return write_atomically(path, png_bytes(figure))
 
 
 @house_style()
 def save_pdf(figures: Iterable[Figure], path: Path, title: str) -> Path:
-    """Write figures as the pages of one PDF file, without time stamps, and return its path.
-
-    Raises
-    ------
-    OSError
-        Where the file cannot be written.
-    """
+    """Write figures as the pages of one PDF file, without time stamps, and return its path."""
     stamps = {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}
     file = io.BytesIO()
     from matplotlib.backends.backend_pdf import PdfPages  # only here: it loads a font library

@@ -5,24 +5,16 @@ python -m scripts.activations --output runs/activations
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from model.canvas import save_png
-from model.sheets import activations
-from scripts.command_line import command, start
-from scripts.opened import open_network, options
+from model.pages import activations
+from scripts.command_line import start
+from scripts.opened import Opened, neuron_program
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@neuron_program(__doc__, "runs/activations")
+def main(opened: Opened) -> None:
     """Write a picture for each neuron, and say where."""
-    args = options(__doc__, "runs/activations").parse_args(argv)
-    opened = open_network(args)
-    for record in opened.records.neurons:
-        images = opened.ranked_images(record)
-        picture = activations(record, opened.records, images, opened.note)
-        print(f"{save_png(picture.figure, args.output / picture.file)}: {picture.caption}")
-    return 0
+    for n in range(opened.records.hidden):
+        opened.show(activations(opened.records, n, opened.images, opened.note))
 
 
 if __name__ == "__main__":

@@ -5,26 +5,15 @@ python -m scripts.fav_neuron 8
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from model import captions
-from model.canvas import save_png
-from model.sheets import sheet
-from scripts.command_line import command, start
-from scripts.opened import open_network, options
+from model.pages import sheet
+from scripts.command_line import start
+from scripts.opened import Opened, neuron_program
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@neuron_program(__doc__, "runs", neuron=True)
+def main(opened: Opened) -> None:
     """Write the neuron's sheet, and say where."""
-    parser = options(__doc__, "runs")
-    parser.add_argument("neuron", nargs="?", type=int, default=11, help="default: %(default)s")
-    args = parser.parse_args(argv)
-    opened = open_network(args)
-    record = captions.neuron(opened.records, args.neuron)
-    picture = sheet(record, opened.records, opened.ranked_images(record), opened.note)
-    print(f"{save_png(picture.figure, args.output / picture.file)}: {picture.caption}")
-    return 0
+    opened.show(sheet(opened.records, opened.args.neuron, opened.images, opened.note))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.observation import observe
-from model import captions, report
+from model import words
 from model.atomic_write import write_atomically
-from model.findings import csv_rows, to_json
+from model.canvas import save_png
+from model.export import to_csv, to_json
+from model.figures import check_pixels
 from model.initial import initial_parameters
-from model.neurons import neuron_records, never_lit_pixels
+from model.neurons import NeuronRecords, neuron_records, never_lit_pixels
+from model.observe import observe
+from model.pages import Picture, layer_pictures, sheet
 from model.parameters import Parameters
-from model.records import NeuronRecord, NeuronRecords
-from model.sheets import NeuronImages, Picture, sheet
+from model.printable import printable
 from scripts.command_line import (
     ARITHMETICS,
     SHIPPED_START,
+    Main,
+    command,
     find_data,
     load_examples,
     make_folder,
@@ -38,38 +41,62 @@ SPLITS = ("training", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A network, what its hidden neurons do on some images, and those images.
+    """A network, what its hidden neurons do on some images, and those images."""
 
-    Parameters
-    ----------
-    parameters : Parameters
-    records : NeuronRecords
-    images : ndarray (examples, pixels)
-    note : str
-        Which images and which model these are: the small print of every figure.
-    """
-
+    args: argparse.Namespace
     parameters: Parameters
     records: NeuronRecords
-    images: NDArray[Any]
-    note: str
+    images: NDArray[Any]  # (examples, pixels)
+    note: str  # which images and which model these are: the small print of every figure
 
-    def ranked_images(self, record: NeuronRecord) -> NeuronImages:
-        """Return the pixels of the images that a record ranks."""
-        rankings = (record.highest, record.nearest_zero, record.lowest)
-        return NeuronImages(*(self.images[ranked.indices] for ranked in rankings))
+    def pictures(self) -> Iterator[Picture]:
+        """All pictures: the layer and its run, and a sheet for each neuron."""
+        run = words.history(self.parameters.metadata)
+        yield from layer_pictures(self.records, *run, self.note)
+        for n in range(self.records.hidden):
+            yield sheet(self.records, n, self.images, self.note)
+
+    def show(self, picture: Picture) -> None:
+        """Write a picture to the output folder, and say where and what it shows."""
+        path = save_png(picture.figure, self.args.output / picture.file)
+        print(f"{printable(path)}: {picture.caption}")
+
+    def write_records(self) -> list[Path]:
+        """Write the records as neurons.json and neurons.csv and return their paths."""
+        whole = json.dumps(to_json(self.records), allow_nan=False) + "\n"
+        files = {"neurons.json": whole, "neurons.csv": to_csv(self.records)}
+        return [write_atomically(self.args.output / n, v.encode()) for n, v in files.items()]
 
 
-def options(description: str | None, output: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every program with neurons takes.
+def neuron_program(
+    description: str | None, output: str, *, neuron: bool = False
+) -> Callable[[Callable[[Opened], None]], Main]:
+    """Turn a function that shows an opened network into a program's main function.
 
     Parameters
     ----------
-    description : str or None
+    description
         The program's docstring.
-    output : str
+    output
         The folder that it writes to by default.
+    neuron
+        Whether it takes a neuron's number.
     """
+
+    def decorate(show: Callable[[Opened], None]) -> Main:
+        @command
+        @functools.wraps(show)
+        def main(argv: Sequence[str] | None = None) -> int:
+            show(open_network(options(description, output, neuron).parse_args(argv)))
+            return 0
+
+        return main
+
+    return decorate
+
+
+def options(description: str | None, output: str, neuron: bool = False) -> argparse.ArgumentParser:
+    """The options that every program with neurons takes."""
     result = parser(description, "model", "backend", "data", "split", "limit")
     result.add_argument(
         "--initial",
@@ -84,131 +111,48 @@ def options(description: str | None, output: str) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="written to (default: %(default)s)",
     )
+    if neuron:
+        result.add_argument("neuron", nargs="?", type=int, default=11, help="default: %(default)s")
     return result
 
 
 def open_network(args: argparse.Namespace) -> Opened:
-    """Load a network and its images, run it, and measure its hidden neurons.
-
-    Parameters
-    ----------
-    args : Namespace
-        Of the `options`.
-    """
+    """Load a network and its images, run it, and measure its hidden neurons."""
     make_folder(args.output)
     parameters = Parameters.load(args.model)
-    captions.check_pixels(parameters.sizes)
+    check_pixels(parameters.sizes)
     files = find_data(args.data)
     data = load_examples(files, args.backend)
     shown = data[SPLITS.index(args.split)]
     images, labels = (np.asarray(part[: args.limit]) for part in (shown.x, shown.y))
-    records = measured(parameters, start_of(parameters, args.initial), args.backend, images,
-                       digits_of(labels), np.asarray(data[0].x))  # fmt: skip
-    note = report.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
-    return Opened(parameters, records, images, note)
-
-
-def measured(
-    parameters: Parameters,
-    start: Parameters | None,
-    backend: str,
-    images: NDArray[Any],
-    labels: NDArray[Any],
-    training_images: NDArray[Any],
-) -> NeuronRecords:
-    """Run a network on images and measure its hidden neurons.
-
-    Parameters
-    ----------
-    parameters, start : Parameters
-        After and before training; the start may be None.
-    backend : str
-        "numpy" or "torch".
-    images : ndarray (examples, pixels)
-    labels : ndarray (examples,)
-    training_images : ndarray (N, pixels)
-    """
-    seen = observe(network(parameters, backend, arithmetic_of(parameters)), images)
-    return neuron_records(
+    seen = observe(network(parameters, args.backend, arithmetic_of(parameters)), images)
+    records = neuron_records(
         parameters,
         seen.zs,
         seen.activations,
-        labels,
+        labels if labels.ndim == 1 else labels.argmax(axis=1),  # training learns from columns
         predictions=seen.predictions,
         ablated_predictions=seen.ablated_predictions,
-        never_lit=never_lit_pixels(training_images),
-        initial=start,
+        never_lit=never_lit_pixels(np.asarray(data[0].x)),
+        initial=start_of(parameters, args.initial),
     )
+    note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
+    return Opened(args, parameters, records, images, note)
 
 
 def arithmetic_of(parameters: Parameters) -> str:
-    """Return the arithmetic that a network was trained in, float64 where its file does not say."""
+    """The arithmetic that a network was trained in, float64 where its file does not say."""
     name = parameters.metadata.get("arithmetic")
     return name if isinstance(name, str) and name in ARITHMETICS else "float64"
 
 
 def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
-    """Return the parameters that a network was trained from; None where they are not at hand.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Its metadata hold the fingerprint of its start, if it was trained here.
-    given : Path or None
-        A file that the user says is the start.
-    """
+    """What a network was trained from: as given, or the shipped or its seed's if it was that."""
     if given is not None:
         return Parameters.load(given)
-    wanted = parameters.metadata.get("initial")
-    found = (start for start in known_starts(parameters) if start.fingerprint == wanted)
-    return next(found, None)
-
-
-def known_starts(parameters: Parameters) -> list[Parameters]:
-    """Return the starts that a network may have been trained from: the shipped one, its seed's."""
     starts = [Parameters.load(SHIPPED_START)] if SHIPPED_START.exists() else []
     seed = parameters.metadata.get("seed")
-    return (
-        [*starts, initial_parameters(parameters.sizes, seed)] if isinstance(seed, int) else starts
-    )
-
-
-def digits_of(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return digits for digits, and for the columns that are to be learned from.
-
-    Parameters
-    ----------
-    labels : ndarray (examples,) or (examples, digits)
-    """
-    return labels if labels.ndim == 1 else np.argmax(labels, axis=1)
-
-
-def sheets(opened: Opened) -> Iterator[Picture]:
-    """Yield the page of every neuron.
-
-    Parameters
-    ----------
-    opened : Opened
-    """
-    for record in opened.records.neurons:
-        yield sheet(record, opened.records, opened.ranked_images(record), opened.note)
-
-
-def write_records(records: NeuronRecords, folder: Path) -> list[Path]:
-    """Write the records as neurons.json and neurons.csv and return their paths.
-
-    Parameters
-    ----------
-    records : NeuronRecords
-    folder : Path
-        There already.
-    """
-    cells, rows = csv_rows(records), io.StringIO(newline="")
-    writer = csv.DictWriter(rows, list(cells[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(cells)
-    whole = json.dumps(to_json(records), allow_nan=False) + "\n"
-    return [
-        write_atomically(folder / "neurons.json", whole.encode()),
-        write_atomically(folder / "neurons.csv", rows.getvalue().encode()),
-    ]
+    if isinstance(seed, int):
+        starts.append(initial_parameters(parameters.sizes, seed))
+    wanted = parameters.metadata.get("initial")
+    return next((start for start in starts if start.fingerprint == wanted), None)

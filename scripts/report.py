@@ -5,35 +5,28 @@ python -m scripts.report --output report
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from model import captions, report, webpage
+from model import webpage, words
 from model.atomic_write import write_atomically
-from model.canvas import png_bytes, save_pdf
-from model.sheets import layer_pictures, table_page, text_page
-from scripts.command_line import command, start
-from scripts.opened import open_network, options, sheets
+from model.canvas import save_pdf
+from model.pages import table_page, text_page
+from model.printable import printable
+from scripts.command_line import start
+from scripts.opened import Opened, neuron_program
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@neuron_program(__doc__, "runs/report")
+def main(opened: Opened) -> None:
     """Write report.pdf and report.html, and say where."""
-    args = options(__doc__, "runs/report").parse_args(argv)
-    opened = open_network(args)
-    records, run = opened.records, report.history(opened.parameters.metadata)
-    title, words = captions.page_title(records), report.sections(opened.parameters, records)
-    table = [*captions.table(records), "", *captions.table_legend()]
-    pictures = [*layer_pictures(records, *run, opened.note), *sheets(opened)]
-    parts = [webpage.section(*part) for part in words] + [webpage.table("The neurons", table)]
-    for picture in pictures:
-        source = webpage.embedded(png_bytes(picture.figure))
-        parts.append(webpage.picture(source, picture.caption))
-    page = webpage.page(title, parts, opened.note)
-    html = write_atomically(args.output / "report.html", page.encode())
-    text = [text_page(title, words, opened.note), table_page("The neurons", table, opened.note)]
-    pages = [*text, *(picture.figure for picture in pictures)]
-    print(f"wrote {save_pdf(pages, args.output / 'report.pdf', title)} and {html}")
-    return 0
+    note, title = opened.note, words.page_title(opened.records)
+    told, table = words.sections(opened.parameters, opened.records), words.table(opened.records)
+    pictures = list(opened.pictures())
+    shown = [(webpage.embedded(picture.png()), picture.caption) for picture in pictures]
+    page = webpage.page(title, told, table, shown, note)
+    html = write_atomically(opened.args.output / "report.html", page)
+    pages = [text_page(title, told, note), table_page("The neurons", table, note)]
+    pages += [picture.figure for picture in pictures]
+    pdf = save_pdf(pages, opened.args.output / "report.pdf", title)
+    print(f"wrote {printable(pdf)} and {printable(html)}")
 
 
 if __name__ == "__main__":

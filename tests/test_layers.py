@@ -4,7 +4,7 @@ scripts    -> everything below
 compare    -> model, reference, torch_impl
 torch_impl -> torch, torchvision, numpy, model; never reference
 reference  -> numpy, and nothing of ours
-model      -> numpy, and nothing of ours; matplotlib in the files that draw, alone
+model      -> numpy, and nothing of ours; matplotlib in the files that draw, Jinja2 in webpage.py
 """
 
 import ast
@@ -31,8 +31,9 @@ ARROWS = {
     },
 }  # fmt: skip
 # Drawing is confined to these files of model; every other one can be imported without matplotlib.
-DRAWING = ("canvas", "figures", "heatmaps", "sheets", "tuning_figure")
+DRAWING = ("canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
+MORE["model/webpage.py"] = {"jinja2"}
 # Here a module may be imported whose name is not written in the source: the user names it.
 NAMED_BY_THE_USER = {"compare", "scripts"}
 

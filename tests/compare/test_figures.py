@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compare.observation import observe
+from model.records import NeuronRecords
 from PIL import Image, PngImagePlugin
 
 from compare import figures, observation
@@ -18,12 +20,10 @@ from compare.chain import chosen_links, run_link
 from compare.difference import Link, Unusable, Verdict
 from compare.figures import measured, tensors
 from compare.material import Material, synthetic_material
-from compare.observation import observe
 from compare.reference_twin import reference_candidate
 from compare.torch_twin import torch_candidate
 from model.neurons import neuron_records, never_lit_pixels
 from model.parameters import Parameters
-from model.records import NeuronRecords
 from reference.arithmetic import FixedPoint
 from reference.network import Network
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from model.records import NeuronRecords
 
 from compare.difference import Verdict
 from compare.figures import measured
@@ -26,7 +27,6 @@ from compare.record_bounds import (
     runner_up,
 )
 from model.neurons import neuron_records
-from model.records import NeuronRecords
 
 SIZES = [(12, 6, 4), (9, 5, 4, 3), (30, 1, 2), (784, 20, 10)]
 

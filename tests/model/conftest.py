@@ -1,39 +1,27 @@
-"""What the tests of the figures share: records of small, odd networks on random images."""
+"""What the tests of the neurons share: records of small, odd networks on random images."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from model.neurons import neuron_records
+from model.neurons import NeuronRecords, neuron_records
 from model.parameters import Parameters
-from model.records import NeuronRecords
-from model.sheets import NeuronImages
 
 EXAMPLES = 120
 EDGE = np.zeros((28, 28), dtype=bool)
 EDGE[0] = EDGE[-1] = True
 
 
-def parameters_of(sizes: tuple[int, ...], seed: int, **metadata: object) -> Parameters:
+def parameters_of(sizes, seed=0, **metadata) -> Parameters:
     rng = np.random.default_rng(seed)
     pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
     weights = [rng.standard_normal(pair) for pair in pairs]
-    biases = [rng.standard_normal((n, 1)) for n, _ in pairs]
-    return Parameters(sizes, weights, biases, metadata)
+    return Parameters(sizes, weights, [rng.standard_normal((n, 1)) for n, _ in pairs], metadata)
 
 
 def make_records(
-    hidden: int = 3,
-    *,
-    sizes: tuple[int, ...] | None = None,
-    start: bool = True,
-    ablated: bool = True,
-    never_lit: bool = True,
-    digits: int = 10,
-    **metadata: object,
+    hidden=3, *, sizes=None, start=True, ablated=True, never_lit=True, digits=10, **metadata
 ) -> NeuronRecords:
     """Records of random numbers; neuron 0 is for 6, the second dead, the third constant."""
     rng = np.random.default_rng(hidden)
@@ -46,7 +34,6 @@ def make_records(
     predictions = np.where(rng.random(EXAMPLES) < 0.9, labels, rng.integers(0, 10, EXAMPLES))
     held = np.tile(predictions, (sizes[1], 1))
     held[0, labels == 6] = 4
-    edge = {"never_lit": EDGE.ravel()} if never_lit else {}
     return neuron_records(
         parameters_of(sizes, 0, **metadata),
         zs,
@@ -55,19 +42,18 @@ def make_records(
         predictions=predictions if ablated else None,
         ablated_predictions=held if ablated else None,
         initial=parameters_of(sizes, 1) if start else None,
+        never_lit=EDGE.ravel() if never_lit else None,
         resamples=20,
-        **edge,
     )
 
 
 @pytest.fixture(scope="session")
-def records_of() -> Callable[..., NeuronRecords]:
+def records_of():
     """A function that makes records; see `make_records`."""
     return make_records
 
 
 @pytest.fixture(scope="session")
-def images() -> NeuronImages:
-    """Pixels for the ranked images of any neuron."""
-    pixels = np.random.default_rng(0).random((3, 8, 784))
-    return NeuronImages(*pixels)
+def images():
+    """The pixels of the images behind any of those records."""
+    return np.random.default_rng(0).random((EXAMPLES, 784))

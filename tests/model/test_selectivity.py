@@ -1,16 +1,25 @@
-"""Selectivity measures against brute force, cases worked by hand, and invariances."""
+"""Selectivity measures and roles against brute force, cases worked by hand, and invariances."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model import selectivity
+from model.selectivity import ANTI_CLASS, CLASS_SELECTIVE, FEATURE_SELECTIVE, IDLE, ROLES, WEAK
+
+SHOWN = np.full(10, 100)
 
 
 def counts(*values):
     return np.array(values, dtype=np.int64)
+
+
+def digits_in(bits, digits=10):
+    return tuple(np.flatnonzero(selectivity.members(bits, digits)).tolist())
 
 
 def matthews_from_scratch(digits, fired, shown):
@@ -27,77 +36,35 @@ def matthews_from_scratch(digits, fired, shown):
 
 def best_set_by_trying_all(fired, shown):
     """Every nonempty proper subset of the digits, in order of size and then of digits."""
-    digits = [digit for digit in range(len(shown)) if shown[digit]]
-    sets = [
-        chosen
-        for size in range(1, max(2, len(digits)))
-        for chosen in itertools.combinations(digits, size)
-    ]
+    digits = np.flatnonzero(shown).tolist()
+    sizes = range(1, max(2, len(digits)))
+    sets = [chosen for size in sizes for chosen in itertools.combinations(digits, size)]
     scores = [matthews_from_scratch(chosen, fired, shown) for chosen in sets]
-    return next(
-        (score, chosen)
-        for score, chosen in zip(scores, sets, strict=True)
-        if score >= max(scores) - selectivity.TIE
-    )
+    near = [score >= max(scores) - selectivity.TIE for score in scores]
+    return scores[near.index(True)], sets[near.index(True)]
 
 
-def auroc_by_counting_pairs(z, labels, digit):
-    pairs = [(a, b) for a in z[labels == digit] for b in z[labels != digit]]
-    wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs)
-    return wins / len(pairs) if pairs else math.nan
-
-
-def test_matthews_of_a_table_worked_by_hand():
-    # 10 images in the set, 8 of them fire; 20 outside, 2 of them fire:
-    # (8*18 - 2*2) / sqrt(10*10*20*20) = 140 / 200
-    got = selectivity.matthews(counts(8), counts(10), counts(10), counts(30))
-    assert got.tolist() == [0.7]
-
-
-@pytest.mark.parametrize("fired", [0, 30])
-def test_matthews_of_a_neuron_that_never_changes_is_zero(fired):
-    inside = counts(10 if fired else 0)
-    assert selectivity.matthews(inside, counts(10), counts(fired), counts(30)).tolist() == [0.0]
+def assert_best(fired, shown):
+    mcc, bits = selectivity.best_sets(fired, shown)
+    score, digits = best_set_by_trying_all(fired, shown)
+    assert digits_in(bits) == digits
+    assert mcc == pytest.approx(score, abs=1e-12)
 
 
 def test_best_set_equals_the_best_of_all_1022_sets():
     rng = np.random.default_rng(7)
-    for _ in range(30):
+    for _ in range(20):
         shown = rng.integers(1, 1200, 10)
-        fired = rng.binomial(shown, rng.random(10))
-        mcc, bits = selectivity.best_sets(fired, shown)
-        score, digits = best_set_by_trying_all(fired, shown)
-        assert selectivity.digits_of(bits) == digits
-        assert mcc == pytest.approx(score, abs=1e-12)
+        assert_best(rng.binomial(shown, rng.random(10)), shown)
 
 
-def test_best_set_equals_the_best_of_all_sets_with_ties_and_absent_digits():
-    hypothesis = pytest.importorskip("hypothesis")
-    from hypothesis import strategies as st
-
-    tables = st.lists(
-        st.integers(0, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
-        min_size=2,
-        max_size=6,
-    ).filter(lambda rows: any(total for _, total in rows))
-
-    @hypothesis.settings(max_examples=300, deadline=None, derandomize=True)
-    @hypothesis.given(tables)
-    def check(rows):
-        fired, shown = counts(*(row[0] for row in rows)), counts(*(row[1] for row in rows))
-        mcc, bits = selectivity.best_sets(fired, shown)
-        score, digits = best_set_by_trying_all(fired, shown)
-        assert mcc == pytest.approx(score, abs=1e-12)
-        assert selectivity.digits_of(bits) == digits
-
-    check()
+PAIRS = st.integers(0, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
-def test_equal_sets_give_way_to_the_one_with_fewest_digits():
-    # {0} and {0, 1} tie at 150 / sqrt(200 * 225): the smaller is taken.
-    mcc, bits = selectivity.best_sets(counts(10, 5, 0), counts(10, 10, 10))
-    assert selectivity.digits_of(bits) == (0,)
-    assert mcc == pytest.approx(150 / math.sqrt(200 * 225), rel=1e-15)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(PAIRS, min_size=2, max_size=6).filter(lambda rows: any(n for _, n in rows)))
+def test_best_set_equals_the_best_of_all_sets_with_ties_and_absent_digits(rows):
+    assert_best(*(counts(*column) for column in zip(*rows, strict=True)))
 
 
 def test_rounding_does_not_choose_between_equal_sets():
@@ -108,114 +75,157 @@ def test_rounding_does_not_choose_between_equal_sets():
         for yes, total in ((1, 3), (2, 10))
     )
     assert one < two
-    assert selectivity.digits_of(bits) == (1,)
-    assert mcc == one
+    assert (digits_in(bits), mcc) == ((1,), one)
 
 
 def test_many_tables_at_once_give_what_each_gives_alone():
     rng = np.random.default_rng(3)
     shown = rng.integers(0, 30, (4, 5, 10))
-    fired = rng.binomial(shown, rng.random((4, 5, 10)))
+    fired = rng.binomial(shown, rng.random(10))
     together = selectivity.best_sets(fired, shown)
     for place in np.ndindex(4, 5):
         alone = selectivity.best_sets(fired[place], shown[place])
         assert (together[0][place], together[1][place]) == alone
 
 
-def test_digit_matthews_equals_the_formula_for_each_digit():
+def test_matthews_of_one_digit_equals_the_formula():
+    # 8 of 10 in the set fire, 2 of 20 outside: (8*18 - 2*2) / sqrt(10*10*20*20)
+    assert selectivity.matthews(counts(8), counts(10), counts(10), counts(30)).tolist() == [0.7]
     fired, shown = counts(3, 9, 0, 4), counts(10, 10, 0, 7)
     expected = [matthews_from_scratch((digit,), fired, shown) for digit in range(4)]
     assert selectivity.digit_matthews(fired, shown) == pytest.approx(expected, abs=1e-15)
-
-
-def test_digits_of_reads_bits():
-    assert selectivity.digits_of(0b1001010000) == (4, 6, 9)
-    assert selectivity.digits_of(0) == ()
+    for never_changes in (counts(0, 0), counts(5, 7)):
+        assert not selectivity.digit_matthews(never_changes, counts(5, 7)).any()
 
 
 def test_intersection_over_union_by_hand():
     # The set {1} holds 5 images, 4 of which fire; 2 more fire outside: 4 / (5 + 2).
-    assert selectivity.intersection_over_union((1,), counts(2, 4), counts(9, 5)) == 4 / 7
-    assert selectivity.intersection_over_union((0,), counts(0, 0), counts(0, 5)) == 0.0
+    inside = np.array([[False, True], [True, False]])
+    got = selectivity.intersection_over_union(inside, counts(2, 4), counts(9, 5))
+    assert got.tolist() == [4 / 7, 2 / 13]
+    assert selectivity.intersection_over_union(inside[1], counts(0, 0), counts(0, 5)) == 0.0
 
 
 def test_auroc_equals_counting_pairs_with_ties_and_absent_digits():
     rng = np.random.default_rng(11)
     for size in (1, 2, 5, 60):
-        z = rng.integers(-4, 5, size) / 2  # many ties
-        labels = rng.integers(0, 3, size)
+        z, labels = rng.integers(-4, 5, size) / 2, rng.integers(0, 3, size)
         shown = np.bincount(labels, minlength=4)
+        expected = []
+        for digit in range(4):
+            pairs = np.subtract.outer(z[labels == digit], z[labels != digit])
+            expected.append((np.sign(pairs) / 2 + 0.5).mean() if pairs.size else math.nan)
         got = selectivity.auroc_by_digit(z, labels, shown)
-        expected = [auroc_by_counting_pairs(z, labels, digit) for digit in range(4)]
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15, equal_nan=True)
-
-
-def test_auroc_of_a_constant_is_one_half():
-    labels = np.array([0, 0, 1, 2])
-    got = selectivity.auroc_by_digit(np.full(4, 3.5), labels, np.bincount(labels))
-    assert got.tolist() == [0.5, 0.5, 0.5]
-
-
-def test_auroc_does_not_change_when_z_is_rescaled():
-    rng = np.random.default_rng(5)
-    z, labels = rng.normal(size=200), rng.integers(0, 10, 200)
-    shown = np.bincount(labels, minlength=10)
-    got = selectivity.auroc_by_digit(z, labels, shown)
-    assert np.array_equal(got, selectivity.auroc_by_digit(1024 * z, labels, shown))
-    # z turned round: the digit's images lose every pair that they won.
-    np.testing.assert_allclose(
-        selectivity.auroc_by_digit(-z, labels, shown), 1 - got, rtol=0, atol=1e-15
-    )
-
-
-def test_class_selectivity_by_hand():
-    # (0.9 - 0.1) / (0.9 + 0.1), where 0.1 is the mean of 0.05, 0.15 and 0.1
-    index, digit = selectivity.class_selectivity(np.array([0.05, 0.15, 0.9, 0.1]))
-    assert index == pytest.approx(0.8, rel=1e-15)
-    assert digit == 2
+        np.testing.assert_array_equal(got, selectivity.auroc_by_digit(1024 * z, labels, shown))
+        turned = selectivity.auroc_by_digit(-z, labels, shown)
+        np.testing.assert_allclose(turned, 1 - got, rtol=0, atol=1e-15, equal_nan=True)
 
 
 @pytest.mark.parametrize(
     ("means", "index", "digit"),
     [
+        ([0.05, 0.15, 0.9, 0.1], 0.8, 2),  # (0.9 - 0.1) / (0.9 + 0.1)
         ([0.4, 0.4, 0.4], 0.0, 0),
         ([0.0, 0.0, 0.0], 0.0, 0),
         ([0.0, 0.7, 0.0], 1.0, 1),
         ([math.nan, 0.7, 0.0], 1.0, 1),
+        ([math.nan, 0.7], math.nan, 1),
     ],
 )
-def test_class_selectivity_at_its_ends(means, index, digit):
-    assert selectivity.class_selectivity(np.array(means)) == (index, digit)
+def test_class_selectivity_by_hand_and_at_its_ends(means, index, digit):
+    assert selectivity.class_selectivity(np.array(means)) == (
+        pytest.approx(index, rel=1e-15, nan_ok=True),
+        digit,
+    )
 
 
-def test_class_selectivity_of_one_digit_alone_is_unknown():
-    index, digit = selectivity.class_selectivity(np.array([math.nan, 0.7]))
-    assert math.isnan(index)
-    assert digit == 1
-
-
-def test_mean_does_not_depend_on_the_order_of_summation():
-    values = np.array([1e16, 1.0, -1e16, 1.0])
-    means = {selectivity.mean(np.array(order)) for order in itertools.permutations(values)}
-    assert means == {0.5}
-
-
-def test_statistics_of_nothing_are_nan():
+def test_sums_do_not_depend_on_their_order_and_nothing_has_no_mean():
+    orders = itertools.permutations([1e16, 1.0, -1e16, 1.0])
+    assert {selectivity.mean(np.array(order)) for order in orders} == {0.5}
     assert math.isnan(selectivity.mean(np.array([])))
     assert math.isnan(selectivity.standard_deviation(np.array([])))
-    assert selectivity.standard_deviation(np.array([2.0])) == 0.0
 
 
 def test_correlation_agrees_with_numpy_and_stays_within_one():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=784), rng.normal(size=784)
-    assert selectivity.correlation(a, b) == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-12)
+    expected = pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-12)
+    assert selectivity.correlation(a, b) == selectivity.correlation(1e300 * a, b) == expected
     assert selectivity.correlation(a, a) == pytest.approx(1.0, abs=1e-15)
-    assert selectivity.correlation(a, -a) >= -1.0
-    assert selectivity.correlation(1e300 * a, b) == pytest.approx(
-        selectivity.correlation(a, b), abs=1e-12
-    )
-
-
-def test_correlation_with_a_constant_is_unknown():
+    assert -1.0 <= selectivity.correlation(a, -a) <= -1.0 + 1e-15
     assert math.isnan(selectivity.correlation(np.ones(4), np.arange(4.0)))
+
+
+# --- Roles -----------------------------------------------------------------------------------
+
+
+def fires_on(rest=0, **percent):
+    """(10,) images of 100 that fire: d4=90 for 90 of digit 4, rest for the others."""
+    return np.array([percent.get(f"d{digit}", rest) for digit in range(10)])
+
+
+def role_of(fired, shown):
+    (kind,), (bits,) = selectivity.roles_of(np.array([fired]), np.array([shown]))
+    return ROLES[kind], digits_in(bits, len(shown))
+
+
+@pytest.mark.parametrize(
+    ("fired", "kind", "digits"),
+    [
+        (fires_on(), IDLE, ()),
+        (fires_on(rest=100), IDLE, ()),
+        (fires_on(d0=19), IDLE, ()),
+        (fires_on(d0=20), WEAK, (0,)),  # at 2 % it is idle no more
+        (fires_on(rest=100, d0=81), IDLE, ()),
+        (fires_on(rest=100, d0=80), WEAK, (1, 2, 3, 4, 5, 6, 7, 8, 9)),
+        (fires_on(rest=50), WEAK, (0,)),
+        (fires_on(d0=60, d1=60, rest=40), WEAK, (0, 1)),
+        (fires_on(d4=95, rest=2), CLASS_SELECTIVE, (4,)),
+        (fires_on(d4=98, d9=50, rest=2), CLASS_SELECTIVE, (4,)),  # {4, 9} is 0.04 better
+        (fires_on(d4=98, d9=52, rest=2), FEATURE_SELECTIVE, (4, 9)),  # and here 0.06
+        (fires_on(d4=5, rest=98), ANTI_CLASS, (4,)),
+        (fires_on(d4=95, d6=95, rest=2), FEATURE_SELECTIVE, (4, 6)),
+        (fires_on(d1=0, d7=0, rest=95), FEATURE_SELECTIVE, (0, 2, 3, 4, 5, 6, 8, 9)),
+    ],
+)
+def test_each_role_is_reached(fired, kind, digits):
+    assert role_of(fired, SHOWN) == (kind, digits)
+
+
+@pytest.mark.parametrize(
+    ("fired", "shown", "kind", "digits"),
+    [
+        ([22, 2, 6], [26, 17, 11], ANTI_CLASS, (1,)),  # {0} has 0.564, all but 1 has 0.597
+        ([9, 1], [10, 10], CLASS_SELECTIVE, (0,)),  # of equals the single digit
+        ([0, 10, 0, 0], [0, 10, 10, 0], CLASS_SELECTIVE, (1,)),  # never one without images
+        ([0, 5], [0, 10], WEAK, (1,)),  # one digit alone says nothing
+    ],
+)
+def test_roles_where_two_rules_meet_or_digits_are_missing(fired, shown, kind, digits):
+    assert role_of(fired, shown) == (kind, digits)
+
+
+def test_drawing_counts_has_the_moments_of_drawing_images():
+    fired, shown = np.array([8, 0, 3]), np.array([10, 6, 3])
+    labels = np.repeat(np.arange(3), shown)
+    fires = np.concatenate([np.arange(n) < f for f, n in zip(fired, shown, strict=True)])
+    drawn = np.random.default_rng(1).integers(0, len(labels), (20000, len(labels)))
+    by_image = np.stack([((labels == d) & fires)[drawn].sum(axis=1) for d in range(3)], axis=1)
+    by_count, totals = selectivity.resampled_counts(fired, shown, 20000, seed=2)
+    assert (totals.sum(axis=1) == shown.sum()).all()
+    np.testing.assert_allclose(by_count.mean(axis=0), by_image.mean(axis=0), atol=0.1)
+    np.testing.assert_allclose(np.cov(by_count.T), np.cov(by_image.T), atol=0.2)
+
+
+def test_cells_without_images_are_never_drawn_and_the_seed_decides():
+    fired, shown = np.array([0, 7, 0]), np.array([0, 7, 5])
+    again, totals = selectivity.resampled_counts(fired, shown, 2000, seed=0)
+    assert not totals[:, 0].any()
+    assert not again[:, 2].any()
+    np.testing.assert_array_equal(again[:, 1], totals[:, 1])
+    same, other = (selectivity.resampled_counts(fired, shown, 2000, seed)[1] for seed in (0, 1))
+    np.testing.assert_array_equal(same, totals)
+    assert (other != totals).any()
+    with pytest.raises(ValueError, match=r"^resamples: expected 0 or more, received -1$"):
+        selectivity.resampled_counts(fired, shown, -1, seed=0)

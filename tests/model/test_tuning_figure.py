@@ -2,14 +2,11 @@
 
 import copy
 import statistics
-import subprocess
-import sys
 
 import matplotlib
 import numpy as np
 import pytest
 
-from model.canvas import png_bytes
 from model.tuning_figure import MOST_PANELS, tuning_figure
 
 
@@ -115,8 +112,10 @@ def test_more_than_the_panels_hold_is_said():
 
 
 def test_what_the_data_are_not_is_repeated():
-    found = {**results(), "notice": "synthetic digits, not MNIST"}
-    assert "synthetic digits, not MNIST" in tuning_figure(found).texts[-1].get_text()
+    found = {**results(), "notice": "synthetic digits, not MNIST (\x1b[1m\udcff)"}
+    shown = tuning_figure(found).texts[-1].get_text()
+    assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
+    assert shown.isprintable()
 
 
 def test_the_mean_is_given_with_its_spread_where_there_is_one():
@@ -140,22 +139,9 @@ def test_nothing_lies_on_the_title_or_the_footer_or_outside(configurations, hidd
     assert max(box.x1 for box in inside) <= figure.bbox.width
 
 
-def test_equal_results_are_equal_files_without_a_time_stamp():
-    found = results()
-    one = png_bytes(tuning_figure(found))
-    assert one == png_bytes(tuning_figure(copy.deepcopy(found)))
-    assert not any(stamp in one for stamp in (b"tIME", b"tEXt", b"Software"))
-
-
 def test_drawing_changes_neither_the_results_nor_matplotlib():
     found = results()
     before, style = copy.deepcopy(found), dict(matplotlib.rcParams)
     tuning_figure(found)
     assert found == before
     assert dict(matplotlib.rcParams) == style
-
-
-def test_it_needs_no_pyplot():
-    code = "import sys, model.tuning_figure; print('matplotlib.pyplot' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "False\n"

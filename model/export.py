@@ -1,0 +1,116 @@
+"""The records as JSON and as CSV: the same numbers under names that other programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import numpy as np
+
+from model.neurons import SEED, NeuronRecords
+from model.selectivity import IDLE_SHARE, NEAR_BEST, ROLES, WEAK_BELOW
+from model.words import headline
+
+# fmt: off
+#: What a neuron's JSON object holds: each part's keys, and the record's field where it has another.
+PARTS = {
+    "role": "kind=role digits=role_digits stability kind_stability shares",
+    "responds_to": "z_mean z_sd z_quantiles z_histogram activation_mean activation_mean_all fired "
+                   "firing_rate firing_rate_all best_set best_mcc best_iou digit_mcc auroc "
+                   "class_selectivity preferred_digit saturated_low saturated_high",
+    "pushes_towards": "weights=output_weights to_digits",
+    "needed_for": "recall recall_lost correct accuracy_lost confusion most_needed_digit "
+                  "mistaken_for",
+    "weights": "weights bias change bias_change start_correlation never_lit_share",
+    "highest": "indices labels zs activations",
+    "lowest": "indices labels zs activations",
+    "nearest_zero": "indices labels zs activations",
+}
+#: The columns of the table; those with a star stand for one column each digit (or next neuron).
+COLUMNS = (
+    "role digits=role_digits stability kind_stability best_set best_mcc best_iou class_selectivity "
+    "preferred_digit firing_rate=firing_rate_all activation_mean=activation_mean_all saturated_low "
+    "saturated_high bias start_correlation never_lit_share next_weight*=output_weights "
+    "firing_rate* auroc* z_mean* z_sd* activation_mean*"
+)
+NEED_COLUMNS = (
+    "correct_without=correct accuracy_lost most_needed_digit mistaken_for recall_lost*=recall_lost"
+)
+# fmt: on
+#: The parts that are parts of the record too.
+NESTED = ("needed_for", "highest", "lowest", "nearest_zero")
+SHARED = "sizes examples shown z_edges never_lit confusion recall correct"
+
+
+def to_json(records: NeuronRecords) -> dict[str, Any]:
+    """Turn records into dicts and lists, NaN into None."""
+    shared = {name: _plain(getattr(records, name)) for name in SHARED.split()}
+    return {
+        "neurons": [_neuron(records, number) for number in range(records.hidden)],
+        **shared,
+        "thresholds": {"idle": IDLE_SHARE, "weak": WEAK_BELOW, "single": NEAR_BEST},
+        "resamples": records.resamples,
+        "seed": SEED,
+    }
+
+
+def to_csv(records: NeuronRecords) -> str:
+    """Turn records into a table with a line for each neuron, "" for no value.
+
+    A column that ends in a number is of that digit, or, for `next_weight`, of that neuron of the
+    next layer.
+    """
+    rows = []
+    for number, name in enumerate(records.names):
+        row = {"neuron": number, "name": name, **_cells(records, COLUMNS, number)}
+        if records.needed_for is not None:
+            row |= _cells(records.needed_for, NEED_COLUMNS, number)
+        rows.append(row | {"headline": headline(records, number)})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _neuron(records: NeuronRecords, number: int) -> dict[str, Any]:
+    told: dict[str, Any] = {"number": number, "name": records.names[number]}
+    for part, keys in PARTS.items():
+        own = getattr(records, part) if part in NESTED else records
+        told[part] = None if own is None else dict(_entries(own, keys, number))
+    told["role"]["shares"] = dict(zip(ROLES, told["role"]["shares"], strict=True))
+    return told | {"headline": headline(records, number)}
+
+
+def _cells(part: Any, keys: str, number: int) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for key, value in _entries(part, keys, number):
+        if key.endswith("*"):
+            cells |= {f"{key[:-1]}_{place}": v for place, v in enumerate(value)}
+        else:
+            cells[key] = " ".join(map(str, value)) if isinstance(value, list) else value
+    return cells
+
+
+def _entries(part: Any, keys: str, number: int) -> list[tuple[str, Any]]:
+    """Each key with the neuron's own value, as JSON has it."""
+    found = []
+    for entry in keys.split():
+        key, _, field = entry.partition("=")
+        value = getattr(part, field or key.rstrip("*"))
+        value = value[number] if isinstance(value, np.ndarray) else value
+        if field == "role_digits" or key == "best_set":  # a set is written as its digits
+            value = np.flatnonzero(value)
+        found.append((key, _plain(value)))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Turn an array, or any part of one, into what JSON can hold."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,87 @@
+"""What either network shows of its first hidden layer: the arrays that `model.neurons` measures.
+
+Each network computes with its own layers and its own arithmetic; what comes out are NumPy arrays
+with a row for each example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.neurons import mean_activations
+
+Array = NDArray[Any]
+
+#: Images that are looked at together: their float64 copy stays small.
+TOGETHER = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What a network answers and what its first hidden layer does on some images."""
+
+    zs: Array  # (examples, hidden)
+    activations: Array  # (examples, hidden)
+    predictions: Array  # (examples,) digits; of equal outputs the lowest
+    held_at: Array  # (hidden,) mean activations, as the arithmetic keeps activations
+    ablated_predictions: Array  # (hidden, examples) while that neuron is held there
+
+
+def observe(net: Any, images: Array) -> Observation:
+    """Show a network some images, whole and with each neuron of its first hidden layer held.
+
+    Parameters
+    ----------
+    net : reference.network.Network or torch_impl.network.Network
+        With one hidden layer or more.
+    images
+        (examples, pixels).
+
+    Raises
+    ------
+    ValueError
+        Where there is no image, or the images do not fit the network.
+    """
+    if not len(images):
+        raise ValueError("images: expected one or more, received none")
+    parts = [_traced(net, images[k : k + TOGETHER]) for k in range(0, len(images), TOGETHER)]
+    zs, activations, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    held_at = np.array([float(v) for v in net.arithmetic.parameters(mean_activations(activations))])
+    held = []
+    for number, value in enumerate(held_at):
+        hidden = activations.copy()
+        hidden[:, number] = value
+        held.append(_answers(net, hidden))
+    return Observation(zs, activations, outputs.argmax(axis=1), held_at, np.array(held))
+
+
+def _traced(net: Any, images: Array) -> tuple[Array, ...]:
+    """z and activations of the first hidden layer, and the outputs, with examples in rows."""
+    zs, activations = net.trace(_given(net, images))
+    wanted = (zs[0], activations[1], activations[-1])
+    if _is_torch(net):
+        return tuple(v.cpu().double().numpy() for v in wanted)
+    return tuple(np.asarray(v.T, dtype=np.float64) for v in wanted)
+
+
+def _answers(net: Any, hidden: Array) -> Array:
+    """The digits that follow from activations of the first hidden layer."""
+    a = _given(net, hidden)
+    for b, w in zip(net.biases[1:], net.weights[1:], strict=True):
+        z = a @ w.detach().T + b.detach() if _is_torch(net) else w @ a + b
+        a = net.arithmetic.sigmoid(z)
+    return a.cpu().numpy().argmax(axis=1) if _is_torch(net) else a.argmax(axis=0)
+
+
+def _given(net: Any, rows: Array) -> Any:
+    """Rows as the network takes them: in PyTorch on its device, in NumPy as columns."""
+    w = net.weights[0]
+    return w.new_tensor(rows) if _is_torch(net) else rows.T.astype(w.dtype)
+
+
+def _is_torch(net: Any) -> bool:
+    return hasattr(net, "device")  # its tensors are only asked what they can do: no torch here

@@ -1,0 +1,289 @@
+"""What is said of the records is true of them: words against the arrays behind them."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model import words
+from model.neurons import neuron_records
+from model.parameters import Parameters
+from tests.model.conftest import parameters_of
+
+LABELS = np.repeat(np.arange(10), 100)
+PLACE = np.tile(np.arange(100), 10)
+
+
+def records_of_rates(percent, lost=None, sizes=None, **more):
+    """Records of neurons that fire on so many of the 100 images of each digit.
+
+    `percent` has a row of ten for each neuron; `lost` such a row of images that are taken for the
+    next digit while the neuron is held.
+    """
+    zs = np.where(np.array(percent)[:, LABELS] > PLACE, 6.0, -6.0).T
+    names = more.pop("names", {})
+    parameters = parameters_of(sizes or (4, len(percent), 10), neuron_names=names)
+    if lost is not None:
+        gone = np.array(lost)[:, LABELS] > PLACE
+        more["ablated_predictions"] = np.where(gone, (LABELS + 1) % 10, LABELS)
+        more["predictions"] = LABELS
+    return neuron_records(parameters, zs, 1 / (1 + np.exp(-zs)), LABELS, resamples=20, **more)
+
+
+def row(rest=0, **digits):
+    return [digits.get(f"d{digit}", rest) for digit in range(10)]
+
+
+WEAK = "fires for no clear set of digits"
+
+
+@pytest.mark.parametrize(
+    ("percent", "lost", "expected"),
+    [
+        (
+            row(d4=98, d6=97, rest=1),
+            row(d4=93),
+            "fires for 4 and 6; without it 93 points of recall on 4 are lost",
+        ),
+        (row(d0=98, rest=1), row(d3=1), "fires for 0; without it 1 point of recall on 3 is lost"),
+        (row(d0=98), row(), "fires for 0; without it no digit loses a point of recall"),
+        (row(d0=98), None, "fires for 0"),
+        (row(d1=0, rest=99), None, "fires for all but 1"),
+        (row(d1=0, d7=0, rest=99), None, "fires for all but 1 and 7"),
+        (row(d1=99, d3=99, d5=99, d7=99, d9=99), None, "fires for 1, 3, 5, 7 and 9"),
+        (row(), None, "fires on none of the images"),
+        (row(rest=100), None, "fires on all of the images"),
+        (row(d2=4), None, "fires on 0.4 % of the images"),
+        (row(rest=99, d0=100), None, "fires on 99.1 % of the images"),
+        (row(d0=60, d1=60, rest=40), None, f"{WEAK} (best: 0 and 1, MCC 0.16)"),
+        (row(d0=20, rest=50), None, f"{WEAK} (best: all but 0, MCC 0.18)"),
+    ],
+)
+def test_headlines_say_what_the_record_holds(percent, lost, expected):
+    records = records_of_rates([percent], None if lost is None else [lost])
+    assert words.headline(records, 0) == expected
+
+
+def test_a_gain_is_not_told_as_a_loss():
+    wrong = np.where(LABELS == 4, 9, LABELS)
+    more = {"predictions": wrong, "ablated_predictions": LABELS[None]}
+    records = records_of_rates([row(d4=98)], **more)
+    assert records.needed_for.recall_lost.min() == -1.0
+    assert words.headline(records, 0).endswith("without it no digit loses a point of recall")
+    assert "Of all 1,000 images, 100 more are recognised." in words.story(records, 0)
+
+
+def test_every_headline_agrees_with_the_arrays():
+    rng = np.random.default_rng(6)
+    percent = np.where(rng.random((60, 10)) < 0.4, rng.integers(70, 101, (60, 10)), 3)
+    lost = rng.integers(0, 40, (60, 10)) * (rng.random((60, 10)) < 0.2)
+    records = records_of_rates(percent, lost)
+    for n in range(60):
+        said = words.headline(records, n)
+        loss = re.search(r"without it (\d+) points? of recall on (\d)", said)
+        points, digit = (int(loss[1]), int(loss[2])) if loss else (0, 0)
+        assert points == lost[n].max()
+        assert not loss or points == lost[n][digit]
+        told = re.match(r"fires for ((?:\d(?:, | and )?)+);", said)
+        if told:
+            inside = np.isin(np.arange(10), [int(d) for d in re.findall(r"\d", told[1])])
+            assert percent[n][inside].mean() > percent[n][~inside].mean()
+
+
+def test_all_but_is_never_said_of_digits_that_were_not_shown():
+    records = records_of_rates([row(d1=0, rest=99)])
+    unseen = replace(records, shown=np.where(np.arange(10) == 9, 0, records.shown))
+    assert words.headline(unseen, 0) == "fires for 0, 2, 3, 4, 5, 6, 7 and 8"
+    assert words.short_digits(unseen, 0) == "not 1"
+
+
+def test_a_story_names_the_neuron_and_tells_each_answer():
+    mask = np.array([True, False, False, False])
+    rates, lost = [row(d4=98, d6=97, rest=1)], [row(d4=93)]
+    records = records_of_rates(rates, lost, names={"0": "Jalebi"}, never_lit=mask)
+    told = words.story(records, 0)
+    assert told[:3] == [
+        'Neuron 0 ("Jalebi") is feature-selective: it fires for 4 and 6.',
+        "All of the bootstrap resamples give that role, all with the same digits.",
+        "It fires on 98.0 % of the 4s, 97.0 % of the 6s and 1.0 % of the 0s; overall on 20 % of "
+        "the images.",
+    ]
+    output = records.output_weights[0]
+    assert told[3:7] == [
+        f"Its largest output weight is {output.max():+.1f}, to {output.argmax()}, and its smallest "
+        f"{output.min():+.1f}, to {output.argmin()}.",
+        "Held at its mean activation, 93 points of recall on 4 are lost.",
+        "Misread 4s are then most often taken for 5s.",
+        "Of all 1,000 images, 93 fewer are recognised.",
+    ]
+    share = words.share(records.never_lit_share[0])
+    assert told[7] == (
+        f"{share} of the sum of their magnitudes lies on pixels that no training image lights."
+    )
+    assert words.title(records, 0) == f'Neuron 0 ("Jalebi") {words.headline(records, 0)}'
+    mcc = f"Matthews correlation {records.best_mcc[0]:.2f}"
+    assert words.role_line(records, 0) == (
+        f"Role: feature-selective (4 6), {mcc}; the same in 100 % of the bootstrap resamples."
+    )
+
+
+def test_what_is_not_known_is_left_out():
+    records = records_of_rates([row(d4=98), row()], sizes=(4, 2, 3, 10))
+    told = " ".join(words.story(records, 0))
+    for word in ("output weight", "Held", "start", "training image"):
+        assert word not in told
+    assert words.short_digits(records, 1) == "-"
+    assert words.layer(records) == "the first of the 2 hidden layers of a 4-2-3-10 network"
+    assert words.findings(records)[0].startswith("Neurons of the first hidden layer by role")
+
+
+def test_findings_count_the_roles_and_rows_stand_in_their_order():
+    percent = [row(), row(d6=98), row(d4=98, d6=98), row(d1=0, rest=99), row(d0=60, rest=40)]
+    records = records_of_rates([*percent, row(d4=98), row(d4=98)])
+    assert words.findings(records)[0] == (
+        "Neurons of the hidden layer by role, on 1,000 images: class-selective 3, anti-class 1, "
+        "feature-selective 1, weak 1 and idle 1 of 7."
+    )
+    assert records.by_role == [5, 6, 1, 3, 2, 4, 0]
+    assert words.layer(records) == "the hidden layer of a 4-7-10 network"
+
+
+def test_findings_name_the_neurons_needed_for_what_they_do_not_fire_for():
+    lost = [row(d4=9), row(d5=30), row()]
+    told = words.findings(records_of_rates([row(d4=98)] * 3, lost))
+    assert (
+        "Selective neurons that cost a point of recall or more, and cost most on a digit that they "
+        "do not fire for: 1 of 2 (1)."
+    ) in told
+    assert (
+        "The largest single loss is neuron 1's: without it 30 points of recall on 5 are lost."
+    ) in told
+    harmless = words.findings(records_of_rates([row(d4=98)], [row()]))
+    assert "There is no neuron without which a digit loses a point of recall." in harmless
+
+
+def test_findings_count_the_pushes_elsewhere_and_measure_the_noise():
+    records = records_of_rates(
+        [row(d4=98)] * 2,
+        never_lit=np.array([True, True, False, False]),
+        initial=parameters_of((4, 2, 10)),
+    )
+    away = [n for n in range(2) if records.output_weights[n].argmax() != 4]
+    told = words.findings(records)
+    assert told[1].endswith(f": {len(away)} of 2{words._numbers(away)}.")
+    assert told[2].startswith("2 of 4 pixels are lit in no training image; the median neuron has")
+    assert told[3] == (
+        "Weights and initial weights correlate 1.00 in the median neuron, from 1.00 to 1.00."
+    )
+
+
+@pytest.mark.parametrize("hidden", [1, 20, 100])
+def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
+    names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
+    lines = words.table(records_of(hidden, neuron_names=names))
+    assert len(lines) == 2 + hidden + 4
+    assert max(map(len, lines)) <= 100
+    assert all(line.isascii() for line in lines)
+    assert all(line.startswith(str(n)) for n, line in enumerate(lines[2 : 2 + hidden]))
+    assert re.search(r" - +6{8}$", words.table(records_of(hidden, ablated=False))[2])
+    lost = f"{100 * records_of(hidden).needed_for.recall_lost[0, 6]:.0f} on 6"
+    assert re.search(rf" 6 .* {lost} +6{{8}}$", lines[2])
+
+
+@pytest.mark.parametrize(
+    ("fraction", "title", "sentence"),
+    [
+        (0.0, "0 %", "none"),
+        (1.0, "100 %", "all"),
+        (0.0004, "<1 %", "under 0.1 %"),
+        (0.004, "<1 %", "0.4 %"),
+        (0.9996, ">99 %", "over 99.9 %"),
+        (0.5, "50 %", "50 %"),
+        (0.994, "99 %", "99.4 %"),
+    ],
+)
+def test_a_share_never_rounds_to_nothing_or_to_all(fraction, title, sentence):
+    assert (words.percent(fraction), words.share(fraction)) == (title, sentence)
+
+
+TRAINED = {
+    "epochs": 30,
+    "mini_batch_size": 10,
+    "eta": 3.0,
+    "arithmetic": "fixed-point",
+    "accuracy": {
+        "validation": [9000, 9400],
+        "validation_of": 10000,
+        "test": 9410,
+        "test_of": 10000,
+    },
+}
+
+
+def sections(records, metadata):
+    return dict(words.sections(Parameters((1, 1), [[[0]]], [[[0]]], metadata), records))
+
+
+def test_the_report_tells_what_the_file_and_the_records_say(records_of):
+    records = records_of(3)
+    told = sections(records, TRAINED)
+    assert told["The network"] == [
+        "This report opens the hidden layer of a 784-3-10 network.",
+        f"Of the 120 images looked at here the network recognises {records.correct} "
+        f"({100 * records.correct / 120:.2f} %).",
+        "It was trained for 30 epochs of stochastic gradient descent on the quadratic cost, with "
+        "mini-batches of 10 and a learning rate eta of 3.0, in fixed-point arithmetic.",
+        "After training it recognised 9,410 of 10,000 test images (94.10 %).",
+    ]
+    rule = told["How a neuron gets its role"]
+    assert rule[0] == "Fires on less than 2 % or more than 98 % of the images: idle."
+    assert "20 bootstrap resamples" in rule[-1]
+    assert told["How it was measured"][-1].startswith("Beside the weights stands what training")
+    assert words.history(TRAINED) == ([9000, 9400], 10000)
+
+
+def test_the_report_guesses_at_nothing(records_of):
+    told = sections(records_of(3, ablated=False, start=False), {"cost": "CrossEntropyCost"})
+    assert told["The network"][1:] == ["How it was trained, its file does not say."]
+    assert told["How it was measured"][-1].startswith("The start of this network is not at hand")
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    "accuracy",
+    [
+        None,
+        0.94,
+        [1, 2],
+        {},
+        {"validation": ["a"], "validation_of": 1},
+        {"validation": [1], "test": 1},
+        {"validation": [3], "validation_of": 2, "test": 3, "test_of": 2},
+        {"validation": [HUGE], "validation_of": HUGE, "test": HUGE, "test_of": HUGE},
+        {"validation": [True], "validation_of": 1, "test": -1, "test_of": 1},
+    ],
+)
+def test_accuracies_that_cannot_be_are_left_alone(records_of, accuracy):
+    assert words.history({"accuracy": accuracy})[0] == []
+    told = sections(records_of(3), {**TRAINED, "accuracy": accuracy})["The network"]
+    assert told[-1].endswith("in fixed-point arithmetic.")
+
+
+def test_what_a_file_says_is_told_without_its_control_characters(records_of):
+    told = sections(records_of(3), {**TRAINED, "arithmetic": "\x1b[31mred\n"})["The network"]
+    assert told[2].endswith(", in �[31mred� arithmetic.")
+    note = words.note(records_of(3), "test", "a\x1b]0;b\udcff.json", "0" * 64, "no\x07: MNIST")
+    assert note == "120 test images; a�]0;b�.json, fingerprint 000000000000; no�: MNIST"
+
+
+def test_the_small_print_names_images_model_and_what_must_be_repeated(records_of):
+    notice = "synthetic digits, not MNIST (no file (at all)): accuracy on them is not MNIST's"
+    note = words.note(records_of(3), "test", "train.json", "0123456789abcdef", notice)
+    assert note == (
+        "120 test images; train.json, fingerprint 0123456789ab; "
+        "synthetic digits, not MNIST: accuracy on them is not MNIST's"
+    )
+    assert words.note(records_of(3), "test", "a", "b", "").endswith("fingerprint b")

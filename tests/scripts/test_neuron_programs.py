@@ -1,0 +1,211 @@
+"""The six programs that show neurons: their files, their words, either backend, one-line errors."""
+
+import csv
+import json
+import re
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from model.export import to_json
+from model.initial import initial_parameters
+from model.neurons import RANKED
+from model.parameters import Parameters
+from scripts import opened
+
+JALEBI = 'Neuron 1 ("Jalebi") fires'
+NEURONS = ["neuron-00.png", "neuron-01.png"]
+LAYER = ["weights.png", "change.png", "answers.png", "firing-rates.png", "run.png"]
+FILES = {
+    "visualize_weights": LAYER[:2],
+    "activations": [name.replace("neuron", "activations") for name in NEURONS],
+    "analyze_neurons": ["neurons.csv", "neurons.json"],
+    "fav_neuron": NEURONS[1:2],
+    "figures": ["index.html", *LAYER, *NEURONS, "neurons.csv", "neurons.json"],
+    "report": ["report.html", "report.pdf"],
+}
+
+
+def run(program, argv):
+    more = ["1"] if program == "fav_neuron" else []
+    return import_module(f"scripts.{program}").main([*more, *argv])
+
+
+def open_with(argv):
+    return opened.open_network(opened.options("words", "runs").parse_args(argv))
+
+
+# --- The programs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", [name for name in FILES if name not in ("figures", "report")])
+def test_a_program_writes_its_files_the_same_from_either_backend(
+    program, arguments_for, tmp_path, capsys
+):
+    found = []
+    for backend in ("numpy", "torch"):
+        assert run(program, [*arguments_for(784, 2, 10), "--backend", backend]) == 0
+        out = sorted((tmp_path / "out").iterdir())
+        assert [path.name for path in out] == sorted(FILES[program])
+        found.append([path.read_bytes() for path in out])
+        told = capsys.readouterr().out
+        if program in ("visualize_weights", "activations", "fav_neuron"):
+            lines = [line.split(": ")[0] for line in told.splitlines()]
+            assert lines == [f"{tmp_path}/out/{name}" for name in FILES[program]]
+        if program in ("activations", "fav_neuron"):
+            assert f"-01.png: {JALEBI}" in told
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("program", ["figures", "analyze_neurons", "activations"])
+def test_a_program_takes_a_deeper_network_and_few_images(program, arguments_for, tmp_path):
+    argv = [*arguments_for(784, 2, 4, 10), "--limit", "30"]
+    assert run(program, argv) == 0
+    for page in (tmp_path / "out").glob("*.html"):
+        text = page.read_text()
+        assert "784-2-4-10" in text
+        assert "30 test images" in text
+        assert "not MNIST" in text
+
+
+def test_the_table_and_what_is_written_agree(arguments_for, tmp_path, capsys):
+    assert run("analyze_neurons", arguments_for()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[:9])) <= 100
+    assert lines[-1] == f"wrote {tmp_path}/out/neurons.json and {tmp_path}/out/neurons.csv"
+    record = json.loads((tmp_path / "out" / "neurons.json").read_text())["neurons"][1]
+    assert lines[3].startswith("1 Jalebi")
+    assert record["role"]["kind"] in lines[3]
+    assert lines[3].endswith("".join(map(str, record["highest"]["labels"])))
+    with (tmp_path / "out" / "neurons.csv").open(newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["", "Jalebi", ""]
+
+
+def test_the_pages_show_every_picture(arguments_for, tmp_path, capsys):
+    for program in ("figures", "report"):
+        assert run(program, arguments_for(784, 2, 10)) == 0
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {*FILES["figures"], *FILES["report"]}
+    shown = re.findall(r'<img src="([^"]+)"', (out / "index.html").read_text())
+    assert shown == [*LAYER, *NEURONS]
+    report = (out / "report.html").read_text()
+    sources = re.findall(r'<img src="([^"]{22})', report)
+    assert sources == ["data:image/png;base64,"] * len(shown)
+    assert "How it was trained, its file does not say." in report
+    pdf = (out / "report.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert f"/Count {2 + len(shown)}".encode() in pdf  # words and table come first
+    assert b"Date" not in pdf
+    assert capsys.readouterr().out.splitlines() == [
+        f"wrote {out}/index.html and what it shows",
+        f"wrote {out}/report.pdf and {out}/report.html",
+    ]
+
+
+def test_the_favourite_is_number_11(arguments_for, tmp_path):
+    assert import_module("scripts.fav_neuron").main(arguments_for(784, 12, 10)) == 0
+    assert [page.name for page in (tmp_path / "out").iterdir()] == ["neuron-11.png"]
+
+
+@pytest.mark.parametrize("program", FILES)
+def test_nothing_that_a_file_says_or_is_called_breaks_a_program(
+    program, arguments_for, network_file, tmp_path, capsys
+):
+    honest = Parameters.load(network_file(784, 2, 10))
+    odd = {
+        "neuron_names": {"0": "$\\frac{$", "1": "\x1b[2J\udcff\n<b>"},
+        "arithmetic": "\x1b]0;x\x07",
+        "epochs": 1,
+        "mini_batch_size": 1,
+        "eta": 1.0,
+        "accuracy": {"validation": [10**30], "validation_of": 10**30},
+    }
+    made = Parameters(honest.sizes, honest.weights, honest.biases, odd)
+    path = tmp_path / "a\udcff$x^2$\x1b[1m.json"
+    made.save(path)
+    assert run(program, [*arguments_for(), "--model", str(path)]) == 0
+    pages = [path.read_text() for path in (tmp_path / "out").glob("*.html")]
+    tables = [path.read_text() for path in (tmp_path / "out").glob("*.csv")]
+    for text in (capsys.readouterr().out, *pages, *tables):
+        assert not [letter for letter in text if not letter.isprintable() and letter != "\n"]
+    assert "<b>" not in "".join(pages)
+
+
+# --- Opening a network -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("split", "count"), [("training", 200), ("validation", 40), ("test", 80)])
+def test_the_split_decides_which_images_are_shown(arguments_for, split, count):
+    argv = [*arguments_for(), "--split", split]
+    one, other = (open_with([*argv, "--backend", backend]) for backend in ("numpy", "torch"))
+    assert one.records.examples == len(one.images) == count
+    assert one.note.startswith(f"{count} {split} images; 784-3-10.json")
+    assert one.note.endswith("accuracy on them is not MNIST's")
+    assert to_json(one.records) == to_json(other.records)
+    np.testing.assert_array_equal(one.images, other.images)
+    assert one.note == other.note
+
+
+def test_the_limit_takes_the_first_images_and_never_lit_are_those_of_training(arguments_for):
+    training = open_with([*arguments_for(), "--split", "training"])
+    whole, first = open_with(arguments_for()), open_with([*arguments_for(), "--limit", "5"])
+    assert first.records.highest.indices.shape == (3, 5)
+    assert RANKED > 5
+    np.testing.assert_array_equal(first.images, whole.images[:5])
+    np.testing.assert_array_equal(first.records.never_lit, ~training.images.any(axis=0))
+
+
+def test_a_start_is_found_by_its_fingerprint_or_given(arguments_for, tmp_path):
+    records = open_with(arguments_for()).records
+    start = initial_parameters((784, 3, 10), seed=1)
+    np.testing.assert_array_equal(records.change, records.weights - start.weights[0])
+    bare = tmp_path / "bare.json"
+    Parameters(start.sizes, start.weights, start.biases).save(bare)
+    argv = [*arguments_for(), "--model", str(bare)]
+    assert open_with(argv).records.change is None
+    assert not open_with([*argv, "--initial", str(bare)]).records.change.any()
+
+
+def test_the_arithmetic_is_the_one_that_the_file_names():
+    def named(**metadata):
+        return opened.arithmetic_of(Parameters((1, 1), [[[0]]], [[[0]]], metadata))
+
+    assert named(arithmetic="fixed-point") == "fixed-point"
+    assert named(arithmetic=["float64"]) == named(arithmetic="octal") == named() == "float64"
+
+
+# --- Bad input is one line and status 2 ------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", FILES)
+def test_a_folder_that_cannot_be_made(program, arguments_for, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(program, [*arguments_for(), "--output", str(tmp_path / "file" / "out")]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"error: {tmp_path}/file/out: no folder to write to (Not a directory)")
+    assert told.endswith("choose another --output")
+
+
+@pytest.mark.parametrize(
+    ("option", "sizes", "said"),
+    [
+        ("--model", (100, 3, 10), "error: sizes: expected 784 inputs"),
+        ("--model", (784, 10), "no hidden neuron to look at"),
+        ("--initial", (784, 4, 10), "initial: expected the sizes of the trained network"),
+    ],
+)
+def test_a_file_of_other_sizes(option, sizes, said, arguments_for, tmp_path, capsys):
+    initial_parameters(sizes, seed=0).save(tmp_path / "other.json")
+    assert run("visualize_weights", [*arguments_for(), option, str(tmp_path / "other.json")]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("argv", "number"), [([], 11), (["3"], 3), (["--", "-1"], -1)])
+def test_a_neuron_that_is_not_there(arguments_for, tmp_path, capsys, argv, number):
+    assert import_module("scripts.fav_neuron").main([*arguments_for(), *argv]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: neuron: expected a number from 0 to 2, received {number}; "
+        "the first hidden layer of this model has 3"
+    )
+    assert not list((tmp_path / "out").iterdir())
