@@ -55,7 +55,7 @@ LINKS: tuple[ModuleType, ...] = (
     figures,
 )
 QUICK_STEPS, FULL_STEPS = 100, 5000
-QUICK_FOLLOWED, FULL_FOLLOWED = 600, 12_500  # steps in a row of one candidate, each looked at
+QUICK_FOLLOWED, FULL_FOLLOWED = 600, 10_500  # steps in a row of one candidate, each looked at
 CROWD, THRONG = 1100, 33_000  # examples: more than fit 10 bits, and more than fit 15
 QUICK_EXAMPLES = 1000  # of the fixed-point epoch of a quick proof
 FULL_EPOCHS = 2
