@@ -20,3 +20,12 @@ The axes are *pixels* (784), *hidden* (20), *digits* (10), *examples* (N) and *b
 A gradient is the sum over the mini-batch, the step is ``w - (eta / m) * nabla_w``, and the
 cost is one half of the squared distance (Nielsen, chapters 1 and 2, equations BP1 to BP4).
 """
+
+
+def printable(text: str) -> str:
+    r"""Return text from a file as a terminal, a page or a figure may show it, on one line.
+
+    Control characters, escapes and surrogates are written out: \n, \x1b, \udcff. As surrogates
+    Python holds the bytes of a file's name that are not UTF-8, which no stream would encode.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

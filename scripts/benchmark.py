@@ -5,10 +5,10 @@ python -m scripts.benchmark --rounds 5
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from model.parameters import Parameters
+from scripts import note
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
 from scripts.progress import Epochs
 from scripts.timing import contestants, interleaved, table
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
     print(table(interleaved(epochs, shown(args.rounds))))
     if files.notice:
-        print(files.notice, file=sys.stderr)
+        note(files.notice)
     return 0
 
 

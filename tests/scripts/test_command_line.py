@@ -12,14 +12,14 @@ import pytest
 
 from model.initial import initial_parameters
 from model.synthetic_digits import write_idx_files
-from scripts import command_line
+from scripts import command_line, one_line
 from scripts.command_line import (
     command,
     find_data,
     learning_rate,
     load_examples,
     network,
-    one_line,
+    
     parser,
     twin,
     whole_number,

@@ -18,7 +18,6 @@ from scripts.training import (
     check_same_run,
     kept,
     percent,
-    trained_report,
     validation_news,
 )
 
