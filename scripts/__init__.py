@@ -54,12 +54,10 @@ def one_line(error: BaseException) -> str:
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:
-    said = str(
-        error
-    )  # PyTorch raises a RuntimeError, a library that cannot be loaded an ImportError
-    return isinstance(error, MemoryError) or any(
-        words in said for words in ("allocate memory", "out of memory", "failed to map segment")
-    )
+    # PyTorch raises a RuntimeError, a library that cannot be loaded an ImportError.
+    words = "allocate memory", "out of memory", "failed to map segment"
+    said = isinstance(error, RuntimeError | ImportError) and any(w in str(error) for w in words)
+    return said or isinstance(error, MemoryError)
 
 
 def note(text: str) -> None:

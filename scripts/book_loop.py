@@ -23,12 +23,10 @@ class BookLoop:
         self.weights = [np.array(w) for w in parameters.weights]
         self.biases = [np.array(b) for b in parameters.biases]
 
-    def train_epoch(
-        self, pairs: Pairs, order: np.ndarray, mini_batch_size: int, eta: float
-    ) -> None:
-        """Train one epoch; the order is a permutation of the examples."""
-        for k in range(0, len(order), mini_batch_size):
-            self.update_mini_batch([pairs[i] for i in order[k : k + mini_batch_size]], eta)
+    def train_epoch(self, pairs: Pairs, order: np.ndarray, size: int, eta: float) -> None:
+        """Train one epoch in mini-batches of a size, in the order of a permutation."""
+        for k in range(0, len(order), size):
+            self.update_mini_batch([pairs[i] for i in order[k : k + size]], eta)
 
     def update_mini_batch(self, mini_batch: Pairs, eta: float) -> None:
         """Take one step of gradient descent on one mini-batch."""

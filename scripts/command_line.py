@@ -75,24 +75,15 @@ class Settings:
 # What is given to argparse; the settings of a run above all.
 OPTIONS: dict[str, dict[str, Any]] = {
     **{each.name: {"default": each.default, **each.metadata} for each in fields(Settings)},
-    "model": {
-        "type": Path,
-        "default": SHIPPED_MODEL,
-        "metavar": "FILE",
-        "help": "parameters as Nielsen-style JSON (default: the shipped network)",
-    },
-    "data": {
-        "metavar": "PATH",
-        "help": "folder with MNIST's IDX files, mnist.pkl.gz, or 'synthetic' "
-        "(default: $MNIST_DIR, data/, a download, synthetic digits)",
-    },
-    "split": {
-        "choices": ["training", "validation", "test"],
-        "default": "test",
-        "help": "which images (default: %(default)s)",
-    },
+    "model": {"type": Path, "default": SHIPPED_MODEL, "metavar": "FILE",
+              "help": "parameters as Nielsen-style JSON (default: the shipped network)"},
+    "data": {"metavar": "PATH",
+             "help": "folder with MNIST's IDX files, mnist.pkl.gz, or 'synthetic' "
+                     "(default: $MNIST_DIR, data/, a download, synthetic digits)"},
+    "split": {"choices": ["training", "validation", "test"], "default": "test",
+              "help": "which images (default: %(default)s)"},
     "limit": {"type": whole_number(1), "metavar": "N", "help": "only the first N images"},
-}
+}  # fmt: skip
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -123,21 +114,16 @@ def network(
     device: str = Settings.device,
 ) -> Any:
     """Return the backend's network with these parameters, or refuse a device that it has not."""
-    kept = getattr(twin(backend, "arithmetic"), ARITHMETICS[arithmetic])()
-    if backend == "torch":
-        return twin(backend, "network").Network.from_parameters(parameters, kept, device=device)
-    if device != "cpu":
+    if backend == "numpy" and device != "cpu":
         raise ValueError(f"--device {device} needs --backend torch; NumPy computes on the cpu")
-    return twin(backend, "network").Network.from_parameters(parameters, kept)
+    kept = getattr(twin(backend, "arithmetic"), ARITHMETICS[arithmetic])()
+    where = {"device": device} if backend == "torch" else {}
+    return twin(backend, "network").Network.from_parameters(parameters, kept, **where)
 
 
 def find_data(data: str | None) -> MnistFiles:
     """Return the data set to use, as given with --data, and say what is not MNIST."""
-
-    def download(folder: str | Path) -> None:
-        twin("torch", "mnist_loader").download(folder)
-
-    files = find_mnist(data, download)
+    files = find_mnist(data, lambda folder: twin("torch", "mnist_loader").download(folder))
     if files.notice:
         note(files.notice)
     return files

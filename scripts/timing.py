@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,15 @@ def network_epoch(net: Any, data: Any) -> Epoch:
     return epoch
 
 
-def interleaved(epochs: dict[str, Epoch], rounds: Iterable[int]) -> dict[str, list[float]]:
+def interleaved(
+    epochs: dict[str, Epoch], rounds: int, on_round: Callable[[int], object]
+) -> dict[str, list[float]]:
     """Return the seconds of every contestant in every round, each round one epoch of each."""
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for _ in rounds:
+    for done in range(rounds):
         for name, epoch in epochs.items():
             seconds[name].append(epoch())
+        on_round(done + 1)
     return seconds
 
 

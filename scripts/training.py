@@ -169,25 +169,19 @@ def check_history(output: Path, saved: Parameters, examples: int) -> None:
 
 def check_same_run(output: Path, saved: Parameters, here: Parameters) -> None:
     """Raise ValueError unless the metadata of two networks say that they were made alike."""
-    keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial", "data"]
+    keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial"]
     if here.metadata["arithmetic"] != "fixed-point":  # there, the backends are the same run
         keys += ["backend", "device"]
     pairs = [(key, saved.metadata.get(key), here.metadata[key]) for key in keys]
+    data = saved.metadata.get("data")
+    digests = data if isinstance(data, dict) else {}
+    pairs += [(name, digests.get(name), asked) for name, asked in here.metadata["data"].items()]
     for key, was, asked in [*pairs, ("sizes", list(saved.sizes), list(here.sizes))]:
         if was != asked:
-            key, was, asked = _first_difference(key, was, asked)
             raise ValueError(
                 f"{output}: was not made by this run: its {key} is {was}, asked for is {asked}: "
                 f"resume with the settings that it was begun with, or choose another --output"
             )
-
-
-def _first_difference(key: str, was: Any, asked: Any) -> tuple[str, Any, Any]:
-    if isinstance(was, dict) and isinstance(asked, dict):  # the data files, by name
-        for name in asked:
-            if was.get(name) != asked[name]:
-                return name, was.get(name), asked[name]
-    return key, was, asked
 
 
 def kept(run: Run) -> str:

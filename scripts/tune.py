@@ -44,16 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_folder(folder)
     with sole_writer(results):
         runs = tuning.plan(single, range(args.seeds), settings, files, folder)
-        total = tuning.epochs_in_all(runs)
+        done, total = tuning.epochs(runs)
         try:
-            with Epochs(total, tuning.epochs_done(runs), "tuning") as progress:
+            with Epochs(total, done, "tuning") as progress:
                 tuning.train_all(runs, progress.advance)
             found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
         except KeyboardInterrupt:
-            done = f"{tuning.epochs_done(runs)} of {total} epochs"
-            raise KeyboardInterrupt(f"{folder} holds {done}: the same command goes on") from None
+            held = f"{tuning.epochs(runs)[0]} of {total} epochs"
+            raise KeyboardInterrupt(f"{folder} holds {held}: the same command goes on") from None
     print(tuning.table(written), tuning.chosen_report(written, folder), sep="\n\n")
     print(f"results        {results}\nfigure         {picture}")
     if files.notice:

@@ -41,12 +41,8 @@ class Configuration:
         return f"{settings}_seed-{seed}.json"
 
 
-#: Those that the seed study tried.
-SEED_STUDY = (
-    Configuration(25, 20, 3.0),
-    Configuration(30, 20, 2.5),
-    Configuration(30, 10, 3.0),
-)
+# Those that the seed study tried.
+SEED_STUDY = Configuration(25, 20, 3.0), Configuration(30, 20, 2.5), Configuration(30, 10, 3.0)
 Plan = dict[Configuration, list[Run]]
 
 
@@ -104,14 +100,10 @@ def plan(
     return {one: [run(one, seed) for seed in seeds] for one in configurations}
 
 
-def epochs_done(runs: Plan) -> int:
-    """Return the epochs that all runs have behind them."""
-    return sum(run.epochs_done for run in itertools.chain(*runs.values()))
-
-
-def epochs_in_all(runs: Plan) -> int:
-    """Return the epochs that all runs will have."""
-    return sum(run.settings.epochs for run in itertools.chain(*runs.values()))
+def epochs(runs: Plan) -> tuple[int, int]:
+    """Return how many epochs all runs have behind them, and how many they will have."""
+    every = list(itertools.chain(*runs.values()))
+    return sum(run.epochs_done for run in every), sum(run.settings.epochs for run in every)
 
 
 def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
@@ -121,7 +113,7 @@ def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
             label = f"{one}, seed {run.settings.seed}"
 
             def tell(_: int, saved: Parameters, label: str = label) -> None:
-                on_epoch(epochs_done(runs), f"{label}: {validation_news(saved)}")
+                on_epoch(epochs(runs)[0], f"{label}: {validation_news(saved)}")
 
             run.train(tell, test=False)
 
@@ -153,10 +145,7 @@ def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
 def record(one: Configuration, runs: Sequence[Run]) -> dict[str, Any]:
     """Return how the runs of one configuration went, as JSON values."""
     accuracies = [run.parameters.metadata["accuracy"] for run in runs]
-    by_epoch = [
-        [correct / accuracy["validation_of"] for correct in accuracy["validation"]]
-        for accuracy in accuracies
-    ]
+    by_epoch = [[count / a["validation_of"] for count in a["validation"]] for a in accuracies]
     final = [shares[-1] for shares in by_epoch]
     return {
         "name": str(one),
@@ -185,10 +174,9 @@ def tested(run: Run) -> dict[str, Any]:
     accuracy = parameters.metadata["accuracy"]
     return {
         "seed": run.settings.seed,
-        "test": accuracy["test"],
-        "test_of": accuracy["test_of"],
+        **{key: accuracy[key] for key in ("test", "test_of")},
         "fingerprint": parameters.fingerprint,
-        "file": Path(run.output).name if run.output else "",
+        "file": run.output.name if run.output else "",
     }
 
 

@@ -3,8 +3,6 @@
 import hashlib
 import itertools
 import json
-import os
-import threading
 
 import hypothesis
 import numpy as np
@@ -222,27 +220,6 @@ def test_text_that_is_no_unicode_survives(tmp_path):
     small(neuron_names={"0": "\ud800\x1b[2J"}).save(path)
     assert path.read_bytes().isascii()
     assert Parameters.load(path).metadata == {"neuron_names": {"0": "\ud800\x1b[2J"}}
-
-
-def test_reader_never_sees_half_a_file(tmp_path):
-    path = tmp_path / "p.json"
-    networks = [Parameters([40, 20], [np.full((20, 40), v)], [np.zeros((20, 1))]) for v in (1, 2)]
-    networks[0].save(path)
-    done = threading.Event()
-
-    def write():
-        for turn in range(40):
-            networks[turn % 2].save(path)
-        done.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    seen = set()
-    while not done.is_set():
-        seen.add(Parameters.load(path).fingerprint)
-    writer.join()
-    assert seen <= {p.fingerprint for p in networks}
-    assert os.listdir(tmp_path) == ["p.json"]
 
 
 # --- What holds for every network, found by random search -----------------------------------------

@@ -141,8 +141,8 @@ def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
     def epoch(name):
         return lambda: order.append(name) or 1.0
 
-    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, range(2))
-    assert order == ["a", "b", "a", "b"]
+    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, 2, order.append)
+    assert order == ["a", "b", 1, "a", "b", 2]
     assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
     assert ratio([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == 3.0
     with pytest.raises(ValueError, match="zip"):

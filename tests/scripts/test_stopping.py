@@ -222,6 +222,7 @@ def is_there(group):
         (PermissionError(13, "Permission denied", "x.json"), 2, "error: x.json: Permission denied"),
         (PermissionError(13, "Permission denied", b"\xff"), 2, r"error: \udcff: Permission denied"),
         (OSError(28, "No space left on device"), 2, "error: [Errno 28] No space left on device"),
+        (FileNotFoundError("out of memory.json: absent"), 2, "error: out of memory.json: absent"),
         (MemoryError(), 2, "error: not enough memory"),
         (MemoryError("Unable to allocate 9 TiB"), 2,
          "error: not enough memory: Unable to allocate 9 TiB"),
