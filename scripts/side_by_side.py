@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -44,7 +45,7 @@ def train_both(
     """
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
-    pool = ProcessPoolExecutor(len(PACKAGES), context, _begin, (news, os.getpid()))
+    pool = ProcessPoolExecutor(len(PACKAGES), context, _begin, (news,))
     each = {
         "numpy": replace(settings, backend="numpy", device="cpu"),
         "torch": replace(settings, backend="torch"),
@@ -75,12 +76,19 @@ def _interrupts_wait() -> Iterator[None]:
 
 
 _news: Any = None  # in a training process: where it tells how far it is
-_parent = 0
 
 
-def _begin(news: Any, parent: int) -> None:
-    global _news, _parent
-    _news, _parent = news, parent
+def _begin(news: Any) -> None:
+    global _news
+    _news = news
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # for ever, unless it is killed
+    os._exit(1)
 
 
 def train_one(settings: Settings, start: Parameters, files: MnistFiles) -> Trained:
@@ -89,8 +97,6 @@ def train_one(settings: Settings, start: Parameters, files: MnistFiles) -> Train
     begun = time.monotonic()
 
     def tell(done: int, parameters: Parameters) -> None:
-        if os.getppid() != _parent:  # it was killed, and nobody waits any more
-            os._exit(1)
         fingerprints.append(parameters.fingerprint)
         _news.put((settings.backend, done, validation_news(parameters)))
 

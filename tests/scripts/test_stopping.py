@@ -180,7 +180,8 @@ def test_stopped_at_any_moment_tuning_goes_on_without_a_trace(tuned, tmp_path, m
     assert left == expected
 
 
-def test_ctrl_c_in_a_terminal_ends_the_main_job_with_all_its_processes(digits_folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_the_main_job_ends_with_all_its_processes(digits_folder, number):
     arguments = ["-u", "-m", "scripts.reproduce", "--data", str(digits_folder)]
     with subprocess.Popen(
         [sys.executable, "-c", HEARD, sys.executable, *arguments],
@@ -189,10 +190,16 @@ def test_ctrl_c_in_a_terminal_ends_the_main_job_with_all_its_processes(digits_fo
     ) as process:  # fmt: skip
         assert process.stdout.readline().startswith("Training 784-20-10 twice")
         time.sleep(random.Random(os.getpid()).uniform(0.1, 2))  # they start, import, train
-        os.killpg(process.pid, signal.SIGINT)
+        if number == signal.SIGINT:  # a terminal sends it to all of them
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert [line for line in err.splitlines() if ": epoch " not in line][1:] == ["interrupted"]
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert (process.returncode, out) == (130, "")
+        assert [line for line in err.splitlines() if ": epoch " not in line][1:] == ["interrupted"]
     end = time.monotonic() + 10
     while is_there(process.pid) and time.monotonic() < end:  # nobody is left of the whole group
         time.sleep(0.05)
