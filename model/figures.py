@@ -44,6 +44,14 @@ ROLE_INDENT = 2.1
 FULL_COLOUR = 0.995
 #: Inches around a grid: at either side, for the title, and for the colour scale and legend.
 SIDES, TOP, BOTTOM = 0.15, 0.85, 0.95
+LEGEND: dict[str, Any] = {
+    "loc": "lower left",
+    "frameon": False,
+    "fontsize": 7.5,
+    "handlelength": 1,
+    "handleheight": 1,
+    "borderpad": 0,
+}
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -228,13 +236,8 @@ def draw_losses(axes: Axes, records: NeuronRecords, labels: bool = True) -> None
         return
     losses = 100 * records.needed_for.recall_lost[records.by_role]
     largest = max(float(np.nanmax(np.abs(losses))), 1.0)
-    _draw_matrix(
-        axes,
-        losses,
-        canvas.LOST_OR_GAINED,
-        Normalize(-largest, largest),
-        lambda points: whole(points) if round(points) else "",
-    )
+    norm = Normalize(-largest, largest)
+    _draw_matrix(axes, losses, canvas.LOST_OR_GAINED, norm, lambda v: whole(v) if round(v) else "")
     _label_neurons(axes, records, labels)
 
 
@@ -379,7 +382,10 @@ def draw_grid(
     if values is not None:
         bar = figure.add_axes(canvas.box(figure, across / 2 - 1.3, down - 0.72, 2.6, 0.13))
         draw_colour_bar(bar, limit, bool((np.abs(values) > limit).any()), low, high)
-        _draw_legend(figure, never_lit_legend(records))
+        grey = never_lit_legend(records)
+        if grey:
+            patch = Patch(color=canvas.NEVER_LIT, label=grey)
+            figure.legend(handles=[patch], bbox_to_anchor=(0.1 / across, 0.18 / down), **LEGEND)
 
 
 def never_lit_legend(records: NeuronRecords) -> str:
@@ -486,21 +492,6 @@ def _write_caption(
 
 def _caption_height(columns: int) -> float:
     return 0.36 if columns <= 5 else 0.2
-
-
-def _draw_legend(figure: Figure, told: str) -> None:
-    across, down = canvas.inches(figure)
-    if told:
-        figure.legend(
-            handles=[Patch(color=canvas.NEVER_LIT, label=told)],
-            loc="lower left",
-            bbox_to_anchor=(0.1 / across, 0.18 / down),
-            frameon=False,
-            fontsize=7.5,
-            handlelength=1,
-            handleheight=1,
-            borderpad=0,
-        )
 
 
 def _say(axes: Axes, words: str, **style: Any) -> None:

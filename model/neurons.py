@@ -35,12 +35,9 @@ BINS = 64
 RANKED = 8
 #: ln 99: beyond it the activation is under 0.01 or over 0.99 and the sigmoid's slope under 1 %.
 SATURATED_Z = 4.59511985013459
-#: The widest output layer: a digit set is kept as the bits of an int64.
-MOST_DIGITS = 62
-#: Larger magnitudes of z would overflow when they are squared.
-LARGEST_Z = 1e100
-#: Of the bootstrap, the same resamples for every neuron with the same counts.
-SEED = 0
+MOST_DIGITS = 62  # a digit set is kept as the bits of an int64
+LARGEST_Z = 1e100  # beyond, its square would overflow
+SEED = 0  # of the bootstrap: the same resamples for every neuron with the same counts
 NAME_LENGTH = 64
 
 
@@ -301,39 +298,44 @@ def _needs(
 ) -> Arrays:
     """What the intact network reads, and what is lost with each neuron held."""
     digits = len(shown)
-    if predictions is None and ablated is not None:
-        raise ValueError(
-            "ablated_predictions: without the intact network's predictions there is nothing to "
-            "compare with; hand in predictions too"
-        )
     if predictions is None:
-        return {"confusion": None, "recall": None, "correct": None, "needed_for": None}
+        if ablated is not None:
+            raise ValueError(
+                "ablated_predictions: without the intact network's predictions there is nothing to "
+                "compare with; hand in predictions too"
+            )
+        return dict.fromkeys(("confusion", "recall", "correct", "needed_for"))
     intact = _confusion(_integers("predictions", predictions, labels.shape, digits), labels, digits)
-    whole = {
+    needed_for = None
+    if ablated is not None:
+        held = _integers("ablated_predictions", ablated, (hidden, len(labels)), digits)
+        needed_for = _needed_for(held, intact, labels, shown)
+    return {
         "confusion": intact,
         "recall": selectivity.rates(np.diag(intact), shown),
         "correct": int(np.trace(intact)),
+        "needed_for": needed_for,
     }
-    if ablated is None:
-        return {**whole, "needed_for": None}
-    held = _integers("ablated_predictions", ablated, (hidden, len(labels)), digits)
-    confusion = np.array([_confusion(row, labels, digits) for row in held])
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    lost = selectivity.rates(np.diag(intact) - right, np.broadcast_to(shown, right.shape))
+
+
+def _needed_for(held: Array, intact: Array, labels: Array, shown: Array) -> NeededFor:
+    confusion = np.array([_confusion(row, labels, len(shown)) for row in held])
+    right, neurons = np.diagonal(confusion, axis1=1, axis2=2), np.arange(len(confusion))
+    all_shown = np.broadcast_to(shown, right.shape)
+    lost = selectivity.rates(np.diag(intact) - right, all_shown)
     most_needed = np.nanargmax(lost, axis=1)
-    wrong = confusion[np.arange(hidden), most_needed]
-    wrong[np.arange(hidden), most_needed] = 0
+    wrong = confusion[neurons, most_needed]
+    wrong[neurons, most_needed] = 0
     correct = right.sum(axis=1)
-    needed_for = NeededFor(
-        recall=selectivity.rates(right, np.broadcast_to(shown, right.shape)),
+    return NeededFor(
+        recall=selectivity.rates(right, all_shown),
         recall_lost=lost,
         correct=correct,
-        accuracy_lost=(whole["correct"] - correct) / len(labels),
+        accuracy_lost=(np.trace(intact) - correct) / len(labels),
         confusion=confusion,
         most_needed_digit=most_needed,
         mistaken_for=np.where(wrong.any(axis=1), wrong.argmax(axis=1), -1),
     )
-    return {**whole, "needed_for": needed_for}
 
 
 def _weights(

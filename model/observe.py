@@ -62,10 +62,7 @@ def observe(net: Any, images: Array) -> Observation:
 def _traced(net: Any, images: Array) -> tuple[Array, ...]:
     """z and activations of the first hidden layer, and the outputs, with examples in rows."""
     zs, activations = net.trace(_given(net, images))
-    wanted = (zs[0], activations[1], activations[-1])
-    if _is_torch(net):
-        return tuple(v.cpu().double().numpy() for v in wanted)
-    return tuple(np.asarray(v.T, dtype=np.float64) for v in wanted)
+    return tuple(_taken(net, v) for v in (zs[0], activations[1], activations[-1]))
 
 
 def _answers(net: Any, hidden: Array) -> Array:
@@ -74,14 +71,21 @@ def _answers(net: Any, hidden: Array) -> Array:
     for b, w in zip(net.biases[1:], net.weights[1:], strict=True):
         z = a @ w.detach().T + b.detach() if _is_torch(net) else w @ a + b
         a = net.arithmetic.sigmoid(z)
-    return a.cpu().numpy().argmax(axis=1) if _is_torch(net) else a.argmax(axis=0)
+    return _taken(net, a).argmax(axis=1)
+
+
+# In PyTorch examples are rows on the network's device, in NumPy columns. Its tensors are only asked
+# for what they can do: torch itself is not imported here.
+
+
+def _is_torch(net: Any) -> bool:
+    return hasattr(net, "device")
 
 
 def _given(net: Any, rows: Array) -> Any:
-    """Rows as the network takes them: in PyTorch on its device, in NumPy as columns."""
     w = net.weights[0]
     return w.new_tensor(rows) if _is_torch(net) else rows.T.astype(w.dtype)
 
 
-def _is_torch(net: Any) -> bool:
-    return hasattr(net, "device")  # its tensors are only asked what they can do: no torch here
+def _taken(net: Any, v: Any) -> Array:
+    return v.cpu().double().numpy() if _is_torch(net) else np.asarray(v.T, dtype=np.float64)

@@ -65,14 +65,26 @@ def fires(records: NeuronRecords, n: int) -> str:
 
 def story(records: NeuronRecords, n: int) -> list[str]:
     """Say in whole sentences what is known of one neuron, a sentence for each answer."""
-    return [
-        f"{name(records, n)} is {records.role[n]}: it {fires(records, n)}.",
-        *_stability(records, n),
-        *_firing(records, n),
-        *_pushing(records, n),
-        *_needing(records, n),
-        *_learning(records, n),
-    ]
+    told = [f"{name(records, n)} is {records.role[n]}: it {fires(records, n)}."]
+    if not np.isnan(records.stability[n]):
+        sure = share(records.kind_stability[n]).capitalize()
+        same = f", {share(records.stability[n])} with the same digits"
+        digits = same if records.role_digits[n].any() else ""
+        told.append(f"{sure} of the bootstrap resamples give that role{digits}.")
+    if records.role[n] != IDLE:
+        rates = records.firing_rate[n]
+        order = sorted(np.flatnonzero(records.shown), key=lambda digit: (-rates[digit], digit))
+        most = listed(f"{share(rates[digit])} of the {digit}s" for digit in order[:3])
+        overall = share(records.firing_rate_all[n])
+        told.append(f"It fires on {most}; overall on {overall} of the images.")
+    if records.to_digits:
+        weights = records.output_weights[n]
+        up, down = weights.argmax(), weights.argmin()
+        told.append(
+            f"Its largest output weight is {weights[up]:+.1f}, to {up}, and its smallest "
+            f"{weights[down]:+.1f}, to {down}."
+        )
+    return [*told, *_needing(records, n), *_learning(records, n)]
 
 
 def role_line(records: NeuronRecords, n: int) -> str:
@@ -88,11 +100,11 @@ def role_line(records: NeuronRecords, n: int) -> str:
 def short_digits(records: NeuronRecords, n: int) -> str:
     """The digits of a role: "4 6", "not 4" for an anti-class neuron, "-" for an idle one."""
     own, shown = records.role_digits[n], records.shown > 0
-    if records.role[n] == ANTI_CLASS:
-        return "not " + _spaced(own)
-    if shown.sum() == 10 and 0 < (shown & ~own).sum() <= 3:
-        return "all but " + _spaced(shown & ~own)
-    return _spaced(own) or "-"
+    others = shown & ~own
+    short = shown.sum() == 10 and 0 < others.sum() <= 3 and records.role[n] != ANTI_CLASS
+    digits = " ".join(map(str, np.flatnonzero(others if short else own)))
+    before = "not " if records.role[n] == ANTI_CLASS else "all but " if short else ""
+    return before + digits or "-"
 
 
 def largest_loss(records: NeuronRecords) -> Any:
@@ -118,40 +130,9 @@ def _loses(records: NeuronRecords, n: int) -> str:
     lost = largest_loss(records)[n]
     if lost < ONE_POINT:
         return "no digit loses a point of recall"
-    what = "point of recall" if f"{100 * lost:.0f}" == "1" else "points of recall"
-    verb = "is" if f"{100 * lost:.0f}" == "1" else "are"
-    return f"{100 * lost:.0f} {what} on {records.needed_for.most_needed_digit[n]} {verb} lost"
-
-
-def _stability(records: NeuronRecords, n: int) -> list[str]:
-    if np.isnan(records.stability[n]):
-        return []
-    sure = share(records.kind_stability[n]).capitalize()
-    same = f", {share(records.stability[n])} with the same digits"
-    return [
-        f"{sure} of the bootstrap resamples give that role"
-        f"{same if records.role_digits[n].any() else ''}."
-    ]
-
-
-def _firing(records: NeuronRecords, n: int) -> list[str]:
-    if records.role[n] == IDLE:
-        return []
-    rates = records.firing_rate[n]
-    order = sorted(np.flatnonzero(records.shown), key=lambda digit: (-rates[digit], digit))
-    told = listed(f"{share(rates[digit])} of the {digit}s" for digit in order[:3])
-    return [f"It fires on {told}; overall on {share(records.firing_rate_all[n])} of the images."]
-
-
-def _pushing(records: NeuronRecords, n: int) -> list[str]:
-    if not records.to_digits:
-        return []
-    weights = records.output_weights[n]
-    up, down = weights.argmax(), weights.argmin()
-    return [
-        f"Its largest output weight is {weights[up]:+.1f}, to {up}, and its smallest "
-        f"{weights[down]:+.1f}, to {down}."
-    ]
+    points, digit = f"{100 * lost:.0f}", records.needed_for.most_needed_digit[n]
+    what, verb = ("point", "is") if points == "1" else ("points", "are")
+    return f"{points} {what} of recall on {digit} {verb} lost"
 
 
 def _needing(records: NeuronRecords, n: int) -> list[str]:
@@ -218,22 +199,20 @@ def table(records: NeuronRecords) -> list[str]:
         f"{'neuron':<19} {'role':<17} {'digits':<14} {'MCC':>5} {'stable':>6} {'CSI':>5} "
         f"{'fires':>5} {'lost':>7} {'top 8 inputs':<12}"
     ).rstrip()
-    lines = [_line(records, n) for n in range(records.hidden)]
-    return [head, "-" * len(head), *lines, "", *LEGEND]
-
-
-def _line(records: NeuronRecords, n: int) -> str:
-    needed, lost = records.needed_for, "-"
-    if needed is not None:
-        lost = f"{100 * largest_loss(records)[n]:.0f} on {needed.most_needed_digit[n]}"
-    stable = "-" if np.isnan(records.stability[n]) else percent(records.stability[n])
-    top = "".join(map(str, records.highest.labels[n]))
-    return (
-        f"{short_name(records, n, 19):<19} {records.role[n]:<17} "
-        f"{cut(short_digits(records, n), 14):<14} {records.best_mcc[n]:5.2f} {stable:>6} "
-        f"{records.class_selectivity[n]:5.2f} {percent(records.firing_rate_all[n]):>5} {lost:>7} "
-        f"{top}"
-    )
+    lines = [head, "-" * len(head)]
+    for n in range(records.hidden):
+        needed, lost = records.needed_for, "-"
+        if needed is not None:
+            lost = f"{100 * largest_loss(records)[n]:.0f} on {needed.most_needed_digit[n]}"
+        stable = "-" if np.isnan(records.stability[n]) else percent(records.stability[n])
+        top = "".join(map(str, records.highest.labels[n]))
+        lines.append(
+            f"{short_name(records, n, 19):<19} {records.role[n]:<17} "
+            f"{cut(short_digits(records, n), 14):<14} {records.best_mcc[n]:5.2f} {stable:>6} "
+            f"{records.class_selectivity[n]:5.2f} {percent(records.firing_rate_all[n]):>5} "
+            f"{lost:>7} {top}"
+        )
+    return [*lines, "", *LEGEND]
 
 
 def _disagreement(records: NeuronRecords) -> list[str]:
@@ -437,10 +416,6 @@ def short_name(records: NeuronRecords, n: int, width: int) -> str:
 def cut(text: str, width: int) -> str:
     """The text, its end left out where it is longer than the width."""
     return text if len(text) <= width else text[: width - 2] + ".."
-
-
-def _spaced(digits: Any) -> str:
-    return " ".join(map(str, np.flatnonzero(digits)))
 
 
 def _numbers(neurons: list[int]) -> str:

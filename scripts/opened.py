@@ -24,17 +24,8 @@ from model.observe import observe
 from model.pages import Picture, layer_pictures, sheet
 from model.parameters import Parameters
 from model.printable import printable
-from scripts.command_line import (
-    ARITHMETICS,
-    SHIPPED_START,
-    Main,
-    command,
-    find_data,
-    load_examples,
-    make_folder,
-    network,
-    parser,
-)
+from scripts import command_line
+from scripts.command_line import Main, command
 
 SPLITS = ("training", "validation", "test")
 
@@ -73,14 +64,8 @@ def neuron_program(
 ) -> Callable[[Callable[[Opened], None]], Main]:
     """Turn a function that shows an opened network into a program's main function.
 
-    Parameters
-    ----------
-    description
-        The program's docstring.
-    output
-        The folder that it writes to by default.
-    neuron
-        Whether it takes a neuron's number.
+    `description` is the program's docstring, `output` the folder that it writes to by default, and
+    `neuron` says whether it takes a neuron's number.
     """
 
     def decorate(show: Callable[[Opened], None]) -> Main:
@@ -97,7 +82,7 @@ def neuron_program(
 
 def options(description: str | None, output: str, neuron: bool = False) -> argparse.ArgumentParser:
     """The options that every program with neurons takes."""
-    result = parser(description, "model", "backend", "data", "split", "limit")
+    result = command_line.parser(description, "model", "backend", "data", "split", "limit")
     result.add_argument(
         "--initial",
         type=Path,
@@ -118,14 +103,16 @@ def options(description: str | None, output: str, neuron: bool = False) -> argpa
 
 def open_network(args: argparse.Namespace) -> Opened:
     """Load a network and its images, run it, and measure its hidden neurons."""
-    make_folder(args.output)
+    command_line.make_folder(args.output)
     parameters = Parameters.load(args.model)
     check_pixels(parameters.sizes)
-    files = find_data(args.data)
-    data = load_examples(files, args.backend)
+    files = command_line.find_data(args.data)
+    data = command_line.load_examples(files, args.backend)
     shown = data[SPLITS.index(args.split)]
     images, labels = (np.asarray(part[: args.limit]) for part in (shown.x, shown.y))
-    seen = observe(network(parameters, args.backend, arithmetic_of(parameters)), images)
+    seen = observe(
+        command_line.network(parameters, args.backend, arithmetic_of(parameters)), images
+    )
     records = neuron_records(
         parameters,
         seen.zs,
@@ -143,14 +130,16 @@ def open_network(args: argparse.Namespace) -> Opened:
 def arithmetic_of(parameters: Parameters) -> str:
     """The arithmetic that a network was trained in, float64 where its file does not say."""
     name = parameters.metadata.get("arithmetic")
-    return name if isinstance(name, str) and name in ARITHMETICS else "float64"
+    return name if isinstance(name, str) and name in command_line.ARITHMETICS else "float64"
 
 
 def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
     """What a network was trained from: as given, or the shipped or its seed's if it was that."""
     if given is not None:
         return Parameters.load(given)
-    starts = [Parameters.load(SHIPPED_START)] if SHIPPED_START.exists() else []
+    starts = (
+        [Parameters.load(command_line.SHIPPED_START)] if command_line.SHIPPED_START.exists() else []
+    )
     seed = parameters.metadata.get("seed")
     if isinstance(seed, int):
         starts.append(initial_parameters(parameters.sizes, seed))

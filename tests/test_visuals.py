@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts import fav_neuron, visualize_weights
+from scripts import analyze_neurons, fav_neuron, visualize_weights
 
 VISUALS = Path(__file__).parent.parent / "visuals"
 FRINGE = 8  # of 255: what another release of the drawing library may shade differently
@@ -41,6 +41,9 @@ def test_pictures_are_what_the_programs_draw_today(mnist, tmp_path):
     arguments = ["--data", str(mnist), "--output", str(tmp_path)]
     assert visualize_weights.main(arguments) == 0
     assert fav_neuron.main(["11", *arguments]) == 0
+    assert analyze_neurons.main(arguments) == 0
+    for name in ("neurons.json", "neurons.csv"):  # every number to the last bit
+        assert (tmp_path / name).read_bytes() == (VISUALS / name).read_bytes(), name
     drawn = sorted(tmp_path.glob("*.png"))
     assert [path.name for path in drawn] == ["change.png", "neuron-11.png", "weights.png"]
     for path in drawn:

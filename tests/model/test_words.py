@@ -159,6 +159,8 @@ def test_findings_name_the_neurons_needed_for_what_they_do_not_fire_for():
     assert (
         "The largest single loss is neuron 1's: without it 30 points of recall on 5 are lost."
     ) in told
+    few = records_of_rates([row(d4=98)], [row(d5=30)])  # most of them are still read as 5
+    assert "Misread 5s are then most often taken for 6s." in words.story(few, 0)
     harmless = words.findings(records_of_rates([row(d4=98)], [row()]))
     assert "There is no neuron without which a digit loses a point of recall." in harmless
 
