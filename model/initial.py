@@ -6,7 +6,6 @@ draw other numbers from the same seed (its NEP 19), the file stays what it is.
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,23 +17,8 @@ MAX_SEED = 2**63 - 1
 def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
     """Draw every weight and bias from N(0, 1), the biases first, as the book's first network does.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Units of every layer, input first, e.g. ``[784, 20, 10]``.
-    seed : int
-        From 0 to 2**63 - 1, for ``numpy.random.default_rng``. The same sizes and seed give
-        the same parameters to the last bit.
-
-    Returns
-    -------
-    Parameters
-        Weights (sizes[l+1], sizes[l]), biases (sizes[l+1], 1), metadata ``{"seed": seed}``.
-
-    Raises
-    ------
-    ValueError
-        The sizes or the seed are not such numbers.
+    The same sizes and seed, 0 to 2**63 - 1, give the same parameters to the last bit; the seed is
+    kept in their metadata. ValueError says which of them is no such number.
 
     Source
     ------
@@ -42,17 +26,12 @@ def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
     by layer, then all weights layer by layer.
     """
     sizes = check_sizes(sizes)
-    seed = _checked_seed(seed)
-    rng = np.random.default_rng(seed)
-    biases = [rng.standard_normal((units, 1)) for units in sizes[1:]]
-    weights = [rng.standard_normal((n_out, n_in)) for n_in, n_out in itertools.pairwise(sizes)]
-    return Parameters(sizes, weights, biases, {"seed": seed})
-
-
-def _checked_seed(seed: Any) -> int:
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= MAX_SEED:
         raise ValueError(
             f"seed: expected a whole number from 0 to {MAX_SEED}, received {describe(seed)}"
         )
-    return int(seed)
+    rng = np.random.default_rng(seed)
+    biases = [rng.standard_normal((units, 1)) for units in sizes[1:]]
+    weights = [rng.standard_normal((n_out, n_in)) for n_in, n_out in itertools.pairwise(sizes)]
+    return Parameters(sizes, weights, biases, {"seed": int(seed)})

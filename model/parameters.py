@@ -8,21 +8,26 @@ A parameter file is JSON in UTF-8, one object. It has the three keys that Nielse
   one number for each unit of the layer before: shape (sizes[l+1], sizes[l]);
 - ``biases``: for every layer after the input a column, ``[[b], [b], ...]``: (sizes[l+1], 1).
 
-``format`` names the version of this layout; it may be absent (Nielsen's own files lack it).
-Every other key (Nielsen's ``cost``; our ``seed``, ``eta``, ``accuracy``, ...) is metadata: kept,
-never interpreted here. Nothing in a file is ever executed or looked up as a name.
+``format`` names the version of this layout, and ``fingerprint`` the network, so that a number that
+was changed on the way is noticed; both may be absent (Nielsen's own files lack them). Every other
+key (Nielsen's ``cost``; our ``seed``, ``eta``, ``accuracy``, ...) is metadata: kept, never
+interpreted here. Nothing in a file is ever executed or looked up as a name.
 
 Files are written with one row of weights on a line and metadata sorted by key, numbers as
 the shortest decimal that reads back as the same float64. Equal parameters with equal metadata
 are equal bytes, and two files can be compared by ``diff``.
 """
 
+import errno
 import hashlib
 import itertools
 import json
+import math
 import os
+import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,18 +39,24 @@ from model.atomic_write import write_atomically
 FORMAT = "jalebi-1"
 MAX_LAYERS = 100
 MAX_UNITS = 65_536
-# A number and its comma take 26 characters at most, so that a network of MAX_PARAMETERS always
-# fits in a file of MAX_FILE_BYTES. Both are small enough that no hostile file, whatever it
-# nests, needs more than about 1.5 GB to be parsed and refused.
+# A number and its comma take 26 characters at most: MAX_PARAMETERS of them and MAX_OTHER_BYTES
+# always fit in MAX_FILE_BYTES, and no hostile file needs more than some 500 MB to be refused.
 MAX_PARAMETERS = 1_000_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_OTHER_BYTES = 1024 * 1024  # of what is not weights or biases
 MAX_METADATA_DEPTH = 20
 
 _NETWORK_KEYS = ("sizes", "weights", "biases")
-_RESERVED_KEYS = ("format", *_NETWORK_KEYS)
+_RESERVED_KEYS = ("format", "fingerprint", *_NETWORK_KEYS)
+# Numbers in brackets, and what may wrongly stand for a number: NaN, Infinity, null, true, false.
+_LAYERS = re.compile(r'"(?:weights|biases)"\s*:\s*\[[-+0-9.eE,\s\[\]NaInfitylursb]*')
 # More digits than any float64 has before its decimal point: such an integer is read as infinity.
 _MAX_DIGITS = 400
 _NUMBERS = (int, float, np.integer, np.floating)
+_UNREAD = {
+    errno.ENOENT: "no such file; expected a parameter file such as model/train.json",
+    errno.EACCES: "no permission to read it; expected a readable file, see ls -l",
+}
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -92,88 +103,69 @@ class Parameters:
         object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "weights", _layers(weights, weight_shapes, "weights", sizes))
         object.__setattr__(self, "biases", _layers(biases, bias_shapes, "biases", sizes))
-        object.__setattr__(
-            self, "metadata", _checked_metadata({} if metadata is None else metadata)
-        )
+        object.__setattr__(self, "metadata", _checked({} if metadata is None else metadata))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Parameters":
         """Read parameters from a JSON file, ours or one of Nielsen's ``network2.save``.
 
-        Parameters
-        ----------
-        path : str or path
-            The file.
-
-        Returns
-        -------
-        Parameters
-            Every number bit for bit as the file states it; other keys in ``metadata``.
-
-        Raises
-        ------
-        OSError
-            The file is absent, a folder, not readable.
-        ValueError
-            The file is damaged or too large, or what it holds is no network: one line with
-            the file, the key, layer, row and column, what was expected and what was received.
-
-        Source
-        ------
-        Nielsen, Neural Networks and Deep Learning, chapter 3, ``network2.load``.
+        Every number comes back bit for bit as the file states it, other keys as ``metadata``.
+        OSError or ValueError, one line: the file, the key, layer, row and column, what was
+        expected and what was received.
         """
-        path = Path(path)
-        content = _read(path)
+        content = _read(Path(path))
         try:
-            return cls._from_json(_parse(content))
+            return cls._from_document(_parse(content))
         except ValueError as error:
             raise ValueError(
                 f"{path}: {error}; restore the file or save the network again"
             ) from None
 
     @classmethod
-    def _from_json(cls, document: Any) -> "Parameters":
+    def _from_document(cls, document: Any) -> "Parameters":
         _check_keys(document)
-        _check_format(document.get("format", FORMAT))
+        version, stated = document.get("format", FORMAT), document.get("fingerprint")
+        if version != FORMAT:
+            raise ValueError(
+                f"format: expected {_quote(FORMAT)}, received {describe(version)}; "
+                f"a newer version of jalebi may have written it"
+            )
         metadata = {key: document[key] for key in document if key not in _RESERVED_KEYS}
-        return cls(document["sizes"], document["weights"], document["biases"], metadata)
+        _check_room(len(json.dumps(metadata, ensure_ascii=False)))  # nor "weights" within it
+        result = cls(document["sizes"], document["weights"], document["biases"], metadata)
+        if "fingerprint" in document and stated != result.fingerprint:
+            raise ValueError(
+                f"fingerprint: the weights and biases have {result.fingerprint}, the file says "
+                f"{stated if isinstance(stated, str) and len(stated) == 64 else describe(stated)}: "
+                f"a number in it was changed"
+            )
+        return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters to a JSON file, all of it or nothing.
+        """Write the parameters to a JSON file, all of it or nothing, replacing one that exists.
 
-        Parameters
-        ----------
-        path : str or path
-            The file, replaced if it exists. Its folder must exist.
-
-        Raises
-        ------
-        OSError
-            The folder is absent or not writable, the disk is full, `path` is a folder.
-        ValueError
-            The metadata are not JSON values, or the file would be larger than `load` admits.
+        OSError where it cannot be written; ValueError for metadata that are no JSON values, or
+        more than `load` admits.
         """
-        content = self._to_json().encode("ascii")
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(
-                f"{path}: the file would have {len(content):,} bytes, more than the limit of "
-                f"{MAX_FILE_BYTES:,}; keep less in its metadata"
-            )
-        write_atomically(path, content)
-
-    def _to_json(self) -> str:
-        metadata = _checked_metadata(self.metadata)
+        metadata = _checked(self.metadata)
         lines = [f'"format": {json.dumps(FORMAT)}', f'"sizes": {json.dumps(self.sizes)}']
+        lines += [f'"fingerprint": {json.dumps(self.fingerprint)}']
         lines += [
             f"{json.dumps(key)}: {json.dumps(metadata[key], sort_keys=True)}"
             for key in sorted(metadata)
         ]
         lines += [f'"weights": {_rows(self.weights)}', f'"biases": {_rows(self.biases)}']
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        text = "{\n" + ",\n".join(lines) + "\n}\n"
+        if (other := _beside_layers(text)) > MAX_OTHER_BYTES:
+            raise ValueError(
+                f"{path}: the file would have {other:,} bytes beside its weights and biases, more "
+                f"than the limit of {MAX_OTHER_BYTES:,}; keep less in its metadata"
+            )
+        write_atomically(path, text.encode("ascii"))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the sizes and of every weight and bias: the name of this network.
+        """SHA-256 (64 hexadecimal digits) of sizes, weights and biases: the network's name.
 
         The bytes that are hashed, in this order, with nothing before, between or after:
 
@@ -190,11 +182,6 @@ class Parameters:
         nothing more: -0.0 and 0.0 are the same number, no activation, cost or gradient can
         tell one from the other, and which of the two a sum of zeros gives depends on the
         order of summation. Files keep the sign; the fingerprint does not see it.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits.
         """
         digest = hashlib.sha256(np.array(self.sizes, dtype="<i8").tobytes())
         for w, b in zip(self.weights, self.biases, strict=True):
@@ -205,22 +192,10 @@ class Parameters:
 
 
 def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Check the sizes of a network and return them as a tuple of int.
+    """Return the sizes of a network as a tuple of int, or raise ValueError in one line.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Units of every layer, input first.
-
-    Returns
-    -------
-    tuple of int
-
-    Raises
-    ------
-    ValueError
-        Not a list of whole numbers, fewer than two layers, a layer without units, or more
-        layers, units or weights than MAX_LAYERS, MAX_UNITS, MAX_PARAMETERS.
+    Refused: what is no list of whole numbers, fewer than two layers, a layer without units, and
+    more layers, units or weights than MAX_LAYERS, MAX_UNITS, MAX_PARAMETERS.
     """
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
@@ -232,7 +207,12 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if not 2 <= len(sizes) <= MAX_LAYERS:
         raise ValueError(f"sizes: expected 2 to {MAX_LAYERS} layers, received {len(sizes)}")
     for layer, units in enumerate(sizes):
-        _check_units(layer, units)
+        whole = isinstance(units, int | np.integer) and not isinstance(units, bool)
+        if not whole or not 1 <= units <= MAX_UNITS:
+            raise ValueError(
+                f"sizes[{layer}]: expected a whole number from 1 to {MAX_UNITS:,}, "
+                f"received {describe(units)}"
+            )
     checked = tuple(int(units) for units in sizes)
     count = sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(checked))
     if count > MAX_PARAMETERS:
@@ -244,55 +224,25 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what was received, however large it is, for the line of an error.
-
-    Parameters
-    ----------
-    value : anything
-        What stood where something else was expected.
-
-    Returns
-    -------
-    str
-        One line of at most some 60 characters.
-    """
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
+    """Say in a few words what was received, however large it is, for the line of an error."""
     if isinstance(value, str):
         return _quote(value)
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return "a dict (JSON object)"
-    if isinstance(value, int) and value.bit_length() > 64:
+    if type(value) is int and value.bit_length() > 64:
         return f"a whole number of {value.bit_length()} bits"
     if type(value) in (int, float):
         return repr(value)
-    return type(value).__name__
-
-
-def _check_units(layer: int, units: Any) -> None:
-    whole = isinstance(units, int | np.integer) and not isinstance(units, bool)
-    if not whole or not 1 <= units <= MAX_UNITS:
-        raise ValueError(
-            f"sizes[{layer}]: expected a whole number from 1 to {MAX_UNITS:,}, "
-            f"received {describe(units)}"
-        )
+    return json.dumps(value) if value is None or type(value) is bool else type(value).__name__
 
 
 def _layers(
     layers: Any, shapes: list[tuple[int, int]], name: str, sizes: tuple[int, ...]
 ) -> tuple[np.ndarray, ...]:
-    if not isinstance(layers, list | tuple):
-        raise ValueError(
-            f"{name}: expected a list of layers, {_count(len(shapes), 'layer')} for sizes "
-            f"{list(sizes)}, received {describe(layers)}"
-        )
-    if len(layers) != len(shapes):
-        raise ValueError(
-            f"{name}: expected {_count(len(shapes), 'layer')} for sizes {list(sizes)}, "
-            f"received {len(layers)}"
-        )
+    expected = f"{_count(len(shapes), 'layer')} for sizes {list(sizes)}"
+    _check_list(layers, len(shapes), expected, name, "a list of layers, ")
     return tuple(
         _matrix(layer, shape, f"{name}[{index}]")
         for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
@@ -301,69 +251,41 @@ def _layers(
 
 def _matrix(values: Any, shape: tuple[int, int], where: str) -> np.ndarray:
     """Copy one layer's numbers into a read-only float64 array of exactly this shape."""
-    if isinstance(values, np.ndarray):
-        _check_array(values, shape, where)
-        matrix = np.array(values, dtype=np.float64, order="C", subok=False)
-    else:
-        matrix = _from_rows(values, shape, where)
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        _refuse_number(float(matrix[row, column]), int(row), int(column), where)
+    if not isinstance(values, np.ndarray):
+        _check_list(values, shape[0], _count(shape[0], "row"), where)
+        for index, row in enumerate(values):
+            _check_list(row, shape[1], _count(shape[1], "number"), f"{where}, row {index}")
+            _check_numbers(row, index, where)
+    elif values.dtype.kind not in "iuf" or not np.can_cast(values.dtype, np.float64):
+        raise ValueError(
+            f"{where}: expected numbers that float64 can hold, received dtype {values.dtype}"
+        )
+    elif values.shape != shape:
+        raise ValueError(f"{where}: expected shape {shape}, received {values.shape}")
+    matrix = np.array(values, dtype=np.float64, order="C", subok=False)
+    for row, column in np.argwhere(~np.isfinite(matrix)):
+        _refuse_number(float(matrix[row, column]), row, column, where)
     matrix.flags.writeable = False
     return matrix
 
 
-def _check_array(values: np.ndarray, shape: tuple[int, int], where: str) -> None:
-    if values.dtype.kind not in "iuf" or not np.can_cast(values.dtype, np.float64):
-        raise ValueError(
-            f"{where}: expected numbers that float64 can hold, received dtype {values.dtype}"
-        )
-    if values.shape != shape:
-        raise ValueError(f"{where}: expected shape {shape}, received {values.shape}")
+def _check_list(
+    values: Any, number: int, expected: str, where: str, listed: str = "a list of "
+) -> None:
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{where}: expected {listed}{expected}, received {describe(values)}")
+    if len(values) != number:
+        raise ValueError(f"{where}: expected {expected}, received {len(values)}")
 
 
-def _from_rows(rows: Any, shape: tuple[int, int], where: str) -> np.ndarray:
-    _check_rows(rows, shape, where)
-    # NumPy would read "1.5" and true as numbers and null as NaN: the types are checked first.
-    if not set().union(*(map(type, row) for row in rows)) <= {float, int}:
-        _check_numbers(rows, where)
-    try:
-        return np.array(rows, dtype=np.float64)
-    except OverflowError:
-        _check_numbers(rows, where)
-        raise
-
-
-def _check_rows(rows: Any, shape: tuple[int, int], where: str) -> None:
-    if not isinstance(rows, list | tuple):
-        raise ValueError(
-            f"{where}: expected a list of {_count(shape[0], 'row')}, received {describe(rows)}"
-        )
-    if len(rows) != shape[0]:
-        raise ValueError(f"{where}: expected {_count(shape[0], 'row')}, received {len(rows)}")
-    for index, row in enumerate(rows):
-        if not isinstance(row, list | tuple):
-            raise ValueError(
-                f"{where}, row {index}: expected a list of {_count(shape[1], 'number')}, "
-                f"received {describe(row)}"
-            )
-        if len(row) != shape[1]:
-            raise ValueError(
-                f"{where}, row {index}: expected {_count(shape[1], 'number')}, received {len(row)}"
-            )
-
-
-def _check_numbers(rows: Iterable[Iterable[Any]], where: str) -> None:
-    """Find the first entry that is no number, or one that float64 cannot hold."""
-    for row_index, row in enumerate(rows):
-        for column, value in enumerate(row):
-            if isinstance(value, bool) or not isinstance(value, _NUMBERS):
-                _refuse_number(value, row_index, column, where)
-            try:
-                float(value)
-            except OverflowError:
-                _refuse_number(value, row_index, column, where)
+def _check_numbers(row: Sequence[Any], index: int, where: str) -> None:
+    # NumPy would read "1.5" and true as numbers and null as NaN: the types are looked at.
+    if set(map(type, row)) <= {float}:
+        return
+    for column, value in enumerate(row):
+        number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
+        if not number or not abs(value) <= sys.float_info.max:
+            _refuse_number(value, index, column, where)
 
 
 def _refuse_number(value: Any, row: int, column: int, where: str) -> None:
@@ -388,15 +310,8 @@ def _check_keys(document: Any) -> None:
         )
 
 
-def _check_format(version: Any) -> None:
-    if version != FORMAT:
-        raise ValueError(
-            f"format: expected {_quote(FORMAT)}, received {describe(version)}; "
-            f"a newer version of jalebi may have written it"
-        )
-
-
-def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(metadata: Any) -> dict[str, Any]:
+    """Copy metadata, refusing what would not read back as the same values."""
     if not isinstance(metadata, Mapping):
         raise ValueError(f"metadata: expected a dict, received {describe(metadata)}")
     for key in _RESERVED_KEYS:
@@ -406,7 +321,6 @@ def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:
-    """Copy a JSON value, refusing what would not read back as the same value."""
     if depth == 0:
         raise ValueError(f"metadata: expected at most {MAX_METADATA_DEPTH} levels of nesting")
     if isinstance(value, dict):
@@ -416,18 +330,16 @@ def _plain(value: Any, where: str, depth: int) -> Any:
         return {k: _plain(v, f"{where}[{_quote(k)}]", depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v, f"{where}[{i}]", depth - 1) for i, v in enumerate(value)]
-    if value is None or type(value) in (bool, str) or _is_plain_number(value):
+    # An integer of more digits than this would be refused on reading.
+    short = type(value) is int and value.bit_length() < 3 * _MAX_DIGITS
+    if short or value is None or type(value) in (bool, str):
+        return value
+    if type(value) is float and math.isfinite(value):
         return value
     raise ValueError(
         f"{where}: expected text, a finite number, true, false, null, a list or a dict, "
         f"received {describe(value)}"
     )
-
-
-def _is_plain_number(value: Any) -> bool:
-    if type(value) is int:
-        return value.bit_length() < 3 * _MAX_DIGITS  # fewer digits than reading would refuse
-    return type(value) is float and bool(np.isfinite(value))
 
 
 def _parse(content: bytes) -> Any:
@@ -437,12 +349,28 @@ def _parse(content: bytes) -> Any:
         text = content.decode("utf-8-sig")  # Windows editors put a byte order mark in front
     except UnicodeDecodeError as error:
         raise ValueError(f"expected JSON in UTF-8, received other bytes at {error.start}") from None
+    # Before anything is made of it: brackets and keys take far more memory than the file has.
+    _check_room(_beside_layers(text))
+    if text.count("[") > 2 * MAX_PARAMETERS:  # a row of weights and a row of biases for each unit
+        raise ValueError(f"expected at most {2 * MAX_PARAMETERS:,} lists, received more")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except RecursionError:
         raise ValueError("expected lists three levels deep, received far deeper nesting") from None
     except json.JSONDecodeError as error:
         raise ValueError(_json_fault(text, error)) from None
+
+
+def _beside_layers(text: str) -> int:
+    return len(text) - sum(len(layers.group()) for layers in _LAYERS.finditer(text))
+
+
+def _check_room(other: int) -> None:
+    if other > MAX_OTHER_BYTES:
+        raise ValueError(
+            f"expected at most {MAX_OTHER_BYTES:,} bytes beside the numbers of weights and biases, "
+            f"received {other:,}"
+        )
 
 
 def _json_fault(text: str, error: json.JSONDecodeError) -> str:
@@ -473,41 +401,28 @@ def _integer(digits: str) -> int | float:
 
 def _read(path: Path) -> bytes:
     try:
-        _check_file(path, os.stat(path))
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(f"{path}: expected a parameter file, received a folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path}: expected a parameter file, received a pipe or device")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ValueError(
+                f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received "
+                f"{status.st_size:,}; is this a parameter file?"
+            )
         with open(path, "rb") as file:
             return file.read(MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path}: no such file; expected a parameter file such as model/train.json"
-        ) from None
-    except PermissionError:
-        raise PermissionError(
-            f"{path}: no permission to read it; expected a readable file, see ls -l"
-        ) from None
     except OSError as error:
-        if error.strerror is None:  # already one of our own lines
+        if error.strerror is None:  # one of the lines above
             raise
-        raise type(error)(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _check_file(path: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(f"{path}: expected a parameter file, received a folder")
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"{path}: expected a parameter file, received a pipe or device")
-    if status.st_size > MAX_FILE_BYTES:
-        raise ValueError(
-            f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received {status.st_size:,}; "
-            f"is this a parameter file?"
-        )
+        why = _UNREAD.get(error.errno or 0, f"cannot be read: {error.strerror}")
+        raise type(error)(f"{path}: {why}") from None
 
 
 def _rows(layers: Sequence[np.ndarray]) -> str:
-    return "[\n" + ",\n".join(_layer_rows(layer) for layer in layers) + "\n]"
-
-
-def _layer_rows(layer: np.ndarray) -> str:
-    return "[\n" + ",\n".join(json.dumps(row) for row in layer.tolist()) + "\n]"
+    texts = (",\n".join(json.dumps(row) for row in layer.tolist()) for layer in layers)
+    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"
 
 
 def _quote(text: str) -> str:

@@ -127,12 +127,6 @@ Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 
-def _uniform(number: int, seed: int, part: int) -> Floats:
-    """One row of uniform random numbers in [0, 1) for each image, shape (number, COLUMNS)."""
-    generator = np.random.Generator(np.random.PCG64([seed, part]))
-    return generator.random((number, COLUMNS))
-
-
 def _habit(rows: Floats, name: str) -> Floats:
     column, lowest, highest = HABITS[name]
     return lowest + (highest - lowest) * rows[:, column]
@@ -175,9 +169,8 @@ def _skeleton(strokes: tuple[Stroke, ...], rows: Floats, jitter: float) -> tuple
     ends: tuple[list[Floats], list[Floats]] = ([], [])
     for stroke in strokes:
         for axis in (0, 1):
-            corners = list(_polyline([strayed[point][axis] for point in stroke]))
-            pairs = pairwise(corners)
-            ends[axis].extend(np.stack(pair, axis=1) for pair in pairs)
+            corners = _polyline([strayed[point][axis] for point in stroke])
+            ends[axis].extend(np.stack(pair, axis=1) for pair in pairwise(corners))
     return np.stack(ends[0], axis=1), np.stack(ends[1], axis=1)
 
 
@@ -197,45 +190,35 @@ def _handwriting(x: Floats, y: Floats, rows: Floats) -> tuple[Floats, Floats]:
 
 def _fitted(x: Floats, y: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Skeletons in pixels: scaled until the inked digit is `size` long, amid the box."""
-    lows = [axis.min(axis=(1, 2), keepdims=True) for axis in (x, y)]
-    highs = [axis.max(axis=(1, 2), keepdims=True) for axis in (x, y)]
-    longest = np.maximum(highs[0] - lows[0], highs[1] - lows[1])
+    left, top = (axis.min(axis=(1, 2), keepdims=True) for axis in (x, y))
+    right, bottom = (axis.max(axis=(1, 2), keepdims=True) for axis in (x, y))
     ink = 2 * _habit(rows, "radius") + _habit(rows, "softness")
+    longest = np.maximum(right - left, bottom - top)
     scale = (_habit(rows, "size") - ink)[:, None, None] / longest
-    x, y = (
-        (axis - 0.5 * (low + high)) * scale + 0.5 * BOX
-        for axis, low, high in zip((x, y), lows, highs, strict=True)
-    )
-    return x, y
+    x, y = x - 0.5 * (left + right), y - 0.5 * (top + bottom)
+    return x * scale + 0.5 * BOX, y * scale + 0.5 * BOX
 
 
 def _height_of_ink(x: Floats, y: Floats, radius: Floats) -> NDArray[np.float32]:
     """How far inside the nearest stroke each pixel lies, in pixels, below 0 outside it.
 
-    x and y hold the ends of the pieces, shape (images, pieces, 2), radius the pen's, shape
-    (images, pieces). Returns shape (images, BOX, BOX), rows first. In float32, which is as
-    reproducible as float64 and half the work.
+    Of x and y (images, pieces, 2) and radius (images, pieces) it makes (images, BOX, BOX), rows
+    first. In float32, which is as reproducible as float64 and half the work.
     """
     centres = np.arange(BOX, dtype=np.float32) + np.float32(0.5)
     ends_x, ends_y, radii = (array.astype(np.float32) for array in (x, y, radius))
     best = np.full((len(ends_x), BOX, BOX), -BOX, np.float32)
-    t, across, down = (np.empty_like(best) for _ in range(3))
     for piece in range(ends_x.shape[1]):
         run = (ends_x[:, piece, 1] - ends_x[:, piece, 0])[:, None, None]
         rise = (ends_y[:, piece, 1] - ends_y[:, piece, 0])[:, None, None]
         over = np.float32(1) / np.maximum(run * run + rise * rise, np.float32(1e-6))
-        from_x = centres[None, None, :] - ends_x[:, piece, 0, None, None]
-        from_y = centres[None, :, None] - ends_y[:, piece, 0, None, None]
-        # t: where on the piece, 0 to 1, the point nearest to the pixel lies
-        np.add(from_x * (run * over), from_y * (rise * over), out=t)
-        np.minimum(np.maximum(t, np.float32(0), out=t), np.float32(1), out=t)
-        np.subtract(from_x, np.multiply(t, run, out=across), out=across)
-        np.subtract(from_y, np.multiply(t, rise, out=down), out=down)
-        np.multiply(across, across, out=across)
-        np.multiply(down, down, out=down)
-        distance = np.sqrt(np.add(across, down, out=across), out=across)
-        np.subtract(radii[:, piece, None, None], distance, out=distance)
-        np.maximum(best, distance, out=best)
+        across = centres[None, None, :] - ends_x[:, piece, 0, None, None]
+        down = centres[None, :, None] - ends_y[:, piece, 0, None, None]
+        # where on the piece, 0 to 1, the point nearest to the pixel lies
+        t = np.clip(across * (run * over) + down * (rise * over), 0, 1)
+        across, down = across - t * run, down - t * rise
+        distance = np.sqrt(across * across + down * down)
+        np.maximum(best, radii[:, piece, None, None] - distance, out=best)
     return best
 
 
@@ -269,37 +252,17 @@ def _centred(boxes: Bytes) -> Bytes:
 
 
 def draw_digits(number: int, seed: int = SEED, part: int = 0) -> tuple[Bytes, Bytes]:
-    """Draws digits as a hand would write them, each image from its own random numbers.
+    """Draws images (number, 28, 28), 0 paper and 255 ink, and their labels (number,).
 
-    A smaller number gives the beginning of what a larger one gives.
-
-    Parameters
-    ----------
-    number : int
-        How many images.
-    seed : int
-        Not negative; the same seed gives the same bytes on every machine.
-    part : int
-        0 for the training file's digits, 1 for the test file's: streams that share nothing.
-
-    Returns
-    -------
-    images : uint8 array of shape (number, 28, 28)
-        0 is paper, 255 is ink.
-    labels : uint8 array of shape (number,)
-        The digits, each equally likely.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw, or the seed is negative.
+    A smaller number gives the beginning of what a larger one gives. Part 0 are the training file's
+    digits, 1 the test file's: streams that share nothing.
     """
     if number < 1 or seed < 0:
         raise ValueError(
             "synthetic digits need a number of images of 1 or more and a seed of 0 or more, "
             f"received number={number} and seed={seed}"
         )
-    rows = _uniform(number, seed, part)
+    rows = np.random.Generator(np.random.PCG64([seed, part])).random((number, COLUMNS))
     labels = (10 * rows[:, 0]).astype(np.uint8)
     images = np.empty((number, SIDE, SIDE), np.uint8)
     for digit, styles in enumerate(STYLES):
@@ -313,25 +276,9 @@ def draw_digits(number: int, seed: int = SEED, part: int = 0) -> tuple[Bytes, By
 
 
 def idx_bytes(array: Bytes) -> bytes:
-    """An array of unsigned bytes as an IDX file holds it: magic number, big-endian lengths, bytes.
+    """Images (N, 28, 28) or labels (N,) as an IDX file: magic number, big-endian lengths, bytes.
 
-    Parameters
-    ----------
-    array : uint8 array
-        Images of shape (N, 28, 28) or labels of shape (N,).
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ValueError
-        If the array does not hold unsigned bytes.
-
-    Source
-    ------
-    The description of the format on the MNIST page of LeCun, Cortes and Burges.
+    Source: the description of the format on the MNIST page of LeCun, Cortes and Burges.
     """
     if array.dtype != np.uint8:
         raise ValueError(f"an IDX file of digits holds uint8, received an array of {array.dtype}")
@@ -344,35 +291,17 @@ def write_idx_files(
     test: int = TEST_IMAGES,
     seed: int = SEED,
 ) -> dict[str, Path]:
-    """Draws a stand-in for MNIST and writes it as the four IDX files of the same names.
+    """Draws a stand-in for MNIST, writes its four IDX files and returns where each name lies.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is not there.
-    training, test : int
-        Images in the train and in the t10k files; the last sixth of the first is for validation.
-    seed : int
-
-    Returns
-    -------
-    dict
-        The name of each file to where it lies.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw.
-    OSError
-        If the folder cannot be written.
+    A sixth of the `training` images will be for validation. The folder is made.
     """
-    files = {}
-    folder = Path(folder)
-    parts = [("train", *draw_digits(training, seed, 0)), ("t10k", *draw_digits(test, seed, 1))]
+    folder, files = Path(folder), {}
+    for part, number in enumerate((training, test)):
+        images, labels = draw_digits(number, seed, part)
+        prefix = ("train", "t10k")[part]
+        files[f"{prefix}-images-idx3-ubyte"] = images
+        files[f"{prefix}-labels-idx1-ubyte"] = labels
     folder.mkdir(parents=True, exist_ok=True)
-    for part, images, labels in parts:
-        files[f"{part}-images-idx3-ubyte"] = images
-        files[f"{part}-labels-idx1-ubyte"] = labels
     for name, array in files.items():
         write_atomically(folder / name, idx_bytes(array))
     return {name: folder / name for name in files}

@@ -1,8 +1,157 @@
-"""The programs, run as `python -m scripts.NAME`."""
+"""The programs, run as `python -m scripts.NAME`, and how each of them begins and ends.
 
+It stands here because Python imports this before the program itself, whose imports take seconds:
+from the first moment on, whatever happens ends in one line and the right exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
 import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from model.printable import escaped
 
 # At this size a second BLAS thread gains nothing, and beside other work it can lose a factor of
 # ten. The libraries read these once, when they are imported; what the user has set stays.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def command(main: Main) -> Main:
+    """Wrap a main function so that bad input ends it with one line and exit status 2."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except KeyboardInterrupt as stop:
+            note(f"interrupted: {stop}" if str(stop) else "interrupted")
+            return 130
+        except (ValueError, OSError, OverflowError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not _is_lack_of_memory(error):
+                raise
+            note(f"error: {one_line(error)}")
+            return 2
+
+    return guarded
+
+
+def one_line(error: BaseException) -> str:
+    """Return what went wrong in one line, with the file for an error of the operating system."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    text = " ".join(str(error).split())
+    return f"not enough memory: {text}".removesuffix(": ") if _is_lack_of_memory(error) else text
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    # PyTorch raises a RuntimeError, a library that cannot be loaded an ImportError.
+    words = "allocate memory", "out of memory", "failed to map segment"
+    said = isinstance(error, RuntimeError | ImportError) and any(w in str(error) for w in words)
+    return said or isinstance(error, MemoryError)
+
+
+def note(text: str) -> None:
+    """Print a line beside the results: an error, a notice, progress. Nothing fails where it cannot.
+
+    Control characters in it, from the name of a file or from what the file holds, are written out.
+    """
+    if sys.stderr is None:  # closed; print would turn to standard output
+        return
+    try:
+        print(escaped(text), file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: Any) -> None:
+    """Let what is left in the buffer of a stream go nowhere, or Python would try again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output: control characters are written out, and an error says whose it is."""
+
+    def write(self, text: str) -> int:
+        with self._said():
+            return super().write("\n".join(map(escaped, text.split("\n"))))
+
+    def flush(self) -> None:
+        with self._said():
+            super().flush()
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            _give_up(self)
+            raise type(error)(f"standard output cannot be written: {error.strerror}") from None
+
+
+def start(main: Main) -> NoReturn:
+    """Run a program and leave with its exit status; SIGTERM ends it as tidily as Ctrl-C."""
+
+    @command
+    def whole(argv: Sequence[str] | None) -> int:
+        if sys.stdout is None:
+            raise OSError("standard output is closed, the results would be lost: open it, >FILE")
+        sys.stdout = _Output(
+            sys.stdout.buffer, sys.stdout.encoding, "backslashreplace",
+            line_buffering=bool(sys.stdout.line_buffering),
+        )  # fmt: skip
+        try:
+            return main(argv)
+        finally:
+            sys.stdout.flush()
+
+    status = 130
+    try:
+        _heed(_stop)
+        status = whole(None)
+    except KeyboardInterrupt:  # before the program began, or when it had ended
+        note("interrupted")
+    finally:
+        _heed(signal.SIG_DFL)
+    sys.exit(status)
+
+
+def _heed(handler: Any) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is under nohup
+        signal.signal(signal.SIGINT, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # A second Ctrl-C, while the program is tidying up, ends it at once and without a traceback.
+    _heed(signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def _stop_early(number: int, frame: FrameType | None) -> NoReturn:
+    note("interrupted")  # nothing is to be tidied up, and some imports hide an exception
+    os._exit(130)
+
+
+def _fail_early(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if not isinstance(error, MemoryError | ImportError | OSError):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    note(f"error: {one_line(error)}")
+    os._exit(2)
+
+
+if sys.argv[:1] == ["-m"]:  # Python has found this folder and is looking for the program in it
+    _heed(_stop_early)
+    sys.excepthook = _fail_early

@@ -5,10 +5,10 @@ python -m scripts.benchmark --rounds 5
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from model.parameters import Parameters
+from scripts import note
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
 from scripts.progress import Epochs
 from scripts.timing import contestants, interleaved, table
@@ -25,18 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = options.parse_args(argv)
     files = find_data(args.data)
     epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
-    print(table(interleaved(epochs, shown(args.rounds))))
+    with Epochs(args.rounds, 0, "rounds") as progress:
+        seconds = interleaved(epochs, args.rounds, lambda done: progress.advance(done, ""))
+    print(table(seconds))
     if files.notice:
-        print(files.notice, file=sys.stderr)
+        note(files.notice)
     return 0
-
-
-def shown(rounds: int) -> Iterator[int]:
-    """Yield the rounds, with a progress bar."""
-    with Epochs(rounds, 0, "rounds") as progress:
-        for done in range(rounds):
-            yield done
-            progress.advance(done + 1, "")
 
 
 if __name__ == "__main__":

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-Pairs = Sequence[tuple[np.ndarray, np.ndarray]]
+from model.parameters import Parameters
+
+Pairs = Sequence[tuple[np.ndarray, np.ndarray]]  # columns (784, 1) and (10, 1)
 Arrays = list[np.ndarray]
 
 
 class BookLoop:
-    """Stochastic gradient descent as chapter 2 of the book writes it out, example by example.
+    """Stochastic gradient descent as the book writes it out, example by example.
 
-    Parameters
-    ----------
-    parameters : object with sizes, weights and biases
-        weights[l] of shape (sizes[l + 1], sizes[l]), biases[l] of shape (sizes[l + 1], 1).
-
-    Source
-    ------
-    Nielsen, Neural Networks and Deep Learning, ch. 1 and 2: the loop over the examples of a
-    mini-batch that the book leaves in, and asks the reader to replace by matrices.
+    Source: Nielsen, Neural Networks and Deep Learning, ch. 1 and 2: the loop over the examples of
+    a mini-batch that the book leaves in, and asks the reader to replace by matrices.
     """
 
-    def __init__(self, parameters: Any) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         self.weights = [np.array(w) for w in parameters.weights]
         self.biases = [np.array(b) for b in parameters.biases]
 
-    def train_epoch(
-        self, pairs: Pairs, order: np.ndarray, mini_batch_size: int, eta: float
-    ) -> None:
-        """Train one epoch.
-
-        Parameters
-        ----------
-        pairs : sequence of (x, y)
-            Columns (784, 1) and (10, 1).
-        order : ndarray (N,) of int
-            A permutation of the examples.
-        mini_batch_size : int
-        eta : float
-        """
-        for k in range(0, len(order), mini_batch_size):
-            self.update_mini_batch([pairs[i] for i in order[k : k + mini_batch_size]], eta)
+    def train_epoch(self, pairs: Pairs, order: np.ndarray, size: int, eta: float) -> None:
+        """Train one epoch in mini-batches of a size, in the order of a permutation."""
+        for k in range(0, len(order), size):
+            self.update_mini_batch([pairs[i] for i in order[k : k + size]], eta)
 
     def update_mini_batch(self, mini_batch: Pairs, eta: float) -> None:
-        """Take one step of gradient descent on one mini-batch.
-
-        Parameters
-        ----------
-        mini_batch : sequence of (x, y)
-        eta : float
-        """
+        """Take one step of gradient descent on one mini-batch."""
         nabla_b = [np.zeros(b.shape) for b in self.biases]
         nabla_w = [np.zeros(w.shape) for w in self.weights]
         for x, y in mini_batch:
@@ -65,13 +41,7 @@ class BookLoop:
         self.biases = [b - rate * nb for b, nb in zip(self.biases, nabla_b, strict=True)]
 
     def backprop(self, x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
-        """Return the gradient of the cost of one example.
-
-        Parameters
-        ----------
-        x : ndarray (784, 1)
-        y : ndarray (10, 1)
-        """
+        """Return the gradient of the cost of one example, nabla_b and nabla_w."""
         nabla_b = [np.zeros(b.shape) for b in self.biases]
         nabla_w = [np.zeros(w.shape) for w in self.weights]
         activations, zs = [x], []
@@ -89,20 +59,10 @@ class BookLoop:
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-z)).
-
-    Parameters
-    ----------
-    z : ndarray of any shape
-    """
+    """Return 1 / (1 + exp(-z))."""
     return 1.0 / (1.0 + np.exp(-z))
 
 
 def sigmoid_prime(z: np.ndarray) -> np.ndarray:
-    """Return the derivative of the sigmoid, from z as the book has it.
-
-    Parameters
-    ----------
-    z : ndarray of any shape
-    """
+    """Return the derivative of the sigmoid, from z as the book has it."""
     return sigmoid(z) * (1 - sigmoid(z))

@@ -24,8 +24,8 @@ from model.observe import observe
 from model.pages import Picture, layer_pictures, sheet
 from model.parameters import Parameters
 from model.printable import printable
-from scripts import command_line
-from scripts.command_line import Main, command
+from scripts import Main, command_line
+from scripts.command_line import command
 
 SPLITS = ("training", "validation", "test")
 

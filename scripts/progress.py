@@ -4,88 +4,53 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Any
 
+from scripts import note
 
-class Epochs:
-    """Shows how far a training run is, and how long the rest will take.
 
-    Parameters
-    ----------
-    total : int
-        Epochs of the whole run.
-    done : int
-        Epochs that were finished before, in a resumed run.
-    labels : str
-        Whose epochs they are, a bar for each.
+class Epochs(ExitStack):
+    """Shows how far a run is, and how long the rest will take: a bar for each of its labels.
+
+    `done` are the epochs that were finished before, in a resumed run.
     """
 
     def __init__(self, total: int, done: int = 0, *labels: str) -> None:
-        self.total = total
-        self.first = done
-        self.labels = labels or ("training",)
+        super().__init__()
+        self.total, self.first, self.labels = total, done, labels or ("training",)
         self.begun = time.monotonic()
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Epochs:
-        if sys.stderr.isatty():
-            self._draw()
+        if sys.stderr is None or not sys.stderr.isatty():
+            return self
+        from rich import progress
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if console.is_interactive:  # not where TERM=dumb: nothing can be drawn over there
+            self.bar = self.enter_context(
+                progress.Progress(
+                    "{task.description}",
+                    progress.BarColumn(),
+                    "epoch {task.completed}/{task.total}",
+                    "{task.fields[news]}",
+                    progress.TimeRemainingColumn(),
+                    "left",
+                    console=console,
+                )
+            )
+            of_each = {"total": self.total, "completed": self.first, "news": ""}
+            self.tasks = {name: self.bar.add_task(name, **of_each) for name in self.labels}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
     def advance(self, done: int, news: str, label: str | None = None) -> None:
-        """Note a finished epoch.
-
-        Parameters
-        ----------
-        done : int
-            Epochs finished so far.
-        news : str
-            What to show beside it, such as the validation accuracy.
-        label : str, optional
-            Whose epoch it is; the first label's where it is not given.
-        """
+        """Show that so many epochs are finished, with some news such as the accuracy."""
         label = label or self.labels[0]
         if self.bar is not None:
             self.bar.update(self.tasks[label], completed=done, news=news)
             return
         left = (time.monotonic() - self.begun) / (done - self.first) * (self.total - done)
-        print(
-            f"{label}: epoch {done}/{self.total}  {news}  {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def _draw(self) -> None:
-        try:
-            from rich import progress
-            from rich.console import Console
-        except ImportError:  # a plain checkout may lack rich
-            return
-        console = Console(stderr=True)
-        if not console.is_interactive:  # TERM=dumb: nothing can be drawn over
-            return
-        self.bar = progress.Progress(
-            "{task.description}",
-            progress.BarColumn(),
-            "epoch {task.completed}/{task.total}",
-            "{task.fields[news]}",
-            progress.TimeRemainingColumn(),
-            "left",
-            console=console,
-        )
-        self.bar.start()
-        for label in self.labels:
-            self.tasks[label] = self.bar.add_task(
-                label, total=self.total, completed=self.first, news=""
-            )
+        note(f"{label}: epoch {done}/{self.total}  {news}  {left:.0f} s left")

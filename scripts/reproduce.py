@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings,
             begin,
             files,
-            lambda news: progress.advance(news.epochs_done, news.text, news.backend),
+            lambda backend, done, text: progress.advance(done, text, backend),
         )
     print(table(trained, shipped, predictions(shipped, files, args.device), args.device))
     proof = prove_quickly(args.data, args.device)

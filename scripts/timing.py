@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,33 +12,22 @@ import numpy as np
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
 from scripts.book_loop import BookLoop
-from scripts.command_line import load_examples, network
+from scripts.command_line import PACKAGES, Settings, load_examples, network
 
-MINI_BATCH_SIZE = 10
-ETA = 3.0
 BOOK = "the book's loop"
+RATES = Settings.mini_batch_size, Settings.eta
 Epoch = Callable[[], float]  # trains one epoch, returns its seconds
 
 
 def contestants(
     start: Parameters, files: MnistFiles, device: str, examples: int
 ) -> dict[str, Epoch]:
-    """Return what is timed: names and functions that train one epoch and return its seconds.
-
-    Parameters
-    ----------
-    start : Parameters
-    files : MnistFiles
-    device : str
-        Of the PyTorch networks.
-    examples : int
-        In an epoch.
-    """
-    epochs = {BOOK: book_epoch(start, files, examples)}
+    """Return by name what is timed, on so many examples; the device is the PyTorch networks'."""
     parts = {}
-    for backend in ("numpy", "torch"):
+    for backend in PACKAGES:
         data = load_examples(files, backend)[0]
         parts[backend] = type(data)(data.x[:examples], data.y[:examples])
+    epochs = {BOOK: book_epoch(start, parts["numpy"])}
     for arithmetic in ("float64", "float32", "fixed-point"):
         for backend, where in (("numpy", "cpu"), ("torch", device)):  # twins one after the other
             net = network(start, backend, arithmetic, where)
@@ -47,23 +36,15 @@ def contestants(
     return epochs
 
 
-def book_epoch(start: Parameters, files: MnistFiles, examples: int) -> Epoch:
-    """Return a function that trains the book's loop for one epoch and returns its seconds.
-
-    Parameters
-    ----------
-    start : Parameters
-    files : MnistFiles
-    examples : int
-    """
-    data = load_examples(files, "numpy")[0]
-    pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y in data[:examples]]
+def book_epoch(start: Parameters, data: Any) -> Epoch:
+    """Return a function that trains the book's loop for one epoch and returns its seconds."""
+    pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y in data]
     loop = BookLoop(start)
     order = np.random.default_rng(0).permutation(len(pairs))
 
     def epoch() -> float:
         begun = time.perf_counter()
-        loop.train_epoch(pairs, order, MINI_BATCH_SIZE, ETA)
+        loop.train_epoch(pairs, order, *RATES)
         return time.perf_counter() - begun
 
     return epoch
@@ -73,41 +54,26 @@ def network_epoch(net: Any, data: Any) -> Epoch:
     """Return a function that trains a network for one epoch and returns its seconds.
 
     It trains two and times the second: checking the data and warming the caches is not training.
-
-    Parameters
-    ----------
-    net : Network of either backend
-    data : Examples
     """
 
     def epoch() -> float:
         finished: list[float] = []
-        net.SGD(
-            data,
-            2,
-            MINI_BATCH_SIZE,
-            ETA,
-            rng=np.random.default_rng(0),
-            on_epoch=lambda *_: finished.append(time.perf_counter()),
-        )
+        rng = np.random.default_rng(0)
+        net.SGD(data, 2, *RATES, rng=rng, on_epoch=lambda *_: finished.append(time.perf_counter()))
         return finished[1] - finished[0]
 
     return epoch
 
 
-def interleaved(epochs: dict[str, Epoch], rounds: Iterable[int]) -> dict[str, list[float]]:
-    """Return the seconds of every contestant in every round, each round one epoch of each in turn.
-
-    Parameters
-    ----------
-    epochs : dict of str to callable
-    rounds : iterable
-        As many rounds as it has elements; a progress bar may wrap it.
-    """
+def interleaved(
+    epochs: dict[str, Epoch], rounds: int, on_round: Callable[[int], object]
+) -> dict[str, list[float]]:
+    """Return the seconds of every contestant in every round, each round one epoch of each."""
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for _ in rounds:
+    for done in range(rounds):
         for name, epoch in epochs.items():
             seconds[name].append(epoch())
+        on_round(done + 1)
     return seconds
 
 
@@ -115,11 +81,6 @@ def table(seconds: dict[str, list[float]]) -> str:
     """Return the medians and ratios as a Markdown table.
 
     Ratios are medians of the ratios round by round: what slows the machine slows both sides.
-
-    Parameters
-    ----------
-    seconds : dict of str to list of float
-        As `interleaved` returns.
     """
     lines = [
         "| one epoch | seconds (median) | faster than the book's loop | times its NumPy twin |",
@@ -134,11 +95,5 @@ def table(seconds: dict[str, list[float]]) -> str:
 
 
 def ratio(above: list[float], below: list[float]) -> float:
-    """Return the median of the ratios, round by round.
-
-    Parameters
-    ----------
-    above, below : list of float
-        Seconds, one for each round.
-    """
+    """Return the median of the ratios of seconds, round by round."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))

@@ -11,22 +11,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.atomic_write import check_target
+from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
-from scripts.command_line import (
-    SHIPPED_START,
-    command,
-    find_data,
-    learning_rate,
-    parser,
-    start,
-    whole_number,
-)
+from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
 from scripts.progress import Epochs
-from scripts.training import Run, Settings, kept, trained_report, validation_news
+from scripts.training import SIZES, Run, Settings, kept, report, validation_news
 
-SIZES = [784, 20, 10]
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
 
 
@@ -35,32 +26,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, save after every epoch, and print the accuracy and the fingerprint."""
     args = options().parse_args(argv)
     output = args.output or Path(f"trained-{args.backend}.json")
-    check_target(output)
-    if output.exists() and not args.resume:
-        raise ValueError(f"{output}: exists: go on with it by --resume, or choose another --output")
-    begin = starting_point(args)
-    seed = order_seed(args, begin)
-    settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
-    files = find_data(args.data)
-    run = Run(settings, begin, files, output)
-    if args.resume:
-        run.resume()
-    try:
-        with Epochs(settings.epochs, run.epochs_done) as progress:
-            run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(kept(run)) from None
-    print(trained_report(run.parameters, output, files.notice))
+    with sole_writer(output):
+        if output.exists() and not args.resume:
+            raise ValueError(
+                f"{output}: exists: go on with it by --resume, or choose another --output"
+            )
+        begin = starting_point(args)
+        seed = order_seed(args, begin)
+        settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
+        files = find_data(args.data)
+        run = Run(settings, begin, files, output)
+        if args.resume:
+            run.resume()
+        try:
+            with Epochs(settings.epochs, run.epochs_done) as progress:
+                run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(kept(run)) from None
+    trained = run.parameters
+    print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
     return 0
 
 
 def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    result = parser(__doc__, "backend", "device", "arithmetic", "data")
+    result = parser(__doc__, *SETTINGS, "data")
     add = result.add_argument
-    add("--epochs", type=whole_number(0), default=30, help="(default: 30)")
-    add("--mini-batch-size", type=whole_number(1), default=10, metavar="M", help="(default: 10)")
-    add("--eta", type=learning_rate, default=3.0, help="learning rate (default: 3.0)")
     add("--sizes", type=whole_number(1), nargs="+", metavar="N", help="(default: 784 20 10)")
     add("--seed", type=whole_number(0), help="of the initial weights and of the order of examples")
     add("--initial", type=Path, metavar="FILE", help="start from these parameters")
@@ -78,20 +69,13 @@ def starting_point(args: argparse.Namespace) -> Parameters:
                 f"{args.initial}: has sizes {list(given.sizes)}, --sizes asks for {args.sizes}"
             )
         return given
-    if args.seed is None and args.sizes in (None, SIZES):
+    if args.seed is None and args.sizes in (None, list(SIZES)):
         return Parameters.load(SHIPPED_START)
     return initial_parameters(args.sizes or SIZES, args.seed or 0)
 
 
 def order_seed(args: argparse.Namespace, begin: Parameters) -> int:
-    """Return the seed of the order of examples: given, else the one that the start was drawn from.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    begin : Parameters
-        The start; of a file that says nothing about a seed, it is 0.
-    """
+    """Return the seed of the order of examples: given, else that of the start, else 0."""
     seed = begin.metadata.get("seed", 0) if args.seed is None else args.seed
     if type(seed) is not int or seed < 0:
         raise ValueError(

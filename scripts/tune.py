@@ -14,11 +14,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.atomic_write import write_atomically
+from model.atomic_write import sole_writer, write_atomically
 from model.canvas import png_bytes
 from model.tuning_figure import tuning_figure
 from scripts import tuning
-from scripts.command_line import command, find_data, learning_rate, parser, start, whole_number
+from scripts.command_line import (
+    command,
+    find_data,
+    learning_rate,
+    make_folder,
+    parser,
+    start,
+    whole_number,
+)
 from scripts.progress import Epochs
 from scripts.training import Settings
 
@@ -29,23 +37,25 @@ SETTINGS = ("backend", "device", "arithmetic", "epochs")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, write results.json and draw tuning.png from it, and print who won."""
     args = options().parse_args(argv)
-    folder = args.output
+    folder, results = args.output, args.output / "results.json"
     single = tuning.asked_for(args.hidden, args.mini_batch_size, args.eta, args.configuration)
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     files = find_data(args.data)
-    runs = tuning.plan(single, range(args.seeds), settings, files, folder)
-    total = tuning.epochs_in_all(runs)
-    try:
-        with Epochs(total, tuning.epochs_done(runs), "tuning") as progress:
-            tuning.train_all(runs, progress.advance)
-        found = tuning.to_json(tuning.results(runs, files))
-        written = json.loads(write_atomically(folder / "results.json", found).read_bytes())
-        picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
-    except KeyboardInterrupt:
-        done = f"{tuning.epochs_done(runs)} of {total} epochs"
-        raise KeyboardInterrupt(f"{folder} holds {done}: the same command goes on") from None
+    make_folder(folder)
+    with sole_writer(results):
+        runs = tuning.plan(single, range(args.seeds), settings, files, folder)
+        done, total = tuning.epochs(runs)
+        try:
+            with Epochs(total, done, "tuning") as progress:
+                tuning.train_all(runs, progress.advance)
+            found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
+            written = json.loads(write_atomically(results, found.encode()).read_bytes())
+            picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
+        except KeyboardInterrupt:
+            held = f"{tuning.epochs(runs)[0]} of {total} epochs"
+            raise KeyboardInterrupt(f"{folder} holds {held}: the same command goes on") from None
     print(tuning.table(written), tuning.chosen_report(written, folder), sep="\n\n")
-    print(f"results        {folder / 'results.json'}\nfigure         {picture}")
+    print(f"results        {results}\nfigure         {picture}")
     if files.notice:
         print(files.notice)
     return 0
@@ -63,14 +73,11 @@ def options() -> argparse.ArgumentParser:
         help="one to try, such as 25,20,3.0; may be repeated",
     )  # fmt: skip
     add("--seeds", type=whole_number(1), default=3, metavar="N", help="0 to N - 1 (default: 3)")
-    add("--epochs", type=whole_number(1), default=30, help="(default: 30)")
+    add("--epochs", type=whole_number(1), default=Settings.epochs, help="(default: %(default)s)")
     add(
-        "--output",
-        type=Path,
-        default=Path("runs/tune"),
-        metavar="FOLDER",
+        "--output", type=Path, default=Path("runs/tune"), metavar="FOLDER",
         help="(default: %(default)s)",
-    )
+    )  # fmt: skip
     return result
 
 

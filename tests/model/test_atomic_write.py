@@ -1,14 +1,26 @@
-"""Files are written whole or not at all; `test_parameters.py` has the same for saved networks."""
+"""Files are written whole or not at all, by one run at a time, and only where a file can stand."""
 
 import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
 
 import pytest
 
-from model.atomic_write import write_atomically
+from model.atomic_write import check_target, sole_writer, write_atomically
 from model.canvas import new_figure, save_pdf, save_png
+from model.parameters import Parameters
 
+ROOT = Path(__file__).parents[2]
+NETWORK = Parameters([2, 1], [[[1.0, 2.0]]], [[[3.0]]])
 WRITERS = {
     "bytes": lambda path: write_atomically(path, b"new"),
+    "network": lambda path: NETWORK.save(path) or path,
     "png": lambda path: save_png(new_figure(2, 2), path),
     "pdf": lambda path: save_pdf([new_figure(2, 2)], path, "title"),
 }
@@ -19,6 +31,21 @@ def write(request):
     return WRITERS[request.param]
 
 
+def refused(call, *arguments, kind=OSError):
+    with pytest.raises(kind) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def python(code, *arguments):
+    """Run some code in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
 def test_the_path_comes_back_and_holds_the_new_file_alone(write, tmp_path):
     (tmp_path / "file").write_bytes(b"old")
     assert write(tmp_path / "file") == tmp_path / "file"
@@ -26,7 +53,9 @@ def test_the_path_comes_back_and_holds_the_new_file_alone(write, tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "no space left")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(28, "no space left"), MemoryError()], ids=repr
+)
 def test_a_write_that_fails_leaves_the_old_file_alone(write, error, tmp_path, monkeypatch):
     def failing(descriptor):
         raise error
@@ -39,9 +68,241 @@ def test_a_write_that_fails_leaves_the_old_file_alone(write, error, tmp_path, mo
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # no file may grow beyond
+    try:
+        line = refused(write_atomically, path, b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert line == (
+        f"{path}: cannot be written: File too large; what stood there is untouched; "
+        f"make room or choose another place"
+    )
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_what_is_no_bytes_is_refused_and_leaves_the_old_file_alone(tmp_path):
     write_atomically(tmp_path / "file", b"old")
     with pytest.raises(TypeError):
         write_atomically(tmp_path / "file", "text")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_content_is_on_the_disk_before_the_name_and_the_folder_after(tmp_path, monkeypatch):
+    order = []
+    sync, rename = os.fsync, os.replace
+
+    def noting_sync(descriptor):
+        order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def noting_rename(old, new):
+        assert Path(old).read_bytes() == b"new"
+        order.append("rename")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(os, "replace", noting_rename)
+    write_atomically(tmp_path / "file", b"new")
+    assert order == ["file", "rename", "folder"]
+
+
+# --- Names, modes, links ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 241, 242, 255])
+def test_a_name_of_any_length_that_the_system_takes_is_written(tmp_path, length):
+    path = tmp_path / ("n" * length)
+    with sole_writer(path):
+        assert write_atomically(path, b"new") == path
+        write_atomically(path, b"newer")
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_name_that_is_too_long_is_refused_before_any_work(tmp_path):
+    for call in (check_target, lambda path: write_atomically(path, b"")):
+        assert "File name too long" in refused(call, tmp_path / ("n" * 256))
+
+
+def test_a_name_that_is_no_text_is_written(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b.json"))
+    NETWORK.save(path)
+    assert Parameters.load(path).fingerprint == NETWORK.fingerprint
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
+def test_a_replaced_file_keeps_its_mode(write, tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    write(path)
+    assert path.read_bytes() != b"old"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_is_readable_as_the_umask_says(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", b"new")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_write_through_a_link_replaces_its_target(write, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "latest").symlink_to(tmp_path / "runs" / "file")
+    write(tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert (tmp_path / "runs" / "file").stat().st_size > 0
+
+
+# --- Where no file can stand ---------------------------------------------------------------------
+
+NO_FILE = "expected the name of a file to write, received a pipe, device or socket"
+
+
+def test_what_is_no_place_for_a_file_is_refused_and_left(write, tmp_path):
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "astray").symlink_to(tmp_path / "absent" / "file")
+    before = sorted(os.listdir(tmp_path))
+    absent = f"the folder does not exist; make it first: mkdir -p {tmp_path / 'absent'}"
+    for name, line in [
+        (".", "expected the name of a file to write, received a folder"),
+        ("absent/file", absent),
+        ("astray", absent),
+        ("file/file", f"expected a folder, but {tmp_path / 'file'} is a file"),
+        ("pipe", NO_FILE),
+        ("device", NO_FILE),
+        ("loop", NO_FILE),
+    ]:  # fmt: skip
+        path = tmp_path / name
+        assert refused(check_target, path) == f"{path}: {line}"
+        assert refused(write, path).endswith(line)
+    assert refused(write, Path("/dev/full")) == f"/dev/full: {NO_FILE}"
+    assert sorted(os.listdir(tmp_path)) == before
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+# What it says, for one who may neither read the file nor write into the folder.
+FORBIDDEN = {
+    "from model.atomic_write import check_target as call":
+        "{path}: no permission to write in {path.parent}; choose another",
+    "from model.parameters import Parameters; call = Parameters.load":
+        "{path}: no permission to read it; expected a readable file, see ls -l",
+}  # fmt: skip
+UNPRIVILEGED = """
+import os, sys
+{}
+os.geteuid() or os.setuid(65534)
+call(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_without_permission_it_is_refused(what):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "secret.json"
+        path.write_text("{}")
+        path.chmod(0)
+        os.chmod(folder, 0o555)
+        run = python(UNPRIVILEGED.format(what), path)
+        os.chmod(folder, 0o755)
+    line = FORBIDDEN[what].format(path=path)
+    assert run.stderr.splitlines()[-1] == f"PermissionError: {line}"
+
+
+# --- Killed, and two at once --------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from model.atomic_write import sole_writer, write_atomically
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = kill
+with sole_writer(sys.argv[1]):
+    write_atomically(sys.argv[1], b"half")
+"""
+HELD = """
+import sys
+from model.atomic_write import sole_writer
+with sole_writer(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    assert python(KILLED, path).returncode == -signal.SIGKILL
+    left = [name for name in os.listdir(tmp_path) if name != "file"]
+    assert len(left) == 2
+    assert all(name.startswith(".jalebi-") for name in left)
+    assert path.read_bytes() == b"old"
+    with sole_writer(path):
+        write_atomically(path, b"new")
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"new", ["file"])
+
+
+def test_another_run_is_refused_while_the_first_lives(tmp_path):
+    path, other = tmp_path / "file", tmp_path / "other"
+    (tmp_path / "link").symlink_to(path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HELD, path],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "held\n"
+        for name in (path, tmp_path / "link"):
+            with pytest.raises(BlockingIOError) as caught, sole_writer(name):
+                pass
+            assert str(caught.value) == (
+                f"{path}: another run is writing it: wait until it ends, or choose another --output"
+            )
+        with sole_writer(other):
+            pass
+        process.kill()
+    with sole_writer(path):
+        pass
+    assert os.listdir(tmp_path) == ["link"]
+
+
+def test_writers_of_one_file_wait_for_each_other(tmp_path):
+    path = tmp_path / "file"
+    failed = []
+
+    def write(content):
+        try:
+            for _ in range(30):
+                write_atomically(path, content)
+        except OSError as error:
+            failed.append(error)
+
+    contents = [bytes([65 + k]) * 20_000 for k in range(4)]
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    assert path.read_bytes() in contents
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_lies_in_the_place_of_the_new_file_is_not_written_through(tmp_path):
+    path, victim = tmp_path / "file", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    assert python(KILLED, path).returncode == -signal.SIGKILL
+    for left in tmp_path.glob(".jalebi-*"):
+        left.unlink()
+        left.symlink_to(victim)
+    assert "cannot be written" in refused(write_atomically, path, b"new")
+    assert victim.read_bytes() == b"mine"

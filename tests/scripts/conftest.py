@@ -1,4 +1,4 @@
-"""What the tests of the programs with neurons share: a small network and the digits it learned."""
+"""What the tests of the programs share: small digits, and a small network that learned them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def trained(folder: Path, sizes: tuple[int, ...]) -> Parameters:
         "accuracy": {"validation": [20], "validation_of": 40},
     }
     return Parameters(sizes, *net.export(), made)
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory) -> Path:
+    """A folder with 100 digits for training, 20 for validation and 30 for the test."""
+    folder = tmp_path_factory.mktemp("few")
+    write_idx_files(folder, training=120, test=30)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""What the programs share: one line and exit status 2 for bad input, tidy ends, both backends."""
+"""What the programs share: options, both backends, data, and how progress is shown."""
 
-import argparse
-import os
-import signal
+import contextlib
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,202 +11,71 @@ import numpy as np
 import pytest
 
 from model.initial import initial_parameters
-from model.synthetic_digits import write_idx_files
-from scripts import command_line
+from scripts import command_line, progress
 from scripts.command_line import (
-    command,
+    Settings,
     find_data,
-    learning_rate,
     load_examples,
     network,
-    one_line,
     parser,
     twin,
-    whole_number,
 )
+from scripts.progress import Epochs
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "line"),
-    [
-        (ValueError("eta is finite; received nan"), 2, "error: eta is finite; received nan"),
-        (ValueError("two\n  lines"), 2, "error: two lines"),
-        (OverflowError("too large"), 2, "error: too large"),
-        (FileNotFoundError("x.json: no such file"), 2, "error: x.json: no such file"),
-        (
-            PermissionError(13, "Permission denied", "x.json"),
-            2,
-            "error: x.json: Permission denied",
-        ),
-        (OSError(28, "No space left on device"), 2, "error: [Errno 28] No space left on device"),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (KeyboardInterrupt("3 epochs are saved"), 130, "interrupted: 3 epochs are saved"),
-    ],
-)
-def test_bad_input_ends_a_program_with_one_line(capsys, error, status, line):
-    @command
-    def main(argv=None):
-        raise error
-
-    assert main([]) == status
-    assert capsys.readouterr() == ("", line + "\n")
-
-
-def test_a_mistake_of_ours_keeps_its_traceback():
-    @command
-    def main(argv=None):
-        raise TypeError("a defect, not bad input")
-
-    with pytest.raises(TypeError):
-        main([])
-
-
-def test_a_program_that_works_keeps_its_status_its_name_and_its_arguments():
-    @command
-    def main(argv=None):
-        """What it does."""
-        return len(argv)
-
-    assert main(["a", "b", "c"]) == 3
-    assert (main.__name__, main.__doc__) == ("main", "What it does.")
-
-
-def test_the_line_of_an_error_names_the_file_and_says_why():
-    with pytest.raises(FileNotFoundError) as caught:
-        Path("/absent/file").read_bytes()
-    assert one_line(caught.value) == "/absent/file: No such file or directory"
-
-
-# --- Ending -------------------------------------------------------------------------------------
-
-STARTED = """
-import os, signal, sys, time
-from scripts.command_line import command, start
-@command
-def main(argv):
-    try:
-        {inside}
-    finally:
-        {ending}
-start(main)
-"""
-
-
-def ended(inside, ending="pass", ignore=()):
-    """Start a program that runs some code and, however that ends, some more."""
-
-    def settle():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN if number in ignore else signal.SIG_DFL)
-
-    code = STARTED.format(inside=inside, ending=ending)
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=settle, timeout=60,
-    )  # fmt: skip
-
-
-def kill(number):
-    return f"os.kill(os.getpid(), {int(number)}); time.sleep(10)"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_program_tidily(number):
-    run = ended(kill(number), 'print("tidied up")')
-    assert (run.returncode, run.stdout, run.stderr) == (130, "tidied up\n", "interrupted\n")
-
-
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_it_at_once_without_a_traceback(first, second):
-    run = ended(kill(first), kill(second))
-    assert (run.returncode, run.stdout, run.stderr) == (-second, "", "")
-
-
-def test_what_nohup_ignores_stays_ignored():
-    run = ended("os.kill(os.getpid(), 2); return 0", ignore=[signal.SIGINT])
-    assert (run.returncode, run.stderr) == (0, "")
-
-
-def test_the_exit_status_is_what_main_returns():
-    assert ended("return 5").returncode == 5
 
 
 # --- Options ------------------------------------------------------------------------------------
 
 
-def test_a_parser_has_the_options_asked_for_and_their_defaults():
+def test_a_parser_has_the_options_asked_for_and_their_defaults_those_of_a_run():
     result = parser("What it does.\n\nAnd more.", *command_line.OPTIONS)
     assert result.description == "What it does."
     given = vars(result.parse_args([]))
-    assert given == {
-        "model": command_line.SHIPPED_MODEL,
-        "backend": "numpy",
-        "device": "cpu",
-        "arithmetic": "fixed-point",
-        "data": None,
-        "split": "test",
-        "limit": None,
-    }
+    settings = {name: given.pop(name) for name in Settings.__dataclass_fields__}
+    assert settings == vars(Settings())
+    assert settings == {
+        "backend": "numpy", "device": "cpu", "arithmetic": "fixed-point", "epochs": 30,
+        "mini_batch_size": 10, "eta": 3.0, "seed": 0,
+    }  # fmt: skip
+    rest = {"model": command_line.SHIPPED_MODEL, "data": None, "split": "test", "limit": None}
+    assert given == rest
+
+
+def test_help_is_no_error_and_says_the_defaults(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parser("What it does.", "backend", "mini_batch_size").parse_args(["--help"])
+    assert caught.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "What it does." in shown
+    assert "--backend {numpy,torch} which of the two networks computes (default: numpy)" in shown
+    assert "--mini-batch-size M (default: 10)" in shown
 
 
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (
-            ["--limit", "0"],
-            "argument --limit: expected a whole number, 1 or more; received 0: see --help",
-        ),
-        (["--limit"], "argument --limit: expected one argument: see --help"),
-        (["--speed", "1"], "unrecognized arguments: --speed 1: see --help"),
+        (["--limit", "0"], "argument --limit: expected a whole number, 1 or more; received 0"),
+        (["--limit"], "argument --limit: expected one argument"),
+        (["--speed", "1"], "unrecognized arguments: --speed 1"),
     ],
 )
 def test_a_parser_complains_in_one_line(argv, line):
     with pytest.raises(ValueError) as caught:  # noqa: PT011  (the whole text is compared)
         parser(None, "limit").parse_args(argv)
-    assert str(caught.value) == line
-
-
-def test_help_is_no_error(capsys):
-    with pytest.raises(SystemExit) as caught:
-        parser("What it does.", "backend").parse_args(["--help"])
-    assert caught.value.code == 0
-    assert "What it does." in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("text", ["0", "7", "1_000", str(10**40)])
-def test_whole_numbers_are_taken(text):
-    assert whole_number(0)(text) == int(text)
-
-
-@pytest.mark.parametrize("text", ["-1", "1.5", "one", "", "1e3", "9" * 5000])
-def test_what_is_no_whole_number_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError) as caught:
-        whole_number(0)(text)
-    assert str(caught.value) == f"expected a whole number, 0 or more; received {text}"
-
-
-@pytest.mark.parametrize(("text", "eta"), [("3", 3.0), ("2.5", 2.5), ("1e-3", 0.001), ("0", 0.0)])
-def test_learning_rates_are_taken(text, eta):
-    assert learning_rate(text) == eta
-
-
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "fast", ""])
-def test_what_is_no_learning_rate_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError) as caught:
-        learning_rate(text)
-    assert str(caught.value) == f"expected a finite number such as 3.0; received {text}"
+    assert str(caught.value) == f"{line}: see --help"
 
 
 # --- Backends and data --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("backend", "package"), [("numpy", "reference"), ("torch", "torch_impl")])
-def test_a_backend_is_its_package(backend, package):
+def test_a_backend_is_its_package_and_reads_the_data_itself(few_digits, backend, package):
     for module in ("network", "arithmetic", "mnist_loader"):
         assert twin(backend, module).__name__ == f"{package}.{module}"
+    training, validation, test = load_examples(find_data(str(few_digits)), backend)
+    assert [len(part) for part in (training, validation, test)] == [100, 20, 30]
+    assert type(training).__module__.startswith(package)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
@@ -222,18 +91,16 @@ def test_a_network_has_the_parameters_and_the_arithmetic(backend, arithmetic):
 
 
 def test_numpy_has_no_other_device():
-    with pytest.raises(
-        ValueError, match=r"^--device cuda:1 needs --backend torch; NumPy computes "
-    ):
+    with pytest.raises(ValueError, match=r"^--device cuda:1 needs --backend torch; NumPy computes"):
         network(initial_parameters([6, 3], 0), "numpy", "float64", "cuda:1")
 
 
-def test_numpy_alone_never_loads_torch(tmp_path):
-    write_idx_files(tmp_path, training=12, test=3)
+def test_numpy_alone_never_loads_torch(few_digits, tmp_path):
+    out = tmp_path / "out.json"
     code = (
         "import sys; from scripts import train; "
-        f"s = train.main(['--data', {str(tmp_path)!r}, '--epochs', '1', '--seed', '1', "
-        f"'--output', {str(tmp_path / 'out.json')!r}]); "
+        f"s = train.main(['--data', {str(few_digits)!r}, '--epochs', '1', '--seed', '1', "
+        f"'--output', {str(out)!r}]); "
         "print(s, 'torch' in sys.modules, 'matplotlib' in sys.modules)"
     )
     run = subprocess.run(
@@ -242,10 +109,9 @@ def test_numpy_alone_never_loads_torch(tmp_path):
     assert run.stdout.splitlines()[-1] == "0 False False"
 
 
-def test_what_the_data_are_not_is_said(tmp_path, capsys):
-    write_idx_files(tmp_path, training=12, test=3)
-    files = find_data(str(tmp_path))
-    notice = f"the digits in {tmp_path} are not MNIST: accuracy on them is not MNIST's"
+def test_what_the_data_are_not_is_said(few_digits, capsys):
+    files = find_data(str(few_digits))
+    notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
     assert (files.kind, files.notice) == ("other", notice)
     assert capsys.readouterr().err == notice + "\n"
 
@@ -256,22 +122,50 @@ def test_of_mnist_nothing_is_said(mnist, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-def test_examples_are_read_by_the_backend_itself(tmp_path, backend):
-    write_idx_files(tmp_path, training=12, test=3)
-    training, validation, test = load_examples(find_data(str(tmp_path)), backend)
-    assert [len(part) for part in (training, validation, test)] == [10, 2, 3]
-    assert type(training).__module__.startswith(command_line.PACKAGES[backend])
+# --- Progress -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", [None, "3"])
-def test_the_programs_run_on_one_thread_unless_the_user_says_otherwise(given):
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    settings = {key: value for key, value in os.environ.items() if key not in names}
-    settings.update(dict.fromkeys(names, given) if given else {})
-    code = f"import os, scripts; print(*[os.environ[name] for name in {names}])"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, env=settings, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert run.stdout.split() == [given or "1"] * 3
+def test_away_from_a_terminal_every_epoch_of_every_run_is_a_line(capsys):
+    with Epochs(2, 0, "numpy", "torch") as shown:
+        shown.advance(1, "a", "torch")
+        shown.advance(1, "b", "numpy")
+        shown.advance(2, "c")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split("  ")[:2] for line in err.splitlines()] == [
+        ["torch: epoch 1/2", "a"],
+        ["numpy: epoch 1/2", "b"],
+        ["numpy: epoch 2/2", "c"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("done", "now", "total", "left"), [(0, 1, 30, 290), (0, 10, 30, 20), (20, 25, 30, 10)]
+)
+def test_the_time_left_is_that_of_the_epochs_since_it_began(
+    capsys, monkeypatch, done, now, total, left
+):
+    clock = iter([1000.0, 1010.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with Epochs(total, done) as shown:
+        shown.advance(now, "news")
+    assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("term", "drawn"), [("xterm", True), ("dumb", False)])
+def test_on_a_terminal_a_bar_is_drawn_and_the_cursor_given_back(monkeypatch, term, drawn):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with contextlib.suppress(KeyboardInterrupt), Epochs(3, 1) as shown:
+        shown.advance(2, "validation 90.00 %")
+        raise KeyboardInterrupt
+    received = sys.stderr.getvalue()
+    assert (received == "training: epoch 2/3  validation 90.00 %  0 s left\n") != drawn
+    if drawn:
+        assert re.search(r"training .* epoch 2/3 validation 90.00 % ", received)
+        assert received.rindex("\x1b[?25h") > received.rindex("\x1b[?25l")

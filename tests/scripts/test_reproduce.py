@@ -1,121 +1,162 @@
-"""The main job: both backends trained side by side, compared after every epoch, and proved."""
+"""The main job, both backends side by side, and the benchmark: what is timed is what is proved."""
 
-import queue
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
 from model.initial import initial_parameters
-from scripts import reproduce, side_by_side
-from scripts.side_by_side import News, Trained, first_difference, listen, table, verdict
-from scripts.training import Settings
+from model.mnist_files import describe
+from model.parameters import Parameters
+from reference.network import Network
+from scripts import benchmark, reproduce, side_by_side
+from scripts.book_loop import BookLoop
+from scripts.command_line import Settings, load_examples
+from scripts.side_by_side import Trained, table, train_both, verdict
+from scripts.timing import BOOK, contestants, interleaved, ratio
+from scripts.timing import table as markdown
 
-
-class Process:
-    """A process that has ended, or not."""
-
-    def __init__(self, exitcode):
-        self.exitcode = exitcode
-
-
-def sent(*items):
-    """A queue that holds these items."""
-    result = queue.Queue()
-    for item in items:
-        result.put(item)
-    return result
+BEGIN = initial_parameters([784, 2, 10], 0)
+READ = {"numpy": np.array([1, 2]), "torch": np.array([1, 3]), "labels": np.array([1, 2])}
 
 
 def trained(numpy="ab", torch="ab"):
     """Two runs with these fingerprints, a letter for each epoch."""
-    parameters = initial_parameters([784, 2, 10], 0)
     accuracy = {"validation": [9], "validation_of": 10, "test": 8, "test_of": 10}
-    parameters.metadata["accuracy"] = accuracy
+    made = Parameters(BEGIN.sizes, BEGIN.weights, BEGIN.biases, {"accuracy": accuracy})
     return {
-        "numpy": Trained(list(numpy), 1.0, parameters),
-        "torch": Trained(list(torch), 2.0, parameters),
-    }
-
-
-READ = {"numpy": np.array([1, 2]), "torch": np.array([1, 3]), "labels": np.array([1, 2])}
+        "numpy": Trained(list(numpy), 1.0, made), "torch": Trained(list(torch), 2.0, made)
+    }  # fmt: skip
 
 
 def test_main_job_proves_both_backends_equal(digits_folder, capsys):
     assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 0
-    printed = capsys.readouterr().out
-    assert "equal after each of 2 epochs" in printed
-    assert "PROVED" in printed
-    assert "not MNIST" in printed
+    out, err = capsys.readouterr()
+    assert "equal after each of 2 epochs" in out
+    assert "PROVED" in out
+    assert "not MNIST" in out
+    shown = [line.split("  ")[0] for line in err.splitlines()[1:]]
+    assert sorted(shown) == [f"{name}: epoch {k}/2" for name in ("numpy", "torch") for k in (1, 2)]
 
 
-def test_first_difference_is_the_epoch_counted_from_one():
-    assert first_difference(trained("abc", "abc")) is None
-    assert first_difference(trained("abc", "axc")) == 2
-
-
-def test_a_difference_is_said_in_words():
-    assert verdict(trained("ab", "ab")) == "equal after each of 2 epochs"
-    assert verdict(trained("ab", "ax")) == "DIFFER from epoch 2"
-
-
-def test_a_difference_ends_the_main_job_with_status_1(monkeypatch, digits_folder, capsys):
+def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
+    monkeypatch, digits_folder, capsys
+):
+    assert verdict(trained("abc", "abc")) == "equal after each of 3 epochs"
+    assert verdict(trained("abc", "axc")) == "DIFFER from epoch 2"
     monkeypatch.setattr(reproduce, "train_both", lambda *_: trained("ab", "ax"))
     assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 1
     assert "DIFFER from epoch 2" in capsys.readouterr().out
 
 
-def test_table_shows_both_runs_and_how_many_images_are_read_alike():
-    lines = table(trained(), initial_parameters([784, 2, 10], 1), READ, "cpu").split("\n")
-    assert lines[0].split() == ["NumPy", "PyTorch,", "cpu"]
-    assert lines[-1].endswith("1 of 2 test images read alike")
-    assert "100.00 %" in lines[-1]
-    assert "50.00 %" in lines[-1]
-
-
-def test_table_knows_the_shipped_network_when_it_meets_it():
+def test_table_shows_both_runs_how_images_are_read_and_knows_the_shipped_network():
     shipped = initial_parameters([784, 2, 10], 1)
-    same = trained(shipped.fingerprint, shipped.fingerprint)
-    for one in same.values():
-        one.fingerprints = [shipped.fingerprint]
+    lines = table(trained(), shipped, READ, "cpu").split("\n")
+    assert lines[0].split() == ["NumPy", "PyTorch,", "cpu"]
+    assert lines[-1].split("  ")[0] == "shipped model"
+    assert lines[-1].endswith("100.00 %           50.00 %            1 of 2 test images read alike")
+    same = trained([shipped.fingerprint], [shipped.fingerprint])
     assert "trained again to the last bit" in table(same, shipped, READ, "cpu")
 
 
-def test_an_error_in_a_training_process_is_raised_here():
-    news = sent(News("torch", error=ValueError("eta is wrong")))
-    with pytest.raises(ValueError, match="eta is wrong"):
-        listen(news, [Process(None)], 1, lambda _: None)
-
-
-def test_a_training_process_that_is_killed_is_noticed(monkeypatch):
-    monkeypatch.setattr(side_by_side, "POLL_SECONDS", 0.01)
-    with pytest.raises(ChildProcessError, match="a training process was ended from outside"):
-        listen(sent(), [Process(-9)], 1, lambda _: None)
-
-
-def test_news_of_both_is_collected_in_order():
-    items = [News("numpy", 1, "a"), News("torch", 1, "b"), News("numpy", 2, "c", seconds=3.0)]
-    seen = []
-    both = listen(sent(*items, News("torch", 2, "d")), [Process(None)], 2, seen.append)
-    assert both["numpy"].fingerprints == ["a", "c"]
-    assert both["torch"].fingerprints == ["b", "d"]
-    assert both["numpy"].seconds == 3.0
-    assert len(seen) == 4
-
-
-def test_a_failing_start_is_one_line_and_status_2(digits_folder, capsys, tmp_path):
-    assert reproduce.main(["--data", str(tmp_path / "nowhere")]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "nowhere" in error
-
-
-def test_only_the_pytorch_network_goes_to_the_device():
-    settings = Settings(device="cuda")
-    assert side_by_side.for_backend(settings, "numpy").device == "cpu"
-    assert side_by_side.for_backend(settings, "torch").device == "cuda"
-
-
-def test_a_device_that_is_not_there_is_refused_before_any_training(capsys, monkeypatch):
+def test_it_is_refused_before_any_training(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce, "train_both", lambda *_: pytest.fail("trained"))
-    assert reproduce.main(["--quick", "--device", "tpu"]) == 2
-    assert capsys.readouterr().err == "error: device is cpu, cuda or cuda:N; received 'tpu'\n"
+    for options, line in [
+        (["--device", "tpu"], "error: device is cpu, cuda or cuda:N; received 'tpu'"),
+        (["--data", str(tmp_path / "nowhere")], f"error: {tmp_path}/nowhere: no such file or "),
+    ]:
+        assert reproduce.main(["--quick", *options]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(line)
+        assert err.count("\n") == 1
+
+
+# --- In a process each ----------------------------------------------------------------------------
+
+
+def test_only_the_pytorch_network_goes_to_the_device_and_its_error_is_raised_here(digits_folder):
+    with pytest.raises(ValueError, match=r"^device is cpu, cuda or cuda:N; received 'tpu'$"):
+        train_both(Settings(device="tpu", epochs=1), BEGIN, describe(digits_folder), print)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits_folder):
+    def kill(backend, done, text):
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    begun = time.monotonic()
+    with pytest.raises(ChildProcessError, match=r"^a training process was ended from outside$"):
+        train_both(Settings(epochs=100_000), BEGIN, describe(digits_folder), kill)
+    assert multiprocessing.active_children() == []
+    assert time.monotonic() - begun < 60
+
+
+def test_news_are_passed_on_until_all_is_told_or_one_has_failed():
+    told, news, runs = [], multiprocessing.get_context("spawn").Queue(), [Future(), Future()]
+    items = [("numpy", 1, "a"), ("torch", 1, "b"), ("numpy", 2, "c")]
+
+    def put():
+        for item in items:
+            news.put(item)
+        time.sleep(0.2)
+        runs[1].set_exception(ValueError("eta is wrong"))
+
+    threading.Thread(target=put).start()
+    with pytest.raises(ValueError, match="eta is wrong"):
+        side_by_side.listen(news, runs, 2, lambda *item: told.append(item))
+    assert told == items
+    news.close()
+    news.join_thread()
+
+
+# --- The benchmark --------------------------------------------------------------------------------
+
+
+def test_book_loop_takes_the_steps_of_the_reference(digits_folder):
+    start = initial_parameters([784, 5, 10], 0)
+    data = load_examples(describe(digits_folder), "numpy")[0]
+    loop, net = BookLoop(start), Network.from_parameters(start)
+    loop.train_epoch(list(data), np.random.default_rng(3).permutation(len(data)), 10, 3.0)
+    net.SGD(data, 1, 10, 3.0, rng=np.random.default_rng(3), on_epoch=lambda *_: None)
+    assert not np.array_equal(loop.weights[0], start.weights[0])
+    for ours, books in zip([*net.weights, *net.biases], [*loop.weights, *loop.biases], strict=True):
+        np.testing.assert_allclose(ours, books, rtol=0, atol=1e-11)
+
+
+def test_every_contestant_trains_the_examples_asked_for(digits_folder):
+    start = initial_parameters([784, 5, 10], 0)
+    epochs = contestants(start, describe(digits_folder), "cpu", 50)
+    assert [[*epochs][k] for k in (0, 1, -1)] == [BOOK, "numpy float64", "torch fixed-point"]
+    assert all(epoch() > 0 for epoch in epochs.values())
+
+
+def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
+    order = []
+
+    def epoch(name):
+        return lambda: order.append(name) or 1.0
+
+    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, 2, order.append)
+    assert order == ["a", "b", 1, "a", "b", 2]
+    assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+    assert ratio([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == 3.0
+    with pytest.raises(ValueError, match="zip"):
+        ratio([1.0], [1.0, 2.0])
+    seconds = {BOOK: [8.0], "numpy float32": [1.0], "torch float32 on cuda": [4.0]}
+    lines = markdown(seconds).split("\n")
+    assert lines[3] == "| numpy float32 | 1.000 | 8.0 |  |"
+    assert lines[4] == "| torch float32 on cuda | 4.000 | 2.0 | 4.0 |"
+
+
+def test_benchmark_prints_its_table(digits_folder, capsys):
+    arguments = ["--data", str(digits_folder), "--rounds", "1", "--examples", "20"]
+    assert benchmark.main(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("\n|") == 8
+    assert "not MNIST" in printed.err
+    assert "rounds: epoch 1/1" in printed.err

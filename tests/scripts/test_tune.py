@@ -1,45 +1,33 @@
-"""Tuning from the command line: chosen by validation alone, stopped and resumed without a trace."""
+"""Tuning: what is tried, chosen by validation alone, said with its uncertainty, and extended."""
 
+import argparse
 import json
 import os
 import re
 import resource
 import shutil
-import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from model.atomic_write import sole_writer
 from model.parameters import Parameters
-from model.synthetic_digits import write_idx_files
-from scripts import train, tune
+from scripts import train, tune, tuning
+from scripts.training import Settings
+from scripts.tuning import Configuration
 
 ROOT = Path(__file__).parents[2]
 GRID = ["--hidden", "3", "6", "--eta", "3.0", "--mini-batch-size", "10", "--configuration", "4,5,2"]
+TRIED = ["4 hidden, mini-batch 5, eta 2.0", "3 hidden, mini-batch 10, eta 3.0",
+         "6 hidden, mini-batch 10, eta 3.0"]  # fmt: skip
 NAMES = [
-    f"hidden-{rest}.json"
+    f"hidden-{rest}_seed-{seed}.json"
     for seed in (0, 1)
-    for rest in (
-        f"4_mini-batch-5_eta-2.0_seed-{seed}",
-        f"3_mini-batch-10_eta-3.0_seed-{seed}",
-        f"6_mini-batch-10_eta-3.0_seed-{seed}",
-    )
+    for rest in ("4_mini-batch-5_eta-2.0", "3_mini-batch-10_eta-3.0", "6_mini-batch-10_eta-3.0")
 ]
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    write_idx_files(folder, training=240, test=30)
-    return folder
-
-
-@pytest.fixture
-def arguments(digits, tmp_path):
-    """The command line of a small tuning: three configurations, 2 seeds each, 3 epochs."""
-    return command_line(digits, tmp_path / "tune")
 
 
 def command_line(digits, folder):
@@ -48,10 +36,10 @@ def command_line(digits, folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(digits, tmp_path_factory):
-    """What that tuning writes and prints."""
+def uninterrupted(few_digits, tmp_path_factory):
+    """What a small tuning writes and prints: three configurations, 2 seeds each, 3 epochs."""
     folder = tmp_path_factory.mktemp("whole") / "tune"
-    command = [sys.executable, "-m", "scripts.tune", *command_line(digits, folder)]
+    command = [sys.executable, "-m", "scripts.tune", *command_line(few_digits, folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return folder, run.stdout, run.stderr
 
@@ -62,6 +50,11 @@ def tuned(uninterrupted, tmp_path):
     return Path(shutil.copytree(uninterrupted[0], tmp_path / "tune"))
 
 
+@pytest.fixture
+def arguments(few_digits, tmp_path):
+    return command_line(few_digits, tmp_path / "tune")
+
+
 def contents(folder):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
@@ -70,273 +63,309 @@ def read(folder):
     return json.loads((folder / "results.json").read_text())
 
 
-def test_every_run_the_results_and_the_figure_are_written(tuned):
-    assert sorted(os.listdir(tuned)) == sorted([*NAMES, "results.json", "tuning.png"])
+# --- What it writes -----------------------------------------------------------------------------
 
 
-def test_the_numbers_are_those_of_the_runs(tuned):
-    found = read(tuned)
-    assert [one["name"] for one in found["configurations"]] == [
-        "4 hidden, mini-batch 5, eta 2.0",
-        "3 hidden, mini-batch 10, eta 3.0",
-        "6 hidden, mini-batch 10, eta 3.0",
-    ]
+def test_the_numbers_are_those_of_the_runs(uninterrupted):
+    folder = uninterrupted[0]
+    assert sorted(os.listdir(folder)) == sorted([*NAMES, "results.json", "tuning.png"])
+    found = read(folder)
+    assert [one["name"] for one in found["configurations"]] == TRIED
     for k, one in enumerate(found["configurations"]):
         for seed in (0, 1):
-            run = Parameters.load(tuned / NAMES[k + 3 * seed]).metadata
-            shares = [correct / 40 for correct in run["accuracy"]["validation"]]
-            assert one["by_epoch"][seed] == shares
-            assert one["final"][seed] == shares[-1]
-            settings = {"hidden": one["hidden"], "seed": seed, "epochs": 3}
-            assert settings == {key: run.get(key, one["hidden"]) for key in settings}
-            assert (run["eta"], run["mini_batch_size"]) == (one["eta"], one["mini_batch_size"])
+            run = Parameters.load(folder / NAMES[k + 3 * seed])
+            shares = [correct / 20 for correct in run.metadata["accuracy"]["validation"]]
+            assert (one["by_epoch"][seed], one["final"][seed]) == (shares, shares[-1])
+            made = run.metadata["eta"], run.metadata["mini_batch_size"], run.metadata["seed"]
+            assert made == (one["eta"], one["mini_batch_size"], seed)
+            assert (run.sizes, run.metadata["epochs"]) == ((784, one["hidden"], 10), 3)
 
 
-def test_a_run_is_what_train_makes_of_the_same_settings(tuned, digits, tmp_path):
-    options = ["--sizes", "784", "4", "10", "--mini-batch-size", "5", "--eta", "2", "--seed", "1"]
-    out = tmp_path / "train.json"
-    assert train.main([*options, "--epochs", "3", "--data", str(digits), "--output", str(out)]) == 0
-    assert Parameters.load(out).fingerprint == Parameters.load(tuned / NAMES[3]).fingerprint
-
-
-def test_the_best_mean_is_chosen_and_of_it_the_best_seed(tuned):
-    found = read(tuned)
+def test_the_best_mean_is_chosen_of_it_the_best_seed_and_it_alone_sees_the_test(uninterrupted):
+    folder, found = uninterrupted[0], read(uninterrupted[0])
     means = [one["accuracy"]["mean"] for one in found["configurations"]]
-    best = found["chosen"]["configuration"]
-    assert means[best] == max(means)
-    assert best == means.index(max(means))
-    final = found["configurations"][best]["final"]
-    assert found["chosen"]["seed"] == final.index(max(final))
-    chosen = Parameters.load(tuned / found["chosen"]["file"])
-    assert chosen.fingerprint == found["chosen"]["fingerprint"]
-    assert chosen.metadata["accuracy"]["test"] == found["chosen"]["test"]
+    chosen = found["chosen"]
+    assert chosen["configuration"] == means.index(max(means))
+    final = found["configurations"][chosen["configuration"]]["final"]
+    assert chosen["seed"] == final.index(max(final))
+    shown = [n for n in NAMES if "test" in Parameters.load(folder / n).metadata["accuracy"]]
+    assert shown == [chosen["file"]]
+    network = Parameters.load(folder / chosen["file"])
+    assert network.fingerprint == chosen["fingerprint"]
+    assert network.metadata["accuracy"]["test"] == chosen["test"]
 
 
-def test_the_test_data_are_shown_to_the_chosen_network_alone(tuned):
-    shown = [name for name in NAMES if "test" in Parameters.load(tuned / name).metadata["accuracy"]]
-    assert shown == [read(tuned)["chosen"]["file"]]
-
-
-def test_it_prints_a_table_and_what_was_written_where(uninterrupted, digits):
+def test_it_prints_a_table_and_what_was_written_where(uninterrupted, few_digits):
     folder, out, err = uninterrupted
     found, lines = read(folder), out.splitlines()
     assert lines[0] == "validation accuracy after epoch 3, of 2 seeds"
-    assert [line.split()[:3] for line in lines[2:5]] == [
-        ["4", "5", "2.0"],
-        ["3", "10", "3.0"],
-        ["6", "10", "3.0"],
-    ]
-    assert [line.endswith("<- chosen") for line in lines[2:5]].index(True) == found["chosen"][
-        "configuration"
-    ]
-    assert " ".join(lines[5:7]).strip() == found["finding"]
+    rows = lines[2:5]
+    assert [row.split()[:3] for row in rows] == [["4", "5", "2.0"], ["3", "10", "3.0"],
+                                                 ["6", "10", "3.0"]]  # fmt: skip
+    chosen = [k for k, row in enumerate(rows) if row.endswith("  <- chosen")]
+    assert chosen == [found["chosen"]["configuration"]]
+    assert found["finding"] in " ".join(lines[5:])
     assert lines[-3:] == [
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
-        f"the digits in {digits} are not MNIST: accuracy on them is not MNIST's",
+        f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
     ]
     shown = [line for line in err.splitlines() if line.startswith("tuning: ")]
     assert len(shown) == 18
-    assert re.fullmatch(
-        r"tuning: epoch 1/18  4 hidden, mini-batch 5, eta 2.0, seed 0: validation \d+.\d\d %  "
-        r"\d+ s left",
-        shown[0],
-    )
-    assert shown[-1].startswith("tuning: epoch 18/18  6 hidden, mini-batch 10, eta 3.0, seed 1: ")
+    first = rf"tuning: epoch 1/18  {TRIED[0]}, seed 0: validation \d+.\d\d %  \d+ s left"
+    assert re.fullmatch(first, shown[0])
+    assert shown[-1].startswith(f"tuning: epoch 18/18  {TRIED[2]}, seed 1: ")
 
 
-def test_both_backends_choose_the_same_network(arguments, tuned, tmp_path):
-    assert tune.main([*arguments, "--backend", "torch", "--output", str(tmp_path / "torch")]) == 0
-    one, other = read(tuned), read(tmp_path / "torch")
-    assert one["configurations"] == other["configurations"]
-    assert one["chosen"]["fingerprint"] == other["chosen"]["fingerprint"]
-    assert one["chosen"]["test"] == other["chosen"]["test"]
-    assert (tuned / "tuning.png").read_bytes() == (tmp_path / "torch" / "tuning.png").read_bytes()
-
-
-# --- Stopped, resumed, extended -----------------------------------------------------------------
-
-# Runs the program and sends it a signal just before the nth call of one of its functions.
-STOPPED = """
-import importlib, os, signal, sys
-module, name, nth, number = sys.argv[1:5]
-del sys.argv[1:5]
-owner = importlib.import_module(module)
-real, left = getattr(owner, name), [int(nth)]
-def stopped(*args, **kwargs):
-    left[0] -= 1
-    if not left[0]:
-        os.kill(os.getpid(), int(number))
-    return real(*args, **kwargs)
-setattr(owner, name, stopped)
-from scripts import tune
-from scripts.command_line import start
-start(tune.main)
-"""
-# The function, which of its calls, how many of 18 epochs are saved by then.
-MOMENTS = {
-    "while saving the fifth epoch": ("os", "replace", 5, 4),
-    "before choosing": ("scripts.tuning", "record", 1, 18),
-    "while saving the test of the chosen one": ("os", "replace", 19, 18),
-    "while writing the results": ("os", "replace", 20, 18),
-    "while writing the figure": ("os", "replace", 21, 18),
-}
-
-
-@pytest.mark.parametrize(
-    ("moment", "number"),
-    [
-        ("while saving the fifth epoch", signal.SIGKILL),
-        ("while saving the fifth epoch", signal.SIGTERM),
-        ("before choosing", signal.SIGTERM),
-        ("while saving the test of the chosen one", signal.SIGKILL),
-        ("while writing the results", signal.SIGKILL),
-        ("while writing the figure", signal.SIGTERM),
-    ],
-)
-def test_stopped_at_any_moment_it_goes_on_without_a_trace(
-    arguments, tuned, tmp_path, moment, number
+def test_a_run_is_what_train_makes_and_both_backends_choose_the_same(
+    arguments, uninterrupted, few_digits, tmp_path
 ):
-    *where, saved = MOMENTS[moment]
-    folder = tmp_path / "stopped"
-    arguments = [*arguments, "--output", str(folder)]
-    run = subprocess.run(
-        [sys.executable, "-c", STOPPED, *map(str, where), str(int(number)), *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    runs = [Parameters.load(folder / name) for name in NAMES if (folder / name).exists()]
-    assert sum(one.metadata["epochs"] for one in runs) == saved
-    assert "Traceback" not in run.stderr
-    assert run.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
-    if number == signal.SIGTERM:
-        assert not [name for name in os.listdir(folder) if name.startswith(".")]
-        assert run.stderr.splitlines()[-1] == (
-            f"interrupted: {folder} holds {saved} of 18 epochs: the same command goes on"
-        )
-    assert tune.main(arguments) == 0
-    left = {name: text for name, text in contents(folder).items() if not name.startswith(".")}
-    assert left == contents(tuned)
+    folder, out = uninterrupted[0], tmp_path / "train.json"
+    options = ["--sizes", "784", "4", "10", "--mini-batch-size", "5", "--eta", "2", "--seed", "1"]
+    where = ["--epochs", "3", "--data", str(few_digits), "--output", str(out)]
+    assert train.main([*options, *where]) == 0
+    assert Parameters.load(out).fingerprint == Parameters.load(folder / NAMES[3]).fingerprint
+    assert tune.main([*arguments, "--backend", "torch"]) == 0
+    one, other = read(folder), read(tmp_path / "tune")
+    assert one["configurations"] == other["configurations"]
+    assert one["chosen"] == other["chosen"]
+    assert (folder / "tuning.png").read_bytes() == (tmp_path / "tune/tuning.png").read_bytes()
 
 
-def test_the_same_command_again_trains_nothing_and_changes_nothing(arguments, tuned, capsys):
+def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
+    arguments, tuned, tmp_path, capsys
+):
     before = contents(tuned)
     assert tune.main(arguments) == 0
     assert "tuning: epoch" not in capsys.readouterr().err
     assert contents(tuned) == before
-
-
-def test_more_seeds_and_more_epochs_add_to_what_is_there(arguments, tuned, tmp_path, capsys):
     more = [*arguments, "--seeds", "3", "--epochs", "4"]
     assert tune.main(more) == 0
-    shown = capsys.readouterr().err.count("tuning: epoch")
-    assert shown == 3 * 3 * 4 - 3 * 2 * 3
+    assert capsys.readouterr().err.count("tuning: epoch") == 3 * 3 * 4 - 3 * 2 * 3
     assert tune.main([*more, "--output", str(tmp_path / "anew")]) == 0
     assert read(tuned)["configurations"] == read(tmp_path / "anew")["configurations"]
+
+
+def test_a_folder_whose_name_is_no_text_is_named_as_far_as_it_can_be(few_digits, tmp_path):
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b[2J"))
+    shutil.copytree(few_digits, strange)
+    command = ["--configuration", "3,50,3", "--seeds", "1", "--epochs", "1"]
+    run = subprocess.run(
+        [sys.executable, "-m", "scripts.tune", *command, "--data", strange, "--output", strange],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    assert b"\x1b" not in run.stdout + run.stderr
+    assert rb"\udcff\x1b[2J/results.json" in run.stdout
+    assert rb"\udcff\x1b[2J are not MNIST" in run.stderr
+    assert read(strange)["notice"].encode()  # no lone surrogate, which most readers refuse
 
 
 # --- Refused ------------------------------------------------------------------------------------
 
 
-def refusal(capsys, arguments):
-    assert tune.main([str(argument) for argument in arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    *before, line = err.splitlines()
-    assert all("not MNIST" in each or each.startswith("tuning: epoch") for each in before)
-    assert line.startswith("error: ")
-    return line.removeprefix("error: ")
+@pytest.fixture
+def refused(capsys):
+    def line(arguments):
+        capsys.readouterr()
+        assert tune.main([str(argument) for argument in arguments]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        *before, last = err.splitlines()
+        assert all("not MNIST" in each or each.startswith("tuning: epoch") for each in before)
+        assert last.startswith("error: ")
+        return last.removeprefix("error: ")
+
+    return line
 
 
-def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, capsys):
+def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refused):
     before = contents(tuned)
-    assert refusal(capsys, [*arguments, "--arithmetic", "float64"]) == (
-        f"{tuned / NAMES[0]}: was not made by this run: its arithmetic is fixed-point, asked for "
-        f"is float64: resume with the settings that it was begun with, or choose another --output"
+    first = tuned / NAMES[0]
+    assert refused([*arguments, "--arithmetic", "float64"]).startswith(
+        f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
     )
-    assert refusal(capsys, [*arguments, "--epochs", "2"]) == (
-        f"{tuned / NAMES[0]}: holds 3 epochs, more than the 2 asked for: ask for 3 or more, or "
-        f"choose another --output"
+    assert refused([*arguments, "--epochs", "2"]) == (
+        f"{first}: holds 3 epochs, more than the 2 asked for: ask for 3 or more, or choose another "
+        f"--output"
     )
+    assert refused([*arguments, "--output", first]) == (
+        f"{first}: no folder to write to (File exists): choose another --output"
+    )
+    with sole_writer(tuned / "results.json"):
+        assert refused(arguments).endswith("choose another --output")
     assert contents(tuned) == before
 
 
 @pytest.mark.parametrize(
-    ("bad", "line"),
+    ("bad", "line", "made"),
     [
-        (["--seeds", "0"],
-         "argument --seeds: expected a whole number, 1 or more; received 0: see --help"),
-        (["--epochs", "0"],
-         "argument --epochs: expected a whole number, 1 or more; received 0: see --help"),
+        (["--seeds", "0"], "argument --seeds: expected a whole number, 1 or more; received 0", 0),
+        (["--epochs", "0"], "argument --epochs: expected a whole number, 1 or more; received 0", 0),
         (["--eta", "3", "nan"],
-         "argument --eta: expected a finite number such as 3.0; received nan: see --help"),
-        (["--configuration", "3,3"],
-         "argument --configuration: expected HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; "
-         "received 3,3: see --help"),
-    ],
-)  # fmt: skip
-def test_settings_that_no_tuning_has_are_refused(arguments, tmp_path, capsys, bad, line):
-    assert refusal(capsys, [*arguments, *bad]) == line
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("bad", "line"),
-    [
-        (["--mini-batch-size", "10", "201"],
-         "mini_batch_size lies between 1 and the number of training examples, 200; received 201"),
+         "argument --eta: expected a finite number such as 3.0; received nan", 0),
+        (["--configuration", "3,3"], "argument --configuration: expected "
+         "HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received 3,3", 0),
+        (["--mini-batch-size", "10", "101"], "mini_batch_size lies between 1 and the number of "
+         "training examples, 100; received 101", 1),
         (["--hidden", "3", "70000"],
-         "sizes[1]: expected a whole number from 1 to 65,536, received 70000"),
-        (["--device", "cuda"], "--device cuda needs --backend torch; NumPy computes on the cpu"),
+         "sizes[1]: expected a whole number from 1 to 65,536, received 70000", 1),
+        (["--device", "cuda"], "--device cuda needs --backend torch; NumPy computes on the cpu", 1),
     ],
 )  # fmt: skip
-def test_one_configuration_that_cannot_be_trained_stops_all_before_any_is(
-    arguments, tmp_path, capsys, bad, line
+def test_what_no_tuning_has_is_refused_before_any_run(
+    arguments, tmp_path, refused, bad, line, made
 ):
-    assert refusal(capsys, [*arguments, *bad]) == line
-    assert os.listdir(tmp_path / "tune") == []
+    assert refused([*arguments, *bad]) == line + ": see --help" * (not made)
+    assert os.listdir(tmp_path) == ["tune"] * made
+    assert not made or os.listdir(tmp_path / "tune") == []
 
 
-def test_an_output_that_is_a_file_is_refused(arguments, tmp_path, capsys):
-    (tmp_path / "tune").write_text("not a folder")
-    assert refusal(capsys, arguments) == (
-        f"{tmp_path / 'tune'}: no folder to write to (File exists): choose another --output"
-    )
-    assert (tmp_path / "tune").read_text() == "not a folder"
-
-
-def test_missing_data_are_refused_before_a_folder_is_made(arguments, tmp_path, capsys):
-    line = refusal(capsys, [*arguments, "--data", tmp_path / "absent"])
-    assert line.startswith(f"{tmp_path / 'absent'}: no such file or folder; give a folder with ")
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_full_disk_loses_no_run(arguments, tuned, capsys):
+def test_a_full_disk_loses_no_run(arguments, tuned, refused):
     before = contents(tuned)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))  # no file may grow beyond
     try:
-        line = refusal(capsys, [*arguments, "--epochs", "4"])
+        line = refused([*arguments, "--epochs", "4"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert line == (
-        f"{tuned / NAMES[0]}: cannot be written: File too large; what stood there is untouched; "
-        f"make room or choose another place"
-    )
+    assert line.startswith(f"{tuned / NAMES[0]}: cannot be written: File too large; ")
     assert contents(tuned) == before
 
 
-# --- On MNIST -----------------------------------------------------------------------------------
+# --- In parts -----------------------------------------------------------------------------------
 
 
-@pytest.mark.mnist
-def test_on_mnist_no_notice_is_repeated(mnist, tmp_path, capsys):
-    options = ["--data", str(mnist), "--configuration", "3,500,3", "--seeds", "1", "--epochs", "1"]
-    assert tune.main([*options, "--output", str(tmp_path)]) == 0
-    out, err = capsys.readouterr()
-    assert "not MNIST" not in out + err
-    found = read(tmp_path)
-    assert (found["data_kind"], found["notice"], found["chosen"]["test_of"]) == (
-        "mnist",
-        "",
-        10_000,
-    )
+@pytest.mark.parametrize(
+    ("grid", "tried"),
+    [
+        ((None, None, None, None), [(25, 20, 3.0), (30, 20, 2.5), (30, 10, 3.0)]),
+        (([20, 30], [5], [2.5, 3.0], None),
+         [(20, 5, 2.5), (20, 5, 3.0), (30, 5, 2.5), (30, 5, 3.0)]),
+        (([30], None, None, None), [(30, 10, 3.0)]),
+        ((None, [5, 6], None, None), [(20, 5, 3.0), (20, 6, 3.0)]),
+        ((None, None, [0.5], None), [(20, 10, 0.5)]),
+        (([25], [20], None, [Configuration(30), Configuration(25, 20), Configuration(30)]),
+         [(30, 10, 3.0), (25, 20, 3.0)]),
+    ],
+)  # fmt: skip
+def test_what_is_tried(grid, tried):
+    assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
+
+
+def test_a_configuration_is_read_from_text():
+    assert tuning.configuration("25,20,3.0") == Configuration(25, 20, 3.0)
+    assert tuning.configuration("7, 1, 1e-2") == Configuration(7, 1, 0.01)
+    wanted = "expected HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received"
+    for text, line in [
+        ("1,2,3,4", f"{wanted} 1,2,3,4"),
+        ("", f"{wanted} "),
+        ("x,20,3", "expected a whole number, 1 or more; received x"),
+        ("25,0,3", "expected a whole number, 1 or more; received 0"),
+        ("25,20,nan", "expected a finite number such as 3.0; received nan"),
+    ]:
+        with pytest.raises(argparse.ArgumentTypeError) as caught:
+            tuning.configuration(text)
+        assert str(caught.value) == line
+
+
+def test_the_spread_is_that_of_a_sample_and_the_standard_error_welchs():
+    # mean 5; squared distances 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over n - 1 = 7
+    expected = {"mean": 5.0, "sd": pytest.approx((32 / 7) ** 0.5), "min": 2, "max": 9}
+    assert tuning.spread([2, 4, 4, 4, 5, 5, 7, 9]) == expected
+    assert tuning.spread([0.9]) == {"mean": 0.9, "sd": None, "min": 0.9, "max": 0.9}
+    one, other = [1.0, 2.0, 3.0], [1.0, 5.0]  # variances 1 and 8
+    assert tuning.standard_error(one, other) == pytest.approx((1 / 3 + 8 / 2) ** 0.5)
+    assert tuning.standard_error([1.0], other) is None
+    assert tuning.standard_error(one, [1.0]) is None
+
+
+def made(name, *final):
+    return {"name": name, "final": list(final), "accuracy": tuning.spread(final)}
+
+
+LUCK = "points ahead of the next, which may be luck (standard error"
+
+
+@pytest.mark.parametrize(
+    ("records", "best", "said"),
+    [
+        ([made("A", 0.90, 0.92), made("B", 0.95, 0.97), made("C", 0.80, 0.82)], 1,
+         "96.00 %, 5.00 points ahead of the next, more than luck (standard error 1.41)"),
+        ([made("A", 0.90, 0.92), made("B", 0.91, 0.93)], 1, f"92.00 %, 1.00 {LUCK} 1.41)"),
+        # less than two standard errors
+        ([made("A", 0.925, 0.945), made("B", 0.90, 0.92)], 0, f"93.50 %, 2.50 {LUCK} 1.41)"),
+        ([made("A", 0.92), made("B", 0.90)], 0,
+         "92.00 %, 2.00 points ahead of the next, which one seed cannot tell from luck"),
+        ([made("A", 0.92, 0.94)], 0, "93.00 %, with nothing to compare it with"),
+        ([made("A", 0.92, 0.92), made("B", 0.92, 0.92)], 0, f"92.00 %, 0.00 {LUCK} 0.00)"),
+        # the best mean, not the best seed
+        ([made("A", 0.80, 0.99), made("B", 0.94, 0.95)], 1, f"94.50 %, 5.00 {LUCK} 9.51)"),
+    ],
+)  # fmt: skip
+def test_what_was_found_is_said_with_its_uncertainty(records, best, said):
+    assert tuning.best_of(records) == best
+    on_average = " % of the validation images on average,"
+    said = f"{records[best]['name']}: {said.replace(' %,', on_average, 1)}"
+    assert tuning.finding(records, best) == said
+
+
+def found(finals, eta):
+    tried = [Configuration(25, 20, eta), Configuration(30, 10, eta)]
+    records = [
+        {**vars(one), **made(str(one), *final)} for one, final in zip(tried, finals, strict=True)
+    ]
+    chosen = {"configuration": 1, "seed": 0, "test": 9_412, "test_of": 10_000,
+              "fingerprint": "ab" * 32, "file": "x.json"}  # fmt: skip
+    return {"epochs": 30, "seeds": list(range(len(finals[0]))), "configurations": records,
+            "finding": tuning.finding(records, 1), "chosen": chosen}  # fmt: skip
+
+
+def test_the_table_says_it_all_in_a_hundred_columns():
+    both = found([[0.91, 0.93], [0.9999, 1.0]], 3.0)
+    lines = tuning.table(both).splitlines()
+    assert " ".join(lines[4:]) == both["finding"]
+    assert lines[:4] == [
+        "validation accuracy after epoch 30, of 2 seeds",
+        "hidden  mini-batch       eta      mean     sd       min       max",
+        "    25          20       3.0   92.00 %   1.41   91.00 %   93.00 %",
+        "    30          10       3.0  100.00 %   0.01   99.99 %  100.00 %  <- chosen",
+    ]
+    one = tuning.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
+    assert one[0] == "validation accuracy after epoch 30, of one seed"
+    assert one[2] == "    25          20  -1.25e-300   91.00 %      -   91.00 %   91.00 %"
+    assert max(map(len, one)) <= 100
+    assert tuning.chosen_report(both, Path("runs/tune")).splitlines() == [
+        "chosen         30 hidden, mini-batch 10, eta 3.0; of its seeds the best, 0",
+        "test accuracy  94.12 %  (9412 of 10000)",
+        f"fingerprint    {'ab' * 32}",
+        "saved in       runs/tune/x.json",
+    ]
+
+
+class Trained:
+    """A run as it is when it is through; its seed is its last count."""
+
+    def __init__(self, *correct):
+        accuracy = {"validation": list(correct), "validation_of": 50, "test": 1, "test_of": 2}
+        self.parameters = argparse.Namespace(metadata={"accuracy": accuracy}, fingerprint="ab")
+        self.settings = Settings(seed=correct[-1])
+        self.output = None
+
+    def train(self):
+        return self.parameters
+
+
+def test_of_the_best_configuration_the_best_seed_is_chosen_the_first_of_equals():
+    files = argparse.Namespace(sha256={}, kind="other", notice="")
+    runs = {Configuration(3): [Trained(50), Trained(10)],
+            Configuration(4): [Trained(31), Trained(40), Trained(40)]}  # fmt: skip
+    chosen = tuning.results(runs, files)["chosen"]
+    assert (chosen["configuration"], chosen["seed"]) == (1, 40)
+
+
+def test_the_mean_over_seeds_is_taken_epoch_by_epoch():
+    got = tuning.record(Configuration(), [Trained(10, 20), Trained(30, 25), Trained(5, 45)])
+    assert got["by_epoch"] == [[0.2, 0.4], [0.6, 0.5], [0.1, 0.9]]
+    assert got["mean_by_epoch"] == [pytest.approx(0.3), pytest.approx(0.6)]
+    assert got["final"] == [0.4, 0.5, 0.9]
+    assert got["accuracy"]["sd"] == statistics.stdev([0.4, 0.5, 0.9])

@@ -1,0 +1,426 @@
+"""Stopped at any moment, in any surroundings: one line, the right status, and nothing is lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from model.parameters import Parameters
+from scripts import command, note, train, tune
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted(
+    path.stem
+    for path in (ROOT / "scripts").glob("*.py")
+    if '__name__ == "__main__"' in path.read_text()
+)
+# Warnings are errors, but for a folder that PyTorch 2.6 leaves to be cleaned up at exit.
+WARNINGS = "error,ignore:Implicitly cleaning up:ResourceWarning"
+# The tests may run where Ctrl-C is ignored, as under nohup: here it is not.
+HEARD = (
+    "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def python(*arguments, **options):
+    """Run Python with a command line in a process of its own, in which Ctrl-C is not ignored."""
+    whole = [sys.executable, "-c", HEARD, sys.executable, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": WARNINGS}
+    environment.update(options.pop("env", {}))
+    return subprocess.run(
+        whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        timeout=120, **options,
+    )  # fmt: skip
+
+
+# Runs a program and sends it a signal just before the nth call of a function, named by its place.
+STOPPED = """
+import importlib, os, signal, sys
+module, path, nth, number, program = sys.argv[1:6]
+del sys.argv[1:6]
+owner = importlib.import_module(module)
+*between, name = path.split(".")
+for step in between:
+    owner = getattr(owner, step)
+real, left = getattr(owner, name), [int(nth)]
+def stopped(*args, **kwargs):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), int(number))
+    return real(*args, **kwargs)
+setattr(owner, name, staticmethod(stopped) if name == "backward" else stopped)
+from scripts.command_line import start
+start(importlib.import_module("scripts." + program).main)
+"""
+
+
+def stopped(moment, number, program, arguments):
+    """Stop a program at a moment and check how it ended; return what it said last."""
+    run = python("-c", STOPPED, *moment, int(number), program, *arguments)
+    assert "Traceback" not in run.stderr
+    assert run.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    return run.stderr.splitlines()[-1] if run.stderr else ""
+
+
+# --- Training and tuning --------------------------------------------------------------------------
+
+# When it happens: the function, which of its calls, and how many epochs must be saved by then.
+MOMENTS = {
+    "in the first epoch": ("reference.arithmetic", "FixedPoint.round_delta", 7, 0),
+    "in the third epoch": ("reference.arithmetic", "FixedPoint.round_delta", 49, 2),
+    "while saving the second, before it is on the disk": ("os", "fsync", 3, 1),
+    "while saving the second, before it has its name": ("os", "replace", 2, 1),
+    "while saving the second, when it has its name": ("os", "fsync", 4, 2),
+    "within autograd": ("torch_impl.arithmetic", "RoundedSigmoid.backward", 55, 2),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(few_digits, tmp_path_factory):
+    """The command line of a small run of 3 epochs, and what it makes."""
+    out = tmp_path_factory.mktemp("whole") / "out.json"
+    arguments = ["--sizes", "784", "5", "10", "--seed", "1", "--data", few_digits, "--epochs", "3"]
+    arguments = list(map(str, arguments))
+    assert train.main([*arguments, "--output", str(out)]) == 0
+    return arguments, out
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_stopped_at_any_moment_training_loses_one_epoch_and_resumes_without_a_trace(
+    whole, tmp_path, moment, number
+):
+    *where, saved = MOMENTS[moment]
+    out = tmp_path / "out.json"
+    arguments = [*whole[0], "--output", str(out)]
+    if moment == "within autograd":
+        arguments += ["--backend", "torch"]
+    said = stopped(where, number, "train", arguments)
+    assert out.exists() == (saved > 0)
+    assert not saved or Parameters.load(out).metadata["epochs"] == saved
+    if number != signal.SIGKILL:
+        kept = f"{out} holds {saved} of 3 epochs: --resume goes on"
+        assert said == f"interrupted: {kept if saved else 'no epoch was finished yet'}"
+        assert os.listdir(tmp_path) == ["out.json"] * (saved > 0)  # no half-written file, no lock
+    assert train.main([*arguments, "--resume"]) == 0
+    assert Parameters.load(out).fingerprint == Parameters.load(whole[1]).fingerprint
+    assert moment == "within autograd" or out.read_bytes() == whole[1].read_bytes()
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_killed_again_and_again_at_no_chosen_moment_it_still_arrives(few_digits, tmp_path):
+    out, through = tmp_path / "killed" / "out.json", tmp_path / "whole.json"
+    out.parent.mkdir()
+    options = ["--data", few_digits, "--sizes", 784, 20, 10, "--seed", 1, "--epochs", 60]
+    options = [*map(str, options), "--mini-batch-size", "1"]
+    assert train.main([*options, "--output", str(through)]) == 0
+    rng, epochs = random.Random(0), 0
+    for _ in range(4):
+        program = [sys.executable, "-m", "scripts.train", *options, "--output", str(out)]
+        with subprocess.Popen(
+            [*program, "--resume"], cwd=ROOT, stderr=subprocess.DEVNULL
+        ) as process:
+            end = time.monotonic() + 60
+            while not (out.exists() and Parameters.load(out).metadata["epochs"] > epochs):
+                assert process.poll() is None, "it ended before it could be killed"
+                assert time.monotonic() < end
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.03))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        done, epochs = epochs, Parameters.load(out).metadata["epochs"]
+        assert epochs > done
+    assert train.main([*options, "--output", str(out), "--resume"]) == 0
+    assert out.read_bytes() == through.read_bytes()
+    assert os.listdir(out.parent) == ["out.json"]
+
+
+# The function, which of its calls, how many of 6 epochs are saved by then.
+TUNING = {
+    "while saving the fifth epoch": ("os", "replace", 5, 4),
+    "before choosing": ("scripts.tuning", "record", 1, 6),
+    "while saving the test of the chosen one": ("os", "replace", 7, 6),
+    "while writing the results": ("os", "replace", 8, 6),
+    "while writing the figure": ("os", "replace", 9, 6),
+}
+
+
+@pytest.fixture(scope="module")
+def tuned(few_digits, tmp_path_factory):
+    """The command line of a small tuning, and the folder that it makes."""
+    folder = tmp_path_factory.mktemp("whole") / "tune"
+    arguments = ["--hidden", "3", "--seeds", "2", "--epochs", "3", "--data", str(few_digits)]
+    assert tune.main([*arguments, "--output", str(folder)]) == 0
+    return arguments, folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("moment", TUNING)
+def test_stopped_at_any_moment_tuning_goes_on_without_a_trace(tuned, tmp_path, moment, number):
+    *where, saved = TUNING[moment]
+    folder = tmp_path / "tune"
+    arguments = [*tuned[0], "--output", str(folder)]
+    said = stopped(where, number, "tune", arguments)
+    runs = [Parameters.load(path) for path in folder.glob("hidden-*")]
+    assert sum(one.metadata["epochs"] for one in runs) == saved
+    if number == signal.SIGTERM:
+        assert not list(folder.glob(".*"))
+        kept = f"{folder} holds {saved} of 6 epochs: the same command goes on"
+        assert said == f"interrupted: {kept}"
+    assert tune.main(arguments) == 0
+    left, expected = (
+        {path.name: path.read_bytes() for path in Path(each).iterdir()}
+        for each in (folder, tuned[1])
+    )
+    assert left == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_the_main_job_ends_with_all_its_processes(digits_folder, number):
+    arguments = ["-u", "-m", "scripts.reproduce", "--data", str(digits_folder)]
+    with subprocess.Popen(
+        [sys.executable, "-c", HEARD, sys.executable, *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline().startswith("Training 784-20-10 twice")
+        time.sleep(random.Random(os.getpid()).uniform(0.1, 2))  # they start, import, train
+        if number == signal.SIGINT:  # a terminal sends it to all of them
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert (process.returncode, out) == (130, "")
+        assert [line for line in err.splitlines() if ": epoch " not in line][1:] == ["interrupted"]
+    end = time.monotonic() + 10
+    while is_there(process.pid) and time.monotonic() < end:  # nobody is left of the whole group
+        time.sleep(0.05)
+    assert not is_there(process.pid)
+
+
+def is_there(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# --- How a program ends ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (ValueError("eta is finite; received nan"), 2, "error: eta is finite; received nan"),
+        (ValueError("two\n  lines"), 2, "error: two lines"),
+        (ValueError("a name \x1b[2J\x9b7m\u202e\udcff"), 2,
+         r"error: a name \x1b[2J\x9b7m\u202e\udcff"),
+        (OverflowError("too large"), 2, "error: too large"),
+        (FileNotFoundError("x.json: no such file"), 2, "error: x.json: no such file"),
+        (PermissionError(13, "Permission denied", "x.json"), 2, "error: x.json: Permission denied"),
+        (PermissionError(13, "Permission denied", b"\xff"), 2, r"error: \udcff: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "error: [Errno 28] No space left on device"),
+        (FileNotFoundError("out of memory.json: absent"), 2, "error: out of memory.json: absent"),
+        (MemoryError(), 2, "error: not enough memory"),
+        (MemoryError("Unable to allocate 9 TiB"), 2,
+         "error: not enough memory: Unable to allocate 9 TiB"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2,
+         "error: not enough memory: DefaultCPUAllocator: can't allocate memory: you tried"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt("3 epochs \x1b"), 130, r"interrupted: 3 epochs \x1b"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_bad_input_ends_a_program_with_one_line(capsys, error, status, line):
+    @command
+    def main(argv=None):
+        """What it does."""
+        raise error
+
+    assert main([]) == status
+    assert capsys.readouterr() == ("", line + "\n")
+    assert (main.__name__, main.__doc__) == ("main", "What it does.")
+
+
+@pytest.mark.parametrize("error", [TypeError("ours"), RuntimeError("ours")], ids=repr)
+def test_a_mistake_of_ours_keeps_its_traceback(error):
+    @command
+    def main(argv=None):
+        raise error
+
+    with pytest.raises(type(error)):
+        main([])
+
+
+STARTED = """
+import os, signal, sys, time
+from scripts.command_line import command, start
+def kill(number):
+    os.kill(os.getpid(), number)
+    time.sleep(10)
+@command
+def main(argv):
+    try:
+        {}
+    finally:
+        {}
+start(main)
+"""
+TIDY = 'print("tidied up")'
+
+
+@pytest.mark.parametrize(
+    ("inside", "ending", "status", "out", "err"),
+    [
+        ("return 5", "pass", 5, "", ""),
+        ("kill(2)", TIDY, 130, "tidied up\n", "interrupted\n"),
+        ("kill(15)", TIDY, 130, "tidied up\n", "interrupted\n"),
+        ("kill(2)", "kill(15)", -15, "", ""),  # a second signal ends it at once
+        ("kill(15)", "kill(2)", -2, "", ""),
+        ("signal.signal(2, 1)", "sys.exit(3)", 3, "", ""),
+        (r'print("\x1b[2J\udcff\ta\nb")', "return 0", 0, "\\x1b[2J\\udcff\\ta\nb\n", ""),
+    ],
+)  # fmt: skip
+def test_a_program_ends_tidily(inside, ending, status, out, err):
+    run = python("-c", STARTED.format(inside, ending))
+    assert (run.returncode, run.stdout, run.stderr) == (status, out, err)
+
+
+def test_what_nohup_ignores_stays_ignored():
+    ignoring = f"import signal; signal.signal(2, signal.SIG_IGN)\n{STARTED}"
+    run = python("-c", ignoring.format("os.kill(os.getpid(), 2); return 0", "pass"))
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+# --- Surroundings ---------------------------------------------------------------------------------
+
+CLOSED = "error: standard output is closed, the results would be lost: open it, >FILE"
+UNWRITTEN = "error: standard output cannot be written:"
+
+
+# Closes some of its files and becomes another program.
+WITHOUT = (
+    "import os, sys; [os.close(int(n)) for n in sys.argv[1]]; os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+def surrounded(out, err, arguments):
+    """Run Python with standard output and error "closed", a "broken" pipe, "read", or a device."""
+    kept = {"closed": subprocess.DEVNULL, "read": subprocess.PIPE}
+    ours, theirs = os.pipe()
+    os.close(ours)
+    kept["broken"] = theirs
+    with open("/dev/full", "w") as full:
+        kept["/dev/full"] = full
+        closed = "1" * (out == "closed") + "2" * (err == "closed")
+        run = subprocess.run(
+            [sys.executable, "-c", WITHOUT, closed, sys.executable, *map(str, arguments)],
+            cwd=ROOT, stdout=kept[out], stderr=kept[err], text=True, check=False, timeout=120,
+        )  # fmt: skip
+    os.close(theirs)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "status", "line"),
+    [
+        ("closed", "read", 2, CLOSED),
+        ("/dev/full", "read", 2, f"{UNWRITTEN} No space left on device"),
+        ("broken", "read", 2, f"{UNWRITTEN} Broken pipe"),
+        ("closed", "closed", 2, None),
+        ("/dev/full", "/dev/full", 2, None),
+        ("read", "closed", 0, None),
+        ("read", "/dev/full", 0, None),
+        ("read", "broken", 0, None),
+    ],
+)
+def test_without_anywhere_to_write_it_ends_in_one_line(whole, tmp_path, out, err, status, line):
+    arguments = ["-m", "scripts.train", *whole[0], "--output", tmp_path / "out.json"]
+    run = surrounded(out, err, arguments)
+    assert run.returncode == status
+    assert (tmp_path / "out.json").exists() == (out != "closed")
+    if err == "read":
+        lines = [each for each in run.stderr.splitlines() if "training: epoch" not in each]
+        assert lines[-1] == line
+        assert all("not MNIST" in each for each in lines[:-1])
+    if out == "read":
+        assert "fingerprint" in run.stdout
+        assert "epoch" not in run.stdout
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_program_fails_to_say_that_it_cannot_write(program):
+    run = surrounded("/dev/full", "read", ["-m", f"scripts.{program}", "--help"])
+    assert (run.returncode, run.stderr) == (2, f"{UNWRITTEN} No space left on device\n")
+
+
+# What NumPy does on being imported, which every program does first, and how the program ends.
+IMPORTS = {
+    "import os, time; os.kill(os.getpid(), 2); time.sleep(9)": (130, "interrupted"),
+    "import os, time; os.kill(os.getpid(), 15); time.sleep(9)": (130, "interrupted"),
+    "raise MemoryError": (2, "error: not enough memory"),
+    "raise ImportError('x.so: failed to map segment from shared object')":
+        (2, "error: not enough memory: x.so: failed to map segment from shared object"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("content", IMPORTS)
+def test_from_its_first_import_on_it_ends_in_one_line(tmp_path, program, content):
+    (tmp_path / "numpy.py").write_text(content)
+    path = f"{tmp_path}:{ROOT}"
+    run = python("-m", f"scripts.{program}", "--help", env={"PYTHONPATH": path})
+    status, line = IMPORTS[content]
+    assert (run.returncode, run.stdout, run.stderr) == (status, "", line + "\n")
+
+
+def test_a_mistake_of_ours_in_an_import_keeps_its_traceback(tmp_path):
+    (tmp_path / "numpy.py").write_text("1 / 0")
+    run = python("-m", "scripts.train", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert run.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_without_enough_memory_it_ends_in_one_line(few_digits, tmp_path):
+    code = (
+        "import resource; from scripts import train; from scripts.command_line import start\n"
+        "from pathlib import Path; pages = Path('/proc/self/statm').read_text().split()[0]\n"
+        "used = int(pages) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 20_000_000, used + 20_000_000))\n"
+        "start(train.main)\n"
+    )
+    options = ["--sizes", 784, 1000, 10, "--data", few_digits, "--output", tmp_path / "out.json"]
+    run = python("-c", code, *options)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith("error: not enough memory")
+    assert "Traceback" not in run.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_note_is_one_line_and_never_an_error(capsys, monkeypatch):
+    note("a\nb \x1b[1m")
+    assert capsys.readouterr() == ("", "a\\nb \\x1b[1m\n")
+    monkeypatch.setattr(sys, "stderr", None)
+    note("nobody reads this")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("given", [None, "3"])
+def test_the_programs_run_on_one_thread_unless_the_user_says_otherwise(given):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    settings = {key: value for key, value in os.environ.items() if key not in names}
+    settings.update(dict.fromkeys(names, given) if given else {})
+    code = f"import os, scripts; print(*[os.environ[name] for name in {names}])"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=settings, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stdout.split() == [given or "1"] * 3
