@@ -104,7 +104,7 @@ def add_extent(found: argparse.ArgumentParser) -> None:
     found : argparse.ArgumentParser
     """
     add = found.add_argument
-    add("--quick", action="store_true", help="a hundred steps of training in place of 5,000")
+    add("--quick", action="store_true", help="600 steps of training in place of 10,500")
     add(
         "--epochs",
         type=whole,

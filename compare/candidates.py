@@ -250,16 +250,29 @@ METHODS = (
     "update_mini_batch",
     "train",
     "load_data",
-    "with_arithmetic",
 )
+
+
+def in_arithmetic(candidate: Any, arithmetic: str | None) -> Any:
+    """Return the candidate in the arithmetic asked for; by default in what it declares."""
+    if arithmetic in (None, declared_dtype(candidate)):
+        return candidate
+    make = getattr(candidate, "with_arithmetic", None)
+    if not callable(make):
+        raise Unusable(
+            f"--arithmetic: {name_of(candidate)} computes in {declared_dtype(candidate)} and does "
+            f"not offer with_arithmetic({arithmetic!r})"
+        )
+    return make(arithmetic)
 
 
 def nearly(candidate: Any) -> dict[str, str]:
     """Return methods that are named nearly as one of the protocol's that is missing."""
     if hasattr(candidate, "near"):  # of a candidate in another process, found there
         return dict(candidate.near)
-    missing = [name for name in METHODS if not callable(getattr(candidate, name, None))]
-    own = [n for n in dir(candidate) if not n.startswith("_") and n not in METHODS]
+    known = (*METHODS, "with_arithmetic")
+    missing = [name for name in known if not callable(getattr(candidate, name, None))]
+    own = [n for n in dir(candidate) if not n.startswith("_") and n not in known]
     close = {n: difflib.get_close_matches(n.lower(), missing, 1, 0.75) for n in own}
     return {found[0]: n for n, found in close.items() if found}
 

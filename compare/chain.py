@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from compare import (
     data,
@@ -21,7 +21,7 @@ from compare import (
     training,
     update,
 )
-from compare.candidates import check_offer, declared_dtype, name_of, nearly
+from compare.candidates import check_offer, declared_dtype, in_arithmetic, name_of, nearly
 from compare.child import MEMORY, TIMEOUT, Child, Gone, sendable
 from compare.diagnosis import diagnose
 from compare.difference import (
@@ -107,7 +107,7 @@ def prove(
     model : str or Path, optional
         A parameter file in place of the trained network; `sizes` are its own.
     quick : bool
-        A hundred steps of training in place of 5,000, and a part of a fixed-point epoch.
+        600 steps of training in place of 10,500, and a part of a fixed-point epoch.
     epochs : int, optional
         Of fixed-point training; 0 leaves it out.
     seed : int
@@ -184,23 +184,10 @@ def hosted(
             if isinstance(candidate, str):
                 raise
     if child is None:
-        yield chosen(cast(type, candidate), arithmetic), IN_PROCESS
+        yield in_arithmetic(candidate, arithmetic), IN_PROCESS
         return
     with child as found:
         yield found, ""
-
-
-def chosen(candidate: type, arithmetic: str | None) -> type:
-    """Return the candidate in the arithmetic asked for; by default what it declares."""
-    if arithmetic in (None, declared_dtype(candidate)):
-        return candidate
-    make = getattr(candidate, "with_arithmetic", None)
-    if not callable(make):
-        raise Unusable(
-            f"--arithmetic: {name_of(candidate)} computes in {declared_dtype(candidate)} and does "
-            f"not offer with_arithmetic({arithmetic!r})"
-        )
-    return cast(type, make(arithmetic))
 
 
 def tried(

@@ -12,12 +12,13 @@ or take all memory: the parent sees an end of file or a time limit, and nothing 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -27,9 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.candidates import (
+    METHODS,
     check_offer,
     declared_dtype,
     find_candidate,
+    in_arithmetic,
     name_of,
     nearly,
     one_line,
@@ -50,11 +53,42 @@ MEMORY = 8.0  # GiB of data
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 DTYPES = {"<f8", "<f4", "<i8", "<i4", "|i1", "|u1"}
 PAIRS = ("export", "trace", "backprop")
-METHODS = (*PAIRS, "feedforward", "deltas", "update_mini_batch", "train", "load_data")
 
 
 class Gone(CandidateError):
     """The candidate's process has ended: how."""
+
+
+class Timed(io.RawIOBase):
+    """An end of a pipe, waited for until a deadline and no longer.
+
+    That the process has ended is not enough: what it started may still hold the other end.
+    """
+
+    deadline = 0.0
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        os.set_blocking(file, False)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        self._wait([self.file], [])
+        return os.readv(self.file, [into])
+
+    def write(self, content: Any) -> int:
+        self._wait([], [self.file])
+        return os.write(self.file, content)
+
+    def _wait(self, reading: list[int], writing: list[int]) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0 or not any(select.select(reading, writing, [], left)):
+            raise TimeoutError
 
 
 def send(stream: IO[bytes], message: Message, arrays: Arrays) -> None:
@@ -117,7 +151,6 @@ class Child:
         memory: float = MEMORY,
     ) -> None:
         self.timeout, self.gone, self.built = timeout, "", 0
-        self.deadline: float | None = None
         self.forgotten: list[int] = []  # networks that nobody asks any more
         asked = json.dumps([name, arithmetic, memory, sys.path])
         known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
@@ -128,15 +161,21 @@ class Child:
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *known])},
             start_new_session=True,  # Ctrl-C is for this process
         )
-        threading.Thread(target=self._watch, daemon=True).start()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
+        self.requests, self.answers = (
+            io.BufferedWriter(self.ends[0]),
+            io.BufferedReader(self.ends[1]),
+        )
         try:
             described, _ = self.ask({"do": "describe"}, [], "it was imported")
+            self.candidate = remote(self, described, None)
         except BaseException as error:
             self.close()
             if isinstance(error, Gone):
                 raise Unusable(f"--candidate: {name}: {error}") from None
             raise
-        self.candidate = remote(self, described, None)
 
     def ask(self, message: Message, arrays: Arrays, what: str) -> tuple[Message, Arrays]:
         """Send a request and return its answer, or raise what the candidate's failure is.
@@ -151,17 +190,16 @@ class Child:
         if self.gone:
             raise Gone(self.gone)
         message, self.forgotten = {**message, "forget": self.forgotten}, []
-        found, why = None, ""
-        self.deadline = time.monotonic() + self.timeout
+        found, why, late = None, "", False
+        for end in self.ends:
+            end.deadline = time.monotonic() + self.timeout
         try:
-            assert self.process.stdin is not None
-            send(self.process.stdin, message, arrays)
-            found = receive(self.process.stdout)
-        except OSError:
-            pass  # its end of the pipe is closed
+            send(self.requests, message, arrays)
+            found = receive(self.answers)
+        except OSError as error:  # else its end of the pipe is closed
+            late = isinstance(error, TimeoutError)
         except (ValueError, TypeError, OverflowError) as error:
             why = f" after it wrote what is no answer ({one_line(error)})"
-        late, self.deadline = self.deadline is None, None
         if found is None:
             self.close()
             self.gone = f"the candidate's process {self._end(late)}{why} while {what}"
@@ -176,15 +214,6 @@ class Child:
             return f"was ended by signal {-code} ({signal.strsignal(-code)})"
         return f"ended with exit status {code}"
 
-    def _watch(self) -> None:
-        """End the process once an answer is late."""
-        while self.process.poll() is None:
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                self.deadline = None
-                self._kill()
-                return
-            time.sleep(0.05)
-
     def _kill(self) -> None:
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):  # and all that it started
@@ -194,6 +223,8 @@ class Child:
 
     def close(self) -> None:
         """End the process, and all that it started."""
+        for end in self.ends:
+            end.deadline = 0.0  # what was not sent stays unsent
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 if stream:
@@ -329,15 +360,7 @@ def found_in(name: str, arithmetic: str | None) -> Any:
         candidate = find_candidate(name)
     except KeyboardInterrupt:  # raised by the file itself: Ctrl-C is for the parent
         raise Unusable(f"--candidate: cannot import {name}: KeyboardInterrupt") from None
-    if arithmetic in (None, declared_dtype(candidate)):
-        return candidate
-    make = getattr(candidate, "with_arithmetic", None)
-    if not callable(make):
-        raise Unusable(
-            f"--arithmetic: {name_of(candidate)} computes in {declared_dtype(candidate)} and does "
-            f"not offer with_arithmetic({arithmetic!r})"
-        )
-    return make(arithmetic)
+    return in_arithmetic(candidate, arithmetic)
 
 
 def done(
@@ -354,7 +377,8 @@ def done(
         nets[message["net"]] = Trial(asked, parameters)
         return {}, []
     name, numbers = message["method"], message["numbers"]
-    answer = getattr(nets[message["net"]], name)(*arrays, *numbers)
+    method = "outputs" if name == "feedforward" else name  # its own, not by way of trace
+    answer = getattr(nets[message["net"]], method)(*arrays, *numbers)
     if name in PAIRS:
         return {"first": len(answer[0])}, [*answer[0], *answer[1]]
     if name == "load_data":

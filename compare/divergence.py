@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from compare.difference import Difference, Verdict, measure, plain
 from compare.evidence import Evidence, keep_worst
 from compare.material import Material
 from compare.precision import unit_roundoff
-from compare.reference_twin import reference_candidate
+from compare.reference_twin import reference_net
 from compare.standard import Standard, after_step
 from compare.trial import Trial
 from model.atomic_write import write_atomically
@@ -83,9 +84,12 @@ class Walk:
         self.dtype = material.dtype
         self.trial = Trial(candidate, start)
         self.here = self.trial.parameters()
-        self.beside = built(start, "fixed-point" if self.dtype == "fixed-point" else "float64")
-        self.free = built(start, self.dtype)
-        self.nudged = built(nudged(start, self.dtype), self.dtype)
+        self.beside = reference_net(
+            start, "fixed-point" if self.dtype == "fixed-point" else "float64"
+        )
+        self.free = reference_net(start, self.dtype)
+        u = 2 * unit_roundoff("float32" if self.dtype == "float32" else "float64")
+        self.nudged = reference_net(nudged(start, lambda v: u * v), self.dtype)
         self.own_gap = 0.0
         self.steps: list[int] = []
         self.gaps: list[float] = []
@@ -153,18 +157,11 @@ class Walk:
         return {**found, "steps_in_an_epoch": per_epoch}
 
 
-def built(parameters: Parameters, dtype: str) -> Any:
-    """Return the reference in the protocol, with these parameters."""
-    weights, biases = list(parameters.weights), list(parameters.biases)
-    return reference_candidate(dtype)(list(parameters.sizes), weights, biases)
-
-
-def nudged(parameters: Parameters, dtype: str) -> Parameters:
-    """Return the parameters, every one a rounding larger or smaller."""
+def nudged(parameters: Parameters, by: Callable[[Array], Array]) -> Parameters:
+    """Return the parameters, each larger or smaller by an amount that depends on it."""
     rng = np.random.default_rng(0)
-    u = 2 * unit_roundoff("float32" if dtype == "float32" else "float64")
     weights, biases = (
-        [v * (1 + u * rng.choice([-1.0, 1.0], v.shape)) for v in part]
+        [v + by(v) * rng.choice([-1.0, 1.0], v.shape) for v in part]
         for part in (parameters.weights, parameters.biases)
     )
     return Parameters(parameters.sizes, weights, biases)

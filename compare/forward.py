@@ -43,7 +43,9 @@ def gather(candidate: type, material: Material, evidence: Evidence) -> str:
         standard = Standard(parameters, material.dtype)
         expected = {name: standard.forward(x) for name, x in batches.items()}
         for v in expected.values():
-            v["feedforward"] = replace(v[f"activations[{len(material.sizes) - 1}]"])
+            v["feedforward"] = replace(
+                v[f"activations[{len(material.sizes) - 1}]"], tensor="feedforward"
+            )
         found = {name: traced(trial, x) for name, x in batches.items()}
         refuse_repetition("trace", (expected, found), before)
         before = expected, found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference.mnist_loader
-from compare.reference_twin import reference_candidate
+from compare.reference_twin import reference_net
 from model.initial import initial_parameters
 from model.parameters import Parameters
 
@@ -163,8 +163,7 @@ class Material:
 
 def fits(parameters: Parameters, m: int) -> bool:
     """Return whether fixed-point numbers leave enough digits to a mini-batch of m examples."""
-    weights, biases = list(parameters.weights), list(parameters.biases)
-    net = reference_candidate("fixed-point")(list(parameters.sizes), weights, biases)
+    net = reference_net(parameters, "fixed-point")
     try:
         net.backprop(np.zeros((parameters.sizes[0], m)), np.zeros((parameters.sizes[-1], m)))
     except ValueError:
@@ -286,7 +285,7 @@ def warmed_up(material: Material) -> Parameters:
     material : Material
     """
     initial = material.initial
-    net = reference_candidate()(list(initial.sizes), list(initial.weights), list(initial.biases))
+    net = reference_net(initial)
     for step in range(WARM_UP):
         net.update_mini_batch(*material.mini_batch(step), material.eta)
     return Parameters(initial.sizes, *net.export())

@@ -38,6 +38,10 @@ class ReferenceTwin:
         """Return zs and activations."""
         return self.net.trace(x)
 
+    def feedforward(self, x: Array) -> Array:
+        """Return the output activations."""
+        return self.net.feedforward(x)
+
     def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
         """Return nabla_b and nabla_w."""
         return self.net.backprop(x, y)
@@ -76,6 +80,12 @@ def reference_candidate(arithmetic: str = "float64") -> type:
     """
     label = f"reference.network ({arithmetic})"
     return type("Reference", (ReferenceTwin,), {"dtype": arithmetic, "label": label})
+
+
+def reference_net(parameters: Parameters, arithmetic: str = "float64") -> Any:
+    """Return the reference in the protocol, with these parameters."""
+    weights, biases = list(parameters.weights), list(parameters.biases)
+    return reference_candidate(arithmetic)(list(parameters.sizes), weights, biases)
 
 
 class Rows:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compare.difference import Difference, Verdict, measure
 from compare.power import error_ratio
 from compare.precision import unit_roundoff
-from compare.reference_twin import reference_candidate
+from compare.reference_twin import reference_net
 from compare.rounding import Bounds, forward_bounds, gradient_bounds, update_bounds
 from model.parameters import Parameters
 
@@ -178,8 +178,7 @@ class Standard:
         return {name: Expected(name, v) for name, v in tensors.items()}
 
     def _reference(self, dtype: str) -> Any:
-        p = self.parameters
-        return reference_candidate(dtype)(list(p.sizes), list(p.weights), list(p.biases))
+        return reference_net(self.parameters, dtype)
 
     def _bounds(self, compute: Callable[..., Bounds]) -> list[dict[str, Array]]:
         """Return the worst-case bounds by name, and for float32 the probabilistic ones."""

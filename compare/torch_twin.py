@@ -44,6 +44,10 @@ class TorchTwin:
         zs, activations = self.net.trace(rows(x))
         return columns(zs), columns(activations)
 
+    def feedforward(self, x: Array) -> Array:
+        """Return the output activations."""
+        return columns([self.net.feedforward(rows(x))])[0]
+
     def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
         """Return nabla_b and nabla_w."""
         nabla_b, nabla_w = self.net.backprop(rows(x), rows(y))

@@ -16,10 +16,10 @@ import numpy as np
 
 from compare.candidates import declared_dtype
 from compare.difference import NotOffered, Unusable, Verdict
-from compare.divergence import CALM, built, followed, gap
+from compare.divergence import CALM, followed, gap, nudged
 from compare.evidence import Array, Evidence
 from compare.material import Material, in_float32
-from compare.reference_twin import reference_candidate
+from compare.reference_twin import reference_candidate, reference_net
 from compare.rounding import update_bounds
 from compare.standard import Expected, after_step
 from compare.trial import Trial
@@ -32,7 +32,7 @@ SPREAD = 8.0  # of its growth along other directions than the one that was measu
 
 
 def gather(candidate: type, material: Material, evidence: Evidence) -> str:
-    """Compare training: its order, in fixed-point, in lock-step, and left free.
+    """Compare training: every step of one run, whole epochs, and in fixed-point.
 
     Parameters
     ----------
@@ -144,13 +144,8 @@ class Slack:
     def __init__(self, start: Parameters, dtype: str) -> None:
         self.dtype, self.bounds, self.nets = dtype, 0.0, []
         if dtype != "fixed-point":
-            rng = np.random.default_rng(0)
-            weights, biases = (
-                [v + NUDGE * rng.choice([-1.0, 1.0], v.shape) for v in part]
-                for part in (start.weights, start.biases)
-            )
-            both = (start, Parameters(start.sizes, weights, biases))
-            self.nets = [built(p, "float64") for p in both]
+            both = (start, nudged(start, lambda v: np.full(v.shape, NUDGE)))
+            self.nets = [reference_net(p) for p in both]
 
     def step(self, x: Array, y: Array, eta: float) -> None:
         """Take a step from both places, and add its bound."""

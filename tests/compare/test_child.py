@@ -54,6 +54,11 @@ def mine(worked_example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "        import compare.difference\n"
         "        compare.difference.measure = np.array_equal = np.allclose = lambda *v: True\n"
         "        b, w = super().backprop(x, y)\n        return b, [2 * v for v in w]\n"
+        "class LeavesOneBehind(MyNetwork):\n    def backprop(self, x, y):\n"
+        "        if os.fork() == 0:\n            os.setsid()\n            time.sleep(20)\n"
+        "        os._exit(0)\n"
+        "class Feeds(MyNetwork):\n    def feedforward(self, x):\n"
+        "        return super().trace(x)[1][-1] * (1 + 1e-9)\n"
         "class Hangs(MyNetwork):\n    def backprop(self, x, y):\n        time.sleep(600)\n"
     )
     path.write_text(text)
@@ -92,6 +97,27 @@ def test_a_call_that_takes_too_long_is_ended_and_nothing_is_left_behind(mine: Pa
     assert time.monotonic() - begin < 60
     assert found.returncode == 2
     assert "did not answer within 2 s" in " ".join(found.stdout.split())
+
+
+def test_one_that_ends_while_what_it_started_holds_the_pipe_is_not_waited_for(mine: Path) -> None:
+    candidate = ["--candidate", f"{mine}:LeavesOneBehind", "--timeout", "2"]
+    begin = time.monotonic()
+    found = subprocess.run(
+        [sys.executable, "-m", "compare", *SMALL, *candidate],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what was left behind holds this one too
+        text=True,
+    )
+    assert time.monotonic() - begin < 19
+    assert found.returncode == 2
+    assert "did not answer within 2 s" in " ".join(found.stdout.split())
+
+
+def test_feedforward_is_the_candidates_own_and_not_its_trace(mine: Path) -> None:
+    found = compare(f"{mine}:Feeds")
+    assert found.returncode == 1
+    assert "first broken link: forward: feedforward[" in found.stdout
 
 
 @pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])

@@ -228,6 +228,35 @@ def own_update(base: Any) -> Any:
     return update_mini_batch
 
 
+def feeds_forward_otherwise(base: Any) -> dict[str, Any]:
+    return {"feedforward": lambda self, x: self.trace(x)[1][-1] * (1 + 1e-12)}
+
+
+def wrong_with_33_examples(base: Any) -> dict[str, Any]:
+    def backprop(self: Any, x: Any, y: Any) -> Any:
+        nabla_b, nabla_w = base.backprop(self, x, y)
+        return nabla_b, [n * (1 + 1e-9 * (x.shape[1] == 33)) for n in nabla_w]
+
+    return {"backprop": backprop, "update_mini_batch": own_update(base)}
+
+
+def wrong_where_z_is_0(base: Any) -> dict[str, Any]:
+    def trace(self: Any, x: Any) -> Any:
+        zs, activations = base.trace(self, x)
+        fired = [np.where(z == 0, 0.0, a) for z, a in zip(zs, activations[1:], strict=True)]
+        return zs, [x, *fired]
+
+    return {"trace": trace}
+
+
+def first_eta_kept(base: Any) -> dict[str, Any]:
+    def update_mini_batch(self: Any, x: Any, y: Any, eta: float) -> None:
+        self.eta = getattr(self, "eta", eta)
+        base.update_mini_batch(self, x, y, self.eta)
+
+    return {"update_mini_batch": update_mini_batch}
+
+
 SABOTAGES = [
     ("initial weights", off_by_a_billionth, "1 of 24 entries of weights[1] differs from what was"),
     ("initial weights", shared_by_all_networks, "weights[0] changed though nothing was asked"),
@@ -236,6 +265,9 @@ SABOTAGES = [
     ("forward", first_answer_kept, "trace of two different inputs gave the same answer"),
     ("forward", answers_kept_by_input, "trace of two networks with different parameters gave"),
     ("forward", forgets_the_second_question, "(initial, 2 examples)"),
+    ("forward", feeds_forward_otherwise, "feedforward["),
+    ("forward", wrong_where_z_is_0, "(zeros, one example)"),
+    ("gradients", wrong_with_33_examples, "(initial, 33 examples)"),
     ("gradients", one_weights_gradient, "nabla_w[0][5, 11] is"),
     ("gradients", mean_gradient, "(initial, mini-batch of 10)"),
     ("gradients", gradient_kept, "backprop of two different inputs gave the same answer"),
@@ -244,6 +276,7 @@ SABOTAGES = [
     ("gradients", wrong_deltas, "deltas[0]"),
     ("update", ascent, "(initial, one step, m = 10)"),
     ("update", eta_off_by_a_billionth, "new_weights"),
+    ("update", first_eta_kept, "(initial, eta 0.5, m = 1)"),
     ("update", momentum, "(initial, eta 0.5, m = 1)"),
     ("update", step_kept_by_mini_batch, "(initial, eta 0.1, m = 10)"),
 ]

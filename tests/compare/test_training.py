@@ -1,4 +1,4 @@
-"""Link training: its order, in fixed-point, in lock-step, left free; each seen to fail."""
+"""Link training: every step of one run, whole epochs, in fixed-point; each seen to fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from compare.difference import Link, Verdict
 from compare.divergence import described, draw, first_above, growth
 from compare.evidence import Evidence
 from compare.material import Material, synthetic_material
+from compare.precision import unit_roundoff
 from compare.reference_twin import reference_candidate
+from compare.standard import Standard
 from compare.torch_twin import torch_candidate
 
 
@@ -173,6 +175,49 @@ def test_a_mistake_that_needs_memory_is_caught_in_the_free_run(
     assert link.verdict is Verdict.DIFFERENT
     assert link.broken[0].case == "left free, eta 3, step 41"
     assert "networks" not in link.sentence
+
+
+def test_steps_within_their_bounds_that_drift_are_further_apart_than_correct_ones(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every weight a last bit larger in every step: no step shows it, the distance does."""
+    base: Any = reference_candidate()
+
+    def update_mini_batch(self: Any, x: Any, y: Any, eta: float) -> None:
+        base.update_mini_batch(self, x, y, eta)
+        for w in self.net.weights:
+            w[...] = np.nextafter(w, np.copysign(np.inf, w))
+
+    monkeypatch.setattr(divergence, "FURTHER", 2.0)
+    calm = replace(material, eta=0.5, free_steps=3000)
+    assert run(base, calm).verdict is Verdict.IDENTICAL
+    link = run(changed(base, update_mini_batch=update_mini_batch), calm)
+    assert link.verdict is Verdict.DIFFERENT
+    assert {d.tensor for d in link.broken} == {"distance"}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_rounding_of_a_new_value_is_within_its_bound(dtype: str, material: Material) -> None:
+    """So a step that is no further away need not be measured."""
+    adapted = material.for_dtype(dtype)
+    for start in adapted.starts.values():
+        for eta in (0.1, 3.0):
+            expected = Standard(start, dtype).update(*adapted.mini_batch(0), eta)
+            for v in expected.values():
+                rounding = 2 * unit_roundoff(dtype) * np.abs(v.reference)
+                assert (rounding <= v.allowed).all()
+                assert v.probable is None or (rounding <= v.probable).all()
+
+
+def test_an_order_kept_in_16_bits_is_caught(correct: type, material: Material) -> None:
+    def train(self: Any, x: Any, y: Any, order: Any, size: int, eta: float) -> None:
+        whole(self, x, y, order.astype(np.int16), size, eta)
+
+    whole = epoch(lambda order: order)
+    many = replace(material, free_steps=2, crowd=1100)
+    assert run(changed(correct, train=train), many).verdict in (Verdict.IDENTICAL, Verdict.EQUAL)
+    link = run(changed(correct, train=train), replace(many, throng=33_000))
+    assert link.broken[0].case.startswith("train in float64, 33,000 examples")
 
 
 def test_parted_is_said_only_when_every_step_is_equal(
