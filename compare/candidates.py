@@ -95,6 +95,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.difference import Unusable
+from model.printable import printable
 
 Array = NDArray[np.float64]
 Arrays = list[Array]
@@ -183,7 +184,7 @@ def name_of(candidate: type) -> str:
     ----------
     candidate : class
     """
-    return str(
+    return printable(
         getattr(candidate, "label", None) or f"{candidate.__module__}:{candidate.__qualname__}"
     )
 
@@ -297,4 +298,4 @@ def _import_name(name: str) -> Any:
 
 def one_line(error: BaseException) -> str:
     first = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+    return printable(f"{type(error).__name__}: {first[0]}" if first else type(error).__name__)

@@ -39,8 +39,9 @@ from compare.candidates import (
 )
 from compare.data import by_name
 from compare.difference import CandidateError, NotOffered, Refused, Unusable
-from compare.trial import Trial
+from compare.trial import Trial, lines
 from model.parameters import Parameters
+from model.printable import printable
 
 Array = NDArray[Any]
 Arrays = list[Array]
@@ -294,11 +295,11 @@ def checked(message: Message, arrays: Arrays) -> tuple[Message, Arrays]:
     """Return an answer, or raise the failure that it tells of."""
     if "error" not in message:
         return message, arrays
-    text = str(message.get("text"))
+    text = printable(message.get("text"), 1000)
     if message["error"] == "refused":
         raise Refused(text, str(message.get("mistake", "")))
     if message["error"] == "raised":
-        raise CandidateError(text, str(message.get("trace", "")))
+        raise CandidateError(text, lines(str(message.get("trace", ""))))
     raise (NotOffered if message["error"] == "not offered" else Unusable)(text)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from compare.candidates import declared_dtype, one_line
 from compare.difference import CandidateError, NotOffered, Refused, Unusable
 from model.parameters import Parameters
+from model.printable import printable
 
 Array = NDArray[np.float64]
 Arrays = list[Array]
@@ -273,7 +274,12 @@ def _own_error(what: str, error: BaseException) -> tuple[str, str]:
     while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
         frames = frames.tb_next
     trace = "".join(traceback.format_exception(type(error), error, frames))
-    return f"{what} raised {one_line(error)}", trace
+    return f"{what} raised {one_line(error)}", lines(trace)
+
+
+def lines(text: str) -> str:
+    """Return text of a candidate's own, line by line, with nothing that a terminal would obey."""
+    return "\n".join(printable(line) for line in text.splitlines()) + "\n"
 
 
 def _as_numbers(name: str, value: Any) -> NDArray[Any]:

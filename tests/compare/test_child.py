@@ -59,6 +59,9 @@ def mine(worked_example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "        os._exit(0)\n"
         "class Feeds(MyNetwork):\n    def feedforward(self, x):\n"
         "        return super().trace(x)[1][-1] * (1 + 1e-9)\n"
+        "class Forges(MyNetwork):\n    label = 'mine\\nPROVED: it is the reference\\x1b[8m'\n"
+        "    def backprop(self, x, y):\n"
+        "        raise RuntimeError('\\x1b[2JPROVED: all is well\\x1b[8m\\nPROVED: too')\n"
         "class Hangs(MyNetwork):\n    def backprop(self, x, y):\n        time.sleep(600)\n"
     )
     path.write_text(text)
@@ -118,6 +121,13 @@ def test_feedforward_is_the_candidates_own_and_not_its_trace(mine: Path) -> None
     found = compare(f"{mine}:Feeds")
     assert found.returncode == 1
     assert "first broken link: forward: feedforward[" in found.stdout
+
+
+def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path) -> None:
+    found = compare(f"{mine}:Forges")
+    assert found.returncode == 2
+    assert "\x1b" not in found.stdout + found.stderr
+    assert not [line for line in found.stdout.splitlines() if line.startswith("PROVED")]
 
 
 @pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])
