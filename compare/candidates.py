@@ -1,4 +1,4 @@
-"""Who can be put to the proof: the protocol of a candidate, and finding the one that was named.
+"""Who can be put to the proof: the protocol of a candidate, with two complete examples.
 
 A candidate is a class with five small methods, in the book's words, over NumPy columns (an
 example in every column). It may lack the later ones; their links then say "not offered". A
@@ -78,24 +78,16 @@ The same in another framework, JAX, which differentiates the cost itself:
                 for (w, b), nw, nb in zip(self.parameters, nabla_w, nabla_b)
             ]
 
-The proof hands every method fresh copies and spoils them afterwards, so that a candidate can
-neither compare a thing with itself nor hand back what it was given.
+The proof runs a candidate in a process of its own, hands every method fresh copies and spoils them
+afterwards: it can neither compare a thing with itself nor hand back what it was given.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from compare.difference import Unusable
-from model.printable import printable
 
 Array = NDArray[np.float64]
 Arrays = list[Array]
@@ -106,8 +98,9 @@ class Candidate(Protocol):
     """What a re-implementation offers to be compared: five methods, and more if it likes.
 
     Wherever arrays are asked for, anything that `numpy.asarray` understands will do: nested
-    lists, or the arrays of another framework. Every `x` is (sizes[0], m) and every `y`
-    (sizes[-1], m), float64, an example in every column; m may be 1.
+    lists, tensors, the arrays of another framework; wherever lists are, any iterable; a bias may be
+    flat. Every `x` is (sizes[0], m) and every `y` (sizes[-1], m), float64, an example in every
+    column; m may be 1.
 
     Parameters
     ----------
@@ -145,157 +138,17 @@ class Candidate(Protocol):
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
         """Take one step: w - (eta / m) * nabla_w, and the same for the biases."""
 
-    # Further methods, each optional:
+    # Further methods, each optional; what is offered is tried.
     #
     # feedforward(x) -> output activations (sizes[-1], m)
     # deltas(x, y)   -> the error of every layer, (n, m) each, the first hidden layer first
+    # evaluate(x, labels) -> how many columns have their largest output at the digit of labels (m,)
     # train(x, y, order, mini_batch_size, eta): one epoch over the columns of x and y. The k-th
     #                example is column order[k]; mini-batches are consecutive slices of that
     #                order, the last one smaller where they do not divide it.
+    # held(x, neuron, value) -> output activations while one neuron of the first hidden layer is
+    #                held at a value
     # load_data(path) -> (training, validation, test), a pair each of images (N, 784), byte / 256,
     #                and labels (N,). path is a folder with MNIST's four IDX files.
-    # with_arithmetic(name), a classmethod -> a class: the same candidate in another arithmetic
-
-
-def declared_dtype(candidate: type) -> str:
-    """Return the precision that a candidate declares.
-
-    Parameters
-    ----------
-    candidate : class
-
-    Raises
-    ------
-    Unusable
-        It is none of `DTYPES`.
-    """
-    dtype = getattr(candidate, "dtype", "float64")
-    if dtype not in DTYPES:
-        raise Unusable(
-            f"{name_of(candidate)}.dtype: expected one of {', '.join(DTYPES)}, received {dtype!r}"
-        )
-    return cast(str, dtype)
-
-
-def name_of(candidate: type) -> str:
-    """Return what reports call a candidate.
-
-    Parameters
-    ----------
-    candidate : class
-    """
-    return printable(
-        getattr(candidate, "label", None) or f"{candidate.__module__}:{candidate.__qualname__}"
-    )
-
-
-def find_candidate(name: str) -> type:
-    """Return the class that a command line names.
-
-    Parameters
-    ----------
-    name : str
-        "package.module:Class", or "path/to/file.py:Class".
-
-    Raises
-    ------
-    Unusable
-        There is no such module, file or class, or it raises an exception when it is imported.
-    """
-    place, _, attribute = name.rpartition(":")
-    if not place or not attribute:
-        raise Unusable(
-            "--candidate: expected package.module:Class or path/to/file.py:Class, "
-            f"received {name!r}"
-        )
-    try:
-        module = _import_file(Path(place)) if place.endswith(".py") else _import_name(place)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit among them
-        raise Unusable(f"--candidate: cannot import {place}: {one_line(error)}") from error
-    found = getattr(module, attribute, None)
-    if not callable(found):
-        raise Unusable(f"--candidate: {place} has no class {attribute}")
-    return cast(type, found)
-
-
-def check_offer(candidate: type) -> None:
-    """Raise unless a candidate offers enough to be tried at all.
-
-    Parameters
-    ----------
-    candidate : class
-
-    Raises
-    ------
-    Unusable
-        It lacks export, or has neither trace nor feedforward.
-    """
-    if not callable(getattr(candidate, "export", None)):
-        raise Unusable(f"{name_of(candidate)} lacks the method export() -> (weights, biases)")
-    if not any(callable(getattr(candidate, name, None)) for name in ("trace", "feedforward")):
-        raise Unusable(
-            f"{name_of(candidate)} lacks the method trace(x) -> (zs, activations), "
-            "or feedforward(x) -> outputs"
-        )
-    declared_dtype(candidate)
-
-
-METHODS = (
-    "export",
-    "trace",
-    "feedforward",
-    "backprop",
-    "deltas",
-    "update_mini_batch",
-    "train",
-    "load_data",
-)
-
-
-def in_arithmetic(candidate: Any, arithmetic: str | None) -> Any:
-    """Return the candidate in the arithmetic asked for; by default in what it declares."""
-    if arithmetic in (None, declared_dtype(candidate)):
-        return candidate
-    make = getattr(candidate, "with_arithmetic", None)
-    if not callable(make):
-        raise Unusable(
-            f"--arithmetic: {name_of(candidate)} computes in {declared_dtype(candidate)} and does "
-            f"not offer with_arithmetic({arithmetic!r})"
-        )
-    return make(arithmetic)
-
-
-def nearly(candidate: Any) -> dict[str, str]:
-    """Return methods that are named nearly as one of the protocol's that is missing."""
-    if hasattr(candidate, "near"):  # of a candidate in another process, found there
-        return dict(candidate.near)
-    known = (*METHODS, "with_arithmetic")
-    missing = [name for name in known if not callable(getattr(candidate, name, None))]
-    own = [n for n in dir(candidate) if not n.startswith("_") and n not in known]
-    close = {n: difflib.get_close_matches(n.lower(), missing, 1, 0.75) for n in own}
-    return {found[0]: n for n, found in close.items() if found}
-
-
-def _import_file(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError("no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
-
-
-def _import_name(name: str) -> Any:
-    if "" not in sys.path:  # as `python -m` has it: a candidate beside the caller is found
-        sys.path.insert(0, "")
-    return importlib.import_module(name)
-
-
-def one_line(error: BaseException) -> str:
-    first = str(error).strip().splitlines()
-    return printable(f"{type(error).__name__}: {first[0]}" if first else type(error).__name__)
+    # with_arithmetic(name), with_device(name), class methods -> a class: the same candidate in
+    #                another arithmetic (one of `DTYPES`), or on another device

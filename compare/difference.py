@@ -1,23 +1,22 @@
 """What comparisons find: a `Difference` for a tensor; a `Link` of them; a `Proof` of links.
 
 No comparison here returns a bool. It measures, or it raises: `Refused` where a comparison would
-prove nothing (NaN, shared memory, nothing to compare), `Unusable` where the two cannot be
-compared at all (wrong shapes, a missing method). Shapes and dtypes are looked at before values.
+prove nothing (NaN, shared memory), `Unusable` where the two cannot be compared at all (wrong
+shapes, a missing method, nothing to compare). Shapes and dtypes are looked at before values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.power import power
-
 Array = NDArray[np.float64]
+LISTED = 5  # broken tensors of a link that are written down whole
 
 
 class Verdict(StrEnum):
@@ -28,7 +27,7 @@ class Verdict(StrEnum):
     PARTED = "parted"  # chaotic: apart in the end, though every single step was equal
     DIFFERENT = "different"  # beyond what rounding explains, or refused
     NOT_OFFERED = "not offered"  # the candidate lacks the method
-    ERROR = "error"  # the candidate raised an exception, or what it returned cannot be compared
+    ERROR = "error"  # the candidate failed to answer, or what it returned cannot be compared
     NOT_TRIED = "not tried"  # left out, or impossible after an earlier error
 
 
@@ -36,15 +35,23 @@ ANSWERS = (Verdict.IDENTICAL, Verdict.EQUAL, Verdict.PARTED, Verdict.DIFFERENT)
 
 
 class Refused(Exception):
-    """A comparison that would prove nothing: what was refused, and the known mistake that it is."""
+    """A comparison that would prove nothing: what was refused, and which known mistake that is."""
 
     def __init__(self, text: str, mistake: str = "") -> None:
         super().__init__(text)
         self.mistake = mistake
 
 
+class Untried(Exception):
+    """There is nothing to try a link on: why."""
+
+
 class NotOffered(Exception):
     """The candidate lacks a method: its name."""
+
+
+class Unusable(ValueError):
+    """Something that cannot be compared at all: one line of what was expected and received."""
 
 
 class CandidateError(Exception):
@@ -53,14 +60,6 @@ class CandidateError(Exception):
     def __init__(self, text: str, trace: str = "") -> None:
         super().__init__(text)
         self.trace = trace
-
-
-class Untried(Exception):
-    """There is nothing to try a link on: why."""
-
-
-class Unusable(ValueError):
-    """Something that cannot be compared at all: one line of what was expected and received."""
 
 
 class Disproved(AssertionError):
@@ -72,53 +71,24 @@ class Difference:
     """How far one tensor of the candidate lies from the reference's, and where the worst entry is.
 
     The worst entry is the one with the largest share of what is allowed there.
-
-    Parameters
-    ----------
-    tensor : str
-        Name and layer, such as "nabla_w[1]".
-    case : str
-        What it was computed from, such as "trained, mini-batch of 10".
-    verdict : Verdict
-        identical, equal or different.
-    worst : float
-        The difference at `index`, candidate minus reference, without its sign.
-    allowed : float
-        The largest difference there that rounding explains; 0 where bits must be the same.
-    index : tuple of int
-        The worst entry.
-    candidate, reference : float
-        Both values there.
-    share : float
-        worst / allowed: above 1 is a difference.
-    power : float
-        Smallest mistake in any single entry, relative to the tensor's largest entry, that was
-        certain to be caught; 0 means every bit, 1 or more means that this tensor proves nothing.
-    entries, outside : int
-        Entries compared, and how many lay outside what is allowed.
-    probable_share : float, optional
-        Largest share of the probabilistic bound (float32).
-    ratio : float, optional
-        Error of the candidate over error of the reference in the same format, both against
-        float64 (float32).
-    note : str
-        What is remarkable about it, such as "all zeros".
     """
 
-    tensor: str
-    case: str
-    verdict: Verdict
-    worst: float
-    allowed: float
+    tensor: str  # name and layer, such as "nabla_w[1]"
+    case: str  # what it was computed from, such as "trained, mini-batch of 10"
+    verdict: Verdict  # identical, equal or different
+    worst: float  # the difference at `index`, candidate minus reference, without its sign
+    allowed: float  # what rounding explains there; 0 where bits must be the same
     index: tuple[int, ...]
-    candidate: float
+    candidate: float  # both values there
     reference: float
-    share: float
+    share: float  # worst / allowed: above 1 is a difference
+    # The smallest mistake in any entry, relative to the tensor's largest entry, that was certain to
+    # be caught; 0 means every bit, 1 or more that this tensor proves nothing.
     power: float
     entries: int
-    outside: int
-    probable_share: float | None = None
-    ratio: float | None = None
+    outside: int  # entries that lay outside what is allowed
+    probable_share: float | None = None  # of the probabilistic bound (float32)
+    ratio: float | None = None  # the candidate's error over the reference's own (float32)
     note: str = ""
 
     @property
@@ -138,32 +108,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Link:
-    """What one link of the chain found.
-
-    Parameters
-    ----------
-    name : str
-        data, initial weights, forward, gradients, update, training, predictions, figures, ...
-    verdict : Verdict
-    sentence : str
-        The finding in words.
-    differences : tuple of Difference
-        One for every tensor and case that was compared, in the order computed.
-    seconds : float
-        What the link took.
-    details : dict
-        Further findings of this link: numbers, text, lists and dicts, as in JSON.
-    trace : str
-        The candidate's own traceback, where it raised an exception.
-    """
+    """What one link of the chain found: the worst difference of every tensor, and in words."""
 
     name: str
     verdict: Verdict
     sentence: str
     differences: tuple[Difference, ...] = ()
     seconds: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
-    trace: str = ""
+    details: dict[str, Any] = field(default_factory=dict)  # further findings, as in JSON
+    trace: str = ""  # the candidate's own traceback, where it raised an exception
+    mistake: str = ""  # the known mistake, where what was refused is one
 
     @property
     def worst(self) -> Difference | None:
@@ -172,40 +126,41 @@ class Link:
 
     @property
     def broken(self) -> tuple[Difference, ...]:
-        """The differences that rounding does not explain, in the order computed."""
+        """The differences that rounding does not explain, in causal order."""
         return tuple(d for d in self.differences if d.verdict is Verdict.DIFFERENT)
 
     @property
     def power(self) -> float | None:
         """Smallest relative mistake, in any tensor, that some case was certain to catch."""
-        return max(best_powers(self.differences).values(), default=None)
+        return max((d.power for d in self.differences), default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as dicts: the worst and the broken tensors whole, the others short."""
+        short = ("verdict", "worst", "allowed", "share", "power")
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "seconds": round(self.seconds, 3),
+            "power": self.power,
+            "worst": asdict(self.worst) if self.worst else None,
+            "broken": [asdict(d) for d in self.broken[:LISTED]],
+            "tensors": {d.tensor: {k: getattr(d, k) for k in short} for d in self.differences[:40]},
+            "details": self.details,
+            "trace": self.trace[-4000:],
+        }
 
 
 @dataclass(frozen=True, repr=False)
 class Proof:
-    """The whole chain: one record for every link, in causal order. Iterate it to get the links.
+    """The whole chain: one record for every link, in causal order. Iterate it to get the links."""
 
-    Parameters
-    ----------
-    candidate : str
-        What was put to the proof.
-    links : tuple of Link
-    settings : dict
-        sizes, arithmetic, device, data, ...: what it was tried on.
-    notice : str
-        What every result must repeat, such as that the data are not MNIST; often empty.
-    diagnosis : str
-        What is wrong with a candidate that failed, and what to change.
-    strict : bool
-        Whether a method that is not offered is a failure.
-    """
-
-    candidate: str
+    candidate: str  # what was put to the proof
     links: tuple[Link, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
-    notice: str = ""
-    diagnosis: str = ""
-    strict: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)  # what it was tried on
+    notice: str = ""  # what every result must repeat, such as that the data are not MNIST
+    diagnosis: str = ""  # what is wrong with a candidate that failed, and what to change
+    strict: bool = False  # whether a method that is not offered is a failure
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self.links)
@@ -219,6 +174,21 @@ class Proof:
             if link.name == name:
                 return link
         raise KeyError(f"{name}: expected one of {', '.join(link.name for link in self.links)}")
+
+    def __repr__(self) -> str:
+        where = f" at {self.first_broken.name}" if self.first_broken else ""
+        return f"<Proof of {self.candidate}: {self.conclusion}{where}, {len(self)} links>"
+
+    def _repr_html_(self) -> str:
+        from compare.report import as_html
+
+        return as_html(self)
+
+    @property
+    def not_offered(self) -> list[str]:
+        """The links, and parts of links, for which the candidate lacks a method."""
+        missing = [link.name for link in self if link.verdict is Verdict.NOT_OFFERED]
+        return missing + [m for link in self for m in link.details.get("not_offered", ())]
 
     @property
     def first_broken(self) -> Link | None:
@@ -240,16 +210,9 @@ class Proof:
         return 2 if self.strict and self.not_offered else 0
 
     @property
-    def not_offered(self) -> list[str]:
-        """The links, and parts of links, for which the candidate lacks a method."""
-        missing = [link.name for link in self if link.verdict is Verdict.NOT_OFFERED]
-        parts = [(k, v) for link in self for k, v in link.details.items()]
-        return missing + [k.replace("_", "-") for k, v in parts if v == "not offered"]
-
-    def __repr__(self) -> str:
-        where = f" at {self.first_broken.name}" if self.first_broken else ""
-        said = ("PROVED", "DISPROVED", "COULD NOT BE TRIED")[self.status]
-        return f"<Proof of {self.candidate}: {said}{where}, {len(self)} links>"
+    def conclusion(self) -> str:
+        """The status in words."""
+        return ("PROVED", "DISPROVED", "COULD NOT BE TRIED")[self.status]
 
     def require(self) -> Proof:
         """Return the proof itself, or raise where it failed, for use in a test.
@@ -265,14 +228,27 @@ class Proof:
             return self
         broken = self.first_broken
         text = f"{broken.name}: {broken.sentence}" if broken else "not one link could be tried"
-        if broken is None and self.not_offered:
+        if self.strict and not broken and self.not_offered:
             text = f"not offered: {', '.join(self.not_offered)}"
         text = "\n".join(filter(None, (f"{self.candidate}: {text}", self.diagnosis)))
         raise Disproved(text) if self.status == 1 else Unusable(text)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as dicts, lists, text and finite numbers, as JSON has them."""
-        return plain({**asdict(self), "status": self.status})
+        broken = self.first_broken
+        return plain(
+            {
+                "candidate": self.candidate,
+                "status": self.status,
+                "conclusion": self.conclusion,
+                "first_broken": broken.name if broken else None,
+                "diagnosis": self.diagnosis,
+                "notice": self.notice,
+                "settings": self.settings,
+                "not_offered": self.not_offered,
+                "links": [link.as_json() for link in self.links],
+            }
+        )
 
 
 def measure(
@@ -287,70 +263,66 @@ def measure(
 
     Parameters
     ----------
-    tensor : str
-        What to call it.
-    candidate, reference : ndarray of one shape
-    allowed : ndarray of that shape, or 0.0
+    allowed : ndarray of their shape, or 0.0
         The largest difference that rounding explains; 0.0 asks for the same bits.
-    case : str
-        What it was computed from.
     values : ndarray of that shape, optional
         What `power` is relative to; by default the reference's tensor. An update is judged by its
         step.
 
-    Returns
-    -------
-    Difference
-
     Raises
     ------
     Unusable
-        The shapes differ.
+        The shapes differ, or there is nothing to compare.
     Refused
-        There is nothing to compare, NaN or infinity, or both are the same memory.
+        NaN or infinity, or both are the same memory.
     """
     check_comparable(tensor, candidate, reference)
     bound = np.broadcast_to(np.asarray(allowed, dtype=np.float64), reference.shape)
     with np.errstate(over="ignore"):  # what is that far apart is different all the same
         gap = np.abs(candidate - reference)
         share = np.divide(gap, bound, out=np.where(gap > 0, np.inf, 0.0), where=bound > 0)
-    where = _worst_entry(share, gap)
+    # Where several entries have the largest share (infinite, or 0), the largest gap tells more.
+    top = np.where(share == share.max(), gap, -1.0)
+    where = tuple(int(i) for i in np.unravel_index(int(top.argmax()), top.shape))
     outside = int(np.count_nonzero(gap > bound))
+    equal = Verdict.EQUAL if gap.max() else Verdict.IDENTICAL
+    zeros = bool(outside) and reference.any() and not candidate.any()
     return Difference(
         tensor=tensor,
         case=case,
-        verdict=_verdict(float(gap.max()), outside),
+        verdict=Verdict.DIFFERENT if outside else equal,
         worst=float(gap[where]),
         allowed=float(bound[where]),
         index=where,
         candidate=float(candidate[where]),
         reference=float(reference[where]),
         share=float(share[where]),
-        power=power(bound, reference if values is None else values).entry,
+        power=power(bound, reference if values is None else values),
         entries=int(reference.size),
         outside=outside,
-        note=_note(candidate, reference) if outside else "",
+        note="all zeros" if zeros else "",
     )
 
 
-def check_comparable(tensor: str, candidate: Array, reference: Array) -> None:
-    """Raise unless a comparison of the two would mean something.
+def power(bound: Array, values: Array) -> float:
+    """Return the smallest mistake in an entry, relative to the largest, that is sure to be caught.
 
-    Parameters
-    ----------
-    tensor : str
-        What the error calls it.
-    candidate, reference : ndarray
-
-    Raises
-    ------
-    Unusable, Refused
-        As in `measure`.
+    Two correct implementations may differ by the whole bound, in either direction, so a mistake
+    is certain to be caught once it exceeds twice the bound, whatever rounding does. Where nothing
+    but 0 is right (the deltas of a network of zeros), every bit is looked at.
     """
+    largest = float(np.abs(values).max())
+    if largest == 0:
+        return 0.0 if float(bound.max()) < 1e-250 else np.inf
+    return 2 * float(bound.max()) / largest
+
+
+def check_comparable(tensor: str, candidate: Array, reference: Array) -> None:
+    """Raise unless a comparison of the two would mean something, as `measure` says."""
     if candidate.shape != reference.shape:
         raise Unusable(f"{tensor}: expected shape {reference.shape}, received {candidate.shape}")
     if reference.size == 0:
-        raise Refused(f"{tensor} is empty: a comparison of nothing proves nothing")
+        raise Unusable(f"{tensor} is empty: a comparison of nothing proves nothing")
     if np.shares_memory(candidate, reference):
         raise Refused(f"{tensor} is the reference's own array: shared memory proves nothing")
     for whose, array in (("candidate's", candidate), ("reference's", reference)):
@@ -358,53 +330,44 @@ def check_comparable(tensor: str, candidate: Array, reference: Array) -> None:
         if not finite.all():
             where = tuple(int(i) for i in np.argwhere(~finite)[0])
             raise Refused(
-                f"the {whose} {tensor}{list(where)} is {array[where]}, not a number to compare"
+                f"the {whose} {tensor}{list(where)} is {array[where]}, not a number to compare",
+                "overflow",
             )
 
 
-def summary(differences: Sequence[Difference]) -> Verdict:
-    """Return what many differences say together.
+def keep_worst(worst: dict[str, Difference], measured: Sequence[Difference]) -> None:
+    """Keep the worst difference of every tensor, with the best power of all: what JSON shows."""
+    for d in measured:
+        kept = worst.get(d.tensor, d)
+        worse = max(
+            kept, d, key=lambda one: (one.verdict == "different", one.share, one.ratio or 0)
+        )
+        worst[d.tensor] = replace(worse, power=min(kept.power, d.power))
 
-    Parameters
-    ----------
-    differences : sequence of Difference
+
+def summary(differences: Sequence[Difference]) -> Verdict:
+    """Return what the worst differences of a link's tensors say together.
 
     Raises
     ------
-    Refused
+    Unusable
         There is none, or in a tensor no case had the power to catch anything.
     """
     if not differences:
-        raise Refused("nothing was compared, which proves nothing")
+        raise Unusable("nothing was compared, which proves nothing")
     verdicts = {d.verdict for d in differences}
     if Verdict.DIFFERENT in verdicts:
         return Verdict.DIFFERENT
-    for tensor, best in best_powers(differences).items():
-        if best >= 1:
-            raise Refused(f"{tensor} is zero within its rounding in every case: equal to nothing")
+    for d in differences:
+        if d.power >= 1:
+            raise Unusable(
+                f"{d.tensor} is zero within its rounding in every case: equal to nothing"
+            )
     return Verdict.IDENTICAL if verdicts == {Verdict.IDENTICAL} else Verdict.EQUAL
 
 
-def best_powers(differences: Sequence[Difference]) -> dict[str, float]:
-    """Return the smallest relative mistake in every tensor that some case was certain to catch.
-
-    Parameters
-    ----------
-    differences : sequence of Difference
-    """
-    best: dict[str, float] = {}
-    for d in differences:
-        best[d.tensor] = min(d.power, best.get(d.tensor, np.inf))
-    return best
-
-
 def plain(value: Any) -> Any:
-    """Return a value as JSON has them: NaN and infinities as text, tuples as lists.
-
-    Parameters
-    ----------
-    value : dict, list, tuple, text, number, or None
-    """
+    """Return a value as JSON has them: NaN and infinities as text, tuples as lists."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -414,19 +377,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return str(value) if isinstance(value, StrEnum) else value
-
-
-def _worst_entry(share: Array, gap: Array) -> tuple[int, ...]:
-    # Where several entries have the largest share (infinite, or 0), the largest gap tells more.
-    top = np.where(share == share.max(), gap, -1.0)
-    return tuple(int(i) for i in np.unravel_index(int(top.argmax()), top.shape))
-
-
-def _verdict(largest_gap: float, outside: int) -> Verdict:
-    if outside:
-        return Verdict.DIFFERENT
-    return Verdict.EQUAL if largest_gap else Verdict.IDENTICAL
-
-
-def _note(candidate: Array, reference: Array) -> str:
-    return "all zeros" if reference.any() and not candidate.any() else ""

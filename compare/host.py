@@ -1,0 +1,264 @@
+"""Where a candidate lives: in a process of its own, or, where it cannot be sent to one, in this one.
+
+The candidate can do what it likes to its own process. It can patch NumPy, close files, exit, hang
+or take all memory: the parent sees an end of file or a time limit, and nothing has been proved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any, Protocol
+
+from compare.candidates import DTYPES
+from compare.difference import CandidateError, Refused, Unusable
+from compare.pipes import Array, Message, Timed, receive, send
+from compare.supervision import Supervised, chosen, own_error
+from model.printable import printable
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 60.0  # seconds for each call
+MEMORY = 8.0  # GiB of data
+PATIENCE = 1.0  # seconds that a process may take to end by itself
+TOGETHER = (
+    "the candidate was tried in this process, as it has no name by which another could import it: "
+    "what it does to this process (to NumPy, say) is not kept from the proof"
+)
+
+
+class Gone(CandidateError):
+    """The candidate's process has ended: how."""
+
+
+class Host(Protocol):
+    """One candidate, and the networks that are built from it."""
+
+    label: str  # what reports call the candidate
+    dtype: str  # what it declares
+    gone: str  # why it can no longer be asked
+    notice: str  # what every result must repeat
+    built: int  # networks so far
+
+    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
+        """Send a request and return its answer, or raise what the candidate's failure is."""
+
+    def close(self) -> None:
+        """Let the candidate go."""
+
+
+class Child:
+    """A candidate in a process of its own: a Python class by name, or a program in any language.
+
+    Raises
+    ------
+    Unusable
+        It cannot be imported or started, or its process ends on the way.
+    """
+
+    notice = ""
+
+    def __init__(
+        self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
+    ) -> None:
+        self.timeout, self.gone, self.built = timeout, "", 0
+        try:
+            self.process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **environ},
+                start_new_session=True,  # Ctrl-C is for this process
+            )
+        except OSError as error:
+            raise Unusable(f"{name} cannot be started: {error.strerror or error}") from None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
+        self.requests = io.BufferedWriter(self.ends[0])
+        self.answers = io.BufferedReader(self.ends[1])
+        try:
+            described, _ = self.ask({"do": "describe"}, [], "it was started")
+            self.label, self.dtype = described_as(described)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, Gone):
+                raise Unusable(f"{name}: {error}") from None
+            raise
+
+    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
+        """Send a request and return its answer, or raise what the candidate's failure is.
+
+        Raises
+        ------
+        Gone
+            The process has ended or did not answer in time.
+        CandidateError, Refused, Unusable
+            The candidate raised an exception, or its answer cannot be taken.
+        """
+        if self.gone:
+            raise Gone(self.gone)
+        found, why, late = None, "", False
+        for end in self.ends:
+            end.deadline = time.monotonic() + self.timeout
+        try:
+            send(self.requests, message, arrays)
+            found = receive(self.answers)
+        except OSError as error:  # else its end of the pipe is closed
+            late = isinstance(error, TimeoutError)
+        except (ValueError, TypeError, OverflowError) as error:
+            why = f" after it wrote what is no answer ({printable(error)})"
+        if found is None:
+            self.close()
+            self.gone = f"the candidate's process {self._end(late)}{why} while {what}"
+            raise Gone(self.gone)
+        return checked(*found)
+
+    def _end(self, late: bool) -> str:
+        if late:
+            return f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
+        code = self.process.returncode
+        if code is not None and code < 0:
+            return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+        return f"ended with exit status {code}"
+
+    def close(self) -> None:
+        """End the process, and all that it started."""
+        for end in self.ends:
+            end.deadline = 0.0  # what was not sent stays unsent
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                if stream:
+                    stream.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(PATIENCE)
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):  # and all that it started
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+        self.process.wait()
+
+
+class InProcess:
+    """A candidate in this process: our own network, or a class made in a function."""
+
+    gone = ""
+
+    def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
+        self.supervised, self.notice, self.built = Supervised(candidate), notice, 0
+        self.label, self.dtype = described_as(
+            self.ask({"do": "describe"}, [], "it was looked at")[0]
+        )
+
+    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
+        """Ask the candidate here, and put back what it did to the environment."""
+        before = dict(os.environ)
+        try:
+            found = self.supervised.answer(message, arrays)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise CandidateError(*own_error(what, error)) from error
+        finally:
+            if before != dict(os.environ):
+                os.environ.clear()
+                os.environ.update(before)
+        return checked(*found)
+
+    def close(self) -> None:
+        """Let its networks go."""
+        self.supervised.nets.clear()
+
+
+def hosted(
+    candidate: Any,
+    arithmetic: str | None = None,
+    device: str | None = None,
+    timeout: float = TIMEOUT,
+    memory: float = MEMORY,
+) -> Host:
+    """Return the host of a class, or of the name of one: a process, wherever it can be sent to one.
+
+    Raises
+    ------
+    Unusable
+        It cannot be imported, or is not offered in that arithmetic or on that device.
+    """
+    name = candidate if isinstance(candidate, str) else sendable(candidate)
+    if name is not None:
+        asked = json.dumps([name, arithmetic, device, memory, sys.path])
+        known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
+        path = os.pathsep.join([str(ROOT), *known])
+        command = [sys.executable, "-P", "-m", "compare.supervision", asked]
+        try:
+            return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
+        except Unusable:
+            if isinstance(candidate, str):
+                raise
+    return InProcess(chosen(candidate, arithmetic, device))
+
+
+def program(command: str, timeout: float = TIMEOUT) -> Host:
+    """Return the host of a program in any language, which speaks as `compare.pipes` says."""
+    words = shlex.split(command)
+    if not words:
+        raise Unusable("--program: expected a command, received nothing")
+    return Child(f"--program: {words[0]}", words, timeout)
+
+
+def described_as(described: Message) -> tuple[str, str]:
+    """Return label and dtype of a candidate, or raise where it declares none that is known."""
+    label, dtype = printable(described.get("label")), described.get("dtype")
+    if dtype not in DTYPES:
+        raise Unusable(
+            f"{label}.dtype: expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
+        )
+    return label, str(dtype)
+
+
+def checked(message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
+    """Return an answer, or raise the failure that it tells of."""
+    if "error" not in message:
+        return message, arrays
+    text = printable(message.get("text"), 1000)
+    if message["error"] == "refused":
+        raise Refused(text, str(message.get("mistake", "")))
+    if message["error"] == "raised":
+        trace = str(message.get("trace", "")).splitlines()
+        raise CandidateError(text, "\n".join(map(printable, trace)) + "\n" if trace else "")
+    raise Unusable(text)
+
+
+def sendable(candidate: Any) -> str | None:
+    """Return the name by which another process finds a class, or None where it has none."""
+    name, module = getattr(candidate, "__qualname__", ""), getattr(candidate, "__module__", "")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not name or "<locals>" in name or not file or not file.endswith(".py"):
+        return None
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not candidate:
+        return None
+    return f"{module if importable(module, file) else file}:{name}"
+
+
+def importable(module: str, file: str) -> bool:
+    """Return whether a fresh interpreter with this path finds the same file under that name."""
+    path = spec = None
+    for k, _ in enumerate(parts := module.split(".")):
+        spec = PathFinder.find_spec(".".join(parts[: k + 1]), path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations
+    return module != "__main__" and spec is not None and spec.origin == file

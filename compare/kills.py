@@ -1,0 +1,154 @@
+"""The checker is checked: every known mistake must be caught, every correct variant must pass.
+
+`python -m compare --self-test` puts four groups to the proof, on a small network and random images:
+the rows of `compare.mistakes`, each at its link and with its own name; the same with their row
+taken out of the table, which must then come out as unknown, or as a weaker name that is true too;
+what stands in `compare.held_out`, written without the table; and correct variants.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.diagnosis import UNKNOWN, Diagnosis, diagnose
+from compare.difference import Link, Verdict
+from compare.host import InProcess
+from compare.links import LINKS, run
+from compare.material import Material, synthetic_material
+from compare.mistakes import MISTAKES, VARIANTS, Mistake
+from model.synthetic_digits import idx_bytes
+
+SIZES = (25, 12, 12, 10)  # a square layer, where a transposition changes no shape
+IMAGES = {"train": 60, "t10k": 12}
+CHAIN = [name for name in LINKS if name != "reference"]
+# With its row taken out a mistake may be told by these: weaker, and true of it.
+WEAKER: dict[str, tuple[str, ...]] = {
+    "biases start from zero": ("biases not taken over",),
+    "weights start from zero": ("weights not taken over",),
+    "no biases in the forward pass": ("factor 0 in the biases",),
+    "biases subtracted": ("factor -1 in the biases",),
+    "a cached answer": ("answers that depend on the rest of the batch",),
+    "sigmoid of -z": ("sigmoid of -1 z",),
+    "stale gradient": ("momentum",),
+    "float16": ("TF32",),  # both keep 11 bits
+    "TF32": ("float16",),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A network with one known mistake, or a correct one written otherwise."""
+
+    group: str
+    name: str
+    candidate: Any
+    link: str  # that should catch it; "" for a correct one
+    diagnosed: tuple[str, ...]  # what it may be called
+    row: Mistake | None = None
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What the proof made of a mutant."""
+
+    mutant: Mutant
+    link: str
+    found: Diagnosis
+    left_out: Diagnosis | None = None  # with its own row out of the table
+
+    @property
+    def failure(self) -> str:
+        """How the checker failed on it, or nothing."""
+        wanted = self.mutant
+        if not wanted.link:
+            return f"rejected at {self.link}" if self.link else ""
+        if self.link != wanted.link:
+            return f"caught by {self.link or 'no link'}, not by {wanted.link}"
+        if self.found.mistake not in wanted.diagnosed:
+            return f"diagnosed as {self.found.mistake}, not as {' or '.join(wanted.diagnosed)}"
+        return ""
+
+    @property
+    def falsely_named(self) -> str:
+        """What it is called with its own row out of the table, where that is not true of it."""
+        if self.left_out is None or self.left_out.mistake == UNKNOWN:
+            return ""
+        true = (*self.mutant.diagnosed, *WEAKER.get(self.mutant.diagnosed[0], ()))
+        if self.mutant.link == "training":
+            true += ("an order of its own",)
+        return "" if self.left_out.mistake in true else self.left_out.mistake
+
+
+def mutants() -> Iterator[Mutant]:
+    """Yield every mutant and every correct variant."""
+    from compare import held_out
+
+    for row in (*MISTAKES, *VARIANTS):
+        network = row.network(row.example)
+        group = "table" if row.link else "correct"
+        yield Mutant(group, row.name, network, row.link, names_of(row), row)
+    for candidate in held_out.mutants():
+        group = "held out" if candidate.link else "correct, held out"
+        names = (candidate.diagnosed,) if isinstance(candidate.diagnosed, str) else candidate.diagnosed
+        yield Mutant(group, candidate.__doc__.strip(), candidate, candidate.link, tuple(names))
+
+
+def names_of(row: Mistake) -> tuple[str, ...]:
+    """Return what a row's own mutant may be called: its name, and those that say the same of it."""
+    from compare.diagnosis import Lesson, described
+
+    if "{}" not in row.name:
+        return (row.name,)
+    material = synthetic_material(SIZES)
+    return (described(row, row.example, Lesson(row.link, material, material.initial)).mistake,)
+
+
+def small_material(folder: Path) -> Material:
+    """Return what mutants are tried on: a small network, random images, and files of them."""
+    rng = np.random.default_rng(11)
+    for name, count in IMAGES.items():
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = rng.integers(0, 10, count, dtype=np.uint8)
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    return replace(synthetic_material(SIZES), folder=folder, steps=10, crowd=20)
+
+
+def tried(mutant: Mutant, material: Material) -> Kill:
+    """Return what the proof makes of one mutant: link by link, up to the first that breaks."""
+    host = InProcess(mutant.candidate, notice="")
+    material = material.for_dtype(host.dtype)
+    broken = first_broken(host, material)
+    if broken is None:
+        return Kill(mutant, "", Diagnosis("", ""))
+    found, left_out = diagnose(host, material, broken), None
+    if mutant.row is not None and mutant.link:
+        others = [row for row in MISTAKES if row is not mutant.row]
+        left_out = diagnose(host, material, broken, others)
+    return Kill(mutant, broken.name, found, left_out)
+
+
+def first_broken(host: Any, material: Material) -> Link | None:
+    """Return the first link that breaks, or None."""
+    links = (run(name, host, material) for name in CHAIN)
+    return next((v for v in links if v.verdict in (Verdict.DIFFERENT, Verdict.ERROR)), None)
+
+
+def self_test(
+    chosen: Iterable[Mutant] | None = None, on_kill: Callable[[Kill], object] | None = None
+) -> list[Kill]:
+    """Put every mutant to the proof, and return what became of each."""
+    kills = []
+    with tempfile.TemporaryDirectory() as folder:
+        material = small_material(Path(folder))
+        for mutant in mutants() if chosen is None else chosen:
+            kills.append(tried(mutant, material))
+            if on_kill is not None:
+                on_kill(kills[-1])
+    return kills

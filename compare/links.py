@@ -1,0 +1,284 @@
+"""The links of the chain, in causal order, each a generator of what is compared; and their runner.
+
+A link yields (case, what every tensor should be, what it is), or a `Difference` that it measured
+itself. Its docstring is its finding in words where all is well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import reference.mnist_loader
+from compare.figures import figures, undecided
+from compare.balls import named
+from compare.host import Gone, Host
+from compare.columns import Columns
+from compare.difference import (
+    CandidateError,
+    Difference,
+    Link,
+    NotOffered,
+    Refused,
+    Untried,
+    Unusable,
+    Verdict,
+    keep_worst,
+    measure,
+    summary,
+)
+from compare.material import Material
+from compare.standard import Expected, Standard, after_step
+from compare.training import training
+from compare.trial import Trial
+from compare.witnesses import witnesses
+from model.mnist_files import is_pickle
+from model.parameters import Parameters
+
+Array = NDArray[np.float64]
+Tensors = dict[str, Array]
+Notes = dict[str, Any]
+Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
+Tell = Callable[[str], object]
+ETAS = (3.0, 0.5, 3.0, 0.1)  # taken in turn: a step takes the eta that it is handed
+BLOCK = 1000  # images at a time stay in the cache
+LISTED = 20  # images with another digit that are listed
+SETS = ("training images", "training labels", "validation images", "validation labels",
+        "test images", "test labels")  # fmt: skip
+
+
+def nobody(what: str) -> None:
+    """Take note of progress, and tell nobody."""
+
+
+def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """every pixel and label, and the split, are the same"""
+    if material.folder is None:
+        raise Untried(f"{material.source}: no data files to load")
+    trial = Trial(host, material.initial)
+    theirs = trial.load_data(material.folder)
+    loaded = material.loaded or reference.mnist_loader.load_data(material.folder)
+    ours = [v for part in loaded for v in part]
+    if not is_pickle(material.folder):  # the files' bytes, read a third way
+        third = Columns([1], [], []).load_data(material.folder)
+        for name, v, raw in zip(SETS, ours, (v for part in third for v in part), strict=True):
+            yield from exactly(name, v, raw, "the reference's loader")
+    for name, found, v in zip(SETS, theirs, ours, strict=True):
+        yield from exactly(name, found, v, "the candidate's loader")
+    counts = " + ".join(f"{len(v):,}" for v in ours[1::2])
+    notes["sentence"] = f"every pixel and label of {counts} images, and the split, are the same"
+
+
+def exactly(
+    name: str, found: NDArray[Any], expected: NDArray[Any], whose: str
+) -> Iterator[Difference]:
+    """Yield large arrays that should be equal, block by block; those that are count as measured."""
+    kinds = "iu" if name.endswith("labels") else "f"
+    if found.dtype.kind not in kinds:
+        wanted = "integers (N,)" if kinds == "iu" else "floating-point numbers (N, 784), byte / 256"
+        raise Unusable(f"load_data: {name}: expected {wanted}, received dtype {found.dtype}")
+    if found.shape != expected.shape:
+        raise Unusable(f"{name} ({whose}): expected {expected.shape}, received {found.shape}")
+    for start in range(0, len(expected), BLOCK):
+        part = slice(start, start + BLOCK)
+        if start and np.array_equal(found[part], expected[part]):
+            continue
+        a, b = found[part].astype(np.float64), expected[part].astype(np.float64)
+        yield measure(name, a, b, 0.0, f"{whose}, from image {start:,}", np.ones_like(b))
+
+
+def initial_weights(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """every weight and bias is the one handed in, to the last bit"""
+    first = Trial(host, material.initial)
+    expected = Standard(material.initial, material.dtype).start()
+    yield "initial", expected, exported(first)
+    second = Trial(host, material.trained)
+    yield "trained", Standard(material.trained, material.dtype).start(), exported(second)
+    yield "initial, after another network was built", expected, exported(first)
+
+
+def exported(trial: Trial) -> Tensors:
+    weights, biases = trial.export()
+    return named(weights=weights, biases=biases)
+
+
+def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """every z and activation is within rounding of the reference's"""
+    for start, parameters in material.starts.items():
+        trial = Trial(host, parameters)
+        standard = Standard(parameters, material.dtype)
+        for case, (x, _) in material.batches().items():
+            expected = standard.forward(x)
+            output = f"activations[{len(material.sizes) - 1}]"
+            expected["feedforward"] = expected[output]
+            found = {}
+            if trial.offers("trace"):
+                zs, activations = trial.trace(x)
+                found = named(zs=zs, activations=activations)
+            if trial.offers("feedforward"):
+                found["feedforward"] = trial.feedforward(x)
+            yield f"{start}, {case}", expected, found
+    note_missing(notes, trial, "trace", "feedforward")
+    if not trial.offers("trace"):
+        notes["sentence"] = "every output activation is within rounding of the reference's"
+
+
+def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """every delta, nabla_b and nabla_w is within rounding of the reference's"""
+    for start, parameters in material.starts.items():
+        trial = Trial(host, parameters)
+        standard = Standard(parameters, material.dtype)
+        for case, (x, y) in material.batches().items():
+            nabla_b, nabla_w = trial.backprop(x, y)
+            found = named(nabla_b=nabla_b, nabla_w=nabla_w)
+            if trial.offers("deltas"):
+                found |= named(deltas=trial.deltas(x, y))
+            yield f"{start}, {case}", standard.gradients(x, y), found
+    note_missing(notes, trial, "deltas")
+    if not trial.offers("deltas"):
+        notes["sentence"] = "every nabla_b and nabla_w is within rounding of the reference's"
+
+
+def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """one step after the other, of any size and eta, leads within rounding of the reference's"""
+    for start, here in material.starts.items():
+        trial = Trial(host, here)
+        etas = (material.eta, *ETAS)
+        for k, (case, batch) in enumerate(material.batches().items()):
+            eta = etas[k % len(etas)]
+            expected = Standard(here, material.dtype).update(*batch, eta)
+            trial.update_mini_batch(*batch, eta)
+            weights, biases = trial.export()
+            case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
+            yield case, expected, after_step(weights, biases)
+            here = Parameters(here.sizes, weights, biases)
+
+
+def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
+    """every test image is read alike"""
+    trial, parameters = Trial(host, material.trained), material.trained
+    standard = Standard(parameters, material.dtype)
+    images, labels = material.test_images, material.test_labels
+    if not len(images):
+        raise Unusable("there are no test images, which proves nothing")
+    last = f"activations[{len(material.sizes) - 1}]"
+    ours, theirs, open_ones = [], [], 0
+    for start in range(0, len(images), BLOCK):
+        x = images[start : start + BLOCK].T.astype(np.float64)
+        expected, found = standard.forward(x)[last], trial.feedforward(x)
+        yield f"test images from {start:,}, trained", {"outputs": expected}, {"outputs": found}
+        ours.append(expected.reference)
+        theirs.append(found)
+        if material.dtype != "fixed-point" and len(expected.reference) > 1:
+            bound = np.broadcast_to(expected.allowed, expected.reference.shape)
+            open_ones += int(np.sum(undecided(expected.reference, bound)))
+    outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
+    notes |= digits(outputs, found, labels, open_ones)
+    if trial.offers("evaluate"):
+        count = np.array([float(trial.evaluate(images.T.astype(np.float64), labels))])
+        right = np.array([float(notes["reference_correct"])])
+        yield (
+            "evaluate, all test images",
+            {"evaluate": Expected(right, float(open_ones), values=np.array([float(len(labels))]))},
+            {"evaluate": count},
+        )
+    note_missing(notes, trial, "evaluate")
+
+
+def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int) -> Notes:
+    """Return how many digits are the same, and what is known of those that are not."""
+    right, read = ours.argmax(axis=0), theirs.argmax(axis=0)
+    other = np.flatnonzero(right != read)
+    same = f"{len(right) - len(other):,} of {len(right):,} digits are the same"
+    near = (
+        f"{open_ones} have margins so small that rounding may choose"
+        if open_ones
+        else "no margin is so small that rounding could have chosen another"
+    )
+    return {
+        "images": len(right),
+        "same_digit": len(right) - len(other),
+        "correct": int(np.sum(read == labels)),
+        "reference_correct": int(np.sum(right == labels)),
+        "digits_that_rounding_could_change": open_ones,
+        "other_digits": [
+            {"image": int(k), "label": int(labels[k]), "reference": int(right[k]),
+             "candidate": int(read[k])}
+            for k in other[:LISTED]
+        ],
+        "sentence": f"{same}, and {near}",
+    }  # fmt: skip
+
+
+def note_missing(notes: Notes, trial: Trial, *names: str) -> None:
+    """Note which optional methods the candidate lacks."""
+    missing = [trial.missing(name) for name in names if not trial.offers(name)]
+    if missing:
+        notes.setdefault("not_offered", []).extend(missing)
+
+
+LINKS: dict[str, Callable[[Host, Material, Notes], Iterator[Item]]] = {
+    "reference": lambda host, material, notes: witnesses(),
+    "data": data,
+    "initial weights": initial_weights,
+    "forward": forward,
+    "gradients": gradients,
+    "update": update,
+    "training": training,
+    "predictions": predictions,
+    "figures": figures,
+}
+
+
+def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
+    """Run one link to its end, or to the first case that is different, and return what it found."""
+    if host.gone and name != "reference":
+        return Link(name, Verdict.NOT_TRIED, f"not tried: {host.gone}")
+    notes: Notes = {}
+    worst: dict[str, Difference] = {}
+    start = time.perf_counter()
+    trace = mistake = ""
+    try:
+        for item in LINKS[name](host, material, notes):
+            measured = held(item)
+            keep_worst(worst, measured)
+            tell(f"{name}: {measured[0].case}")
+            if any(d.verdict is Verdict.DIFFERENT for d in measured):
+                break
+        verdict = summary(list(worst.values()))
+        sentence = notes.pop("sentence", "") or str((LINKS[name].__doc__ or witnesses.__doc__))
+        if verdict is Verdict.DIFFERENT:
+            sentence = next(d.in_words for d in worst.values() if d.verdict is verdict)
+        elif notes.get("parted"):
+            verdict = Verdict.PARTED
+    except NotOffered as missing:
+        verdict, sentence = Verdict.NOT_OFFERED, f"the candidate has no method {missing}"
+    except Untried as why:
+        verdict, sentence = Verdict.NOT_TRIED, str(why)
+    except Refused as refused:
+        verdict, sentence = Verdict.DIFFERENT, f"refused: {refused}"
+        mistake = refused.mistake
+    except CandidateError as error:
+        own = "" if isinstance(error, Gone) else "the candidate's own error: "
+        verdict, sentence, trace = Verdict.ERROR, f"{own}{error}", error.trace
+    except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
+        verdict, sentence = Verdict.ERROR, str(error)
+    seconds = time.perf_counter() - start
+    notes.pop("sentence", None)
+    return Link(name, verdict, sentence, tuple(worst.values()), seconds, notes, trace, mistake)
+
+
+def held(item: Item) -> list[Difference]:
+    """Measure every tensor that was found against what was expected, in causal order."""
+    if isinstance(item, Difference):
+        return [item]
+    case, expected, found = item
+    unknown = set(found) - set(expected)
+    if unknown or not found:
+        what = ", ".join(sorted(unknown)) or "anything: nothing was found"
+        raise Unusable(f"{case}: nothing to hold {what} against")
+    return [expected[name].measure(name, found[name], case) for name in expected if name in found]

@@ -1,0 +1,380 @@
+"""A candidate, asked where it lives: what it is handed is private, what it returns is looked at.
+
+This half of a proof stands beside the candidate (`compare.host` says where that is). It hands out
+private copies, sees that they are left alone and spoils them later, and turns answers into arrays.
+It decides nothing: numbers are judged by whoever asks (`compare.trial`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import importlib.util
+import inspect
+import itertools
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.difference import CandidateError, Refused, Unusable
+from compare.pipes import Array, Message, receive, send
+
+# Methods of the protocol and how many arguments they take; those that return a pair of lists.
+METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2,
+           "update_mini_batch": 3, "train": 5, "evaluate": 2, "held": 3, "load_data": 1}  # fmt: skip
+PAIRS = {"export": "weights, biases", "trace": "zs, activations", "backprop": "nabla_b, nabla_w"}
+REQUIRED = ("export", "trace", "backprop", "update_mini_batch")
+CLASS_METHODS = ("with_arithmetic", "with_device")
+MOST = 1000  # parts of an answer: an iterator may never end
+
+
+class Supervised:
+    """One candidate, and the networks built from it, each by its number."""
+
+    def __init__(self, candidate: Any) -> None:
+        self.candidate = candidate
+        self.nets: dict[int, Asked] = {}
+
+    def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
+        """Do what a message asks; a failure of the candidate's is an answer too."""
+        try:
+            return self._done(message, arrays)
+        except Refused as refused:
+            return {"error": "refused", "text": str(refused), "mistake": refused.mistake}, []
+        except CandidateError as error:
+            return {"error": "raised", "text": str(error), "trace": error.trace}, []
+        except Unusable as error:
+            return {"error": "unusable", "text": str(error)}, []
+
+    def _done(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
+        if message["do"] == "describe":
+            return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
+        number = message["net"]
+        if message["do"] == "forget":
+            self.nets.pop(number, None)
+            return {}, []
+        if message["do"] == "build":
+            candidate, name = self.candidate, message.get("arithmetic")
+            if name not in (None, dtype_of(candidate)):
+                candidate = in_arithmetic(candidate, name)
+                if candidate is None:
+                    return {"missing": f"with_arithmetic({name!r})"}, []
+            net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
+            return {**net.offers(), "dtype": dtype_of(candidate)}, []
+        return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
+
+
+class Asked:
+    """One network, built from private copies of what it is handed."""
+
+    def __init__(self, candidate: Any, sizes: list[int], arrays: list[Array]) -> None:
+        self.lent: list[Array] = []  # not yet spoilt
+        self.start: list[Array] = []
+        self.answered = False
+        half = len(arrays) // 2
+        self.net = self._ask(
+            "the constructor",
+            lambda *v: candidate(list(sizes), list(v[:half]), list(v[half:])),
+            arrays,
+            sizes,
+        )
+        self.start = self.handed
+
+    def offers(self) -> Message:
+        """Return the methods offered, and those that are nearly: by another name, or signature."""
+        found = {name: getattr(self.net, name, None) for name in METHODS}
+        fits = {name: callable(v) and takes(v, METHODS[name]) for name, v in found.items()}
+        offered = [n for n, v in found.items() if callable(v) and (fits[n] or n in REQUIRED)]
+        missing = [name for name in (*METHODS, *CLASS_METHODS) if name not in offered]
+        near = {
+            name: f"its {name} takes {inspect.signature(v)}: the protocol's is another"
+            for name, v in found.items()
+            if callable(v) and name not in offered
+        }
+        for own in dir(self.net):
+            if own.startswith("_") or own in METHODS or own in CLASS_METHODS:
+                continue
+            for name in difflib.get_close_matches(own.lower(), missing, 1, 0.75):
+                if callable(inspect.getattr_static(self.net, own, None)):
+                    near.setdefault(name, f"it has {own}: rename it")
+        return {"offers": offered, "near": near}
+
+    def call(
+        self, name: str, given: list[Array], numbers: list[Any]
+    ) -> tuple[Message, list[Array]]:
+        """Call a method, and return what it answers as lists of arrays."""
+        method = getattr(self.net, name, None)
+        if not callable(method):
+            return {"missing": name}, []
+        last = [Path(v) if name == "load_data" else v for v in numbers]
+        answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
+        if name in ("update_mini_batch", "train"):
+            self.answered = True
+            return {"answer": []}, []
+        lists = parts_of(name, answer)
+        named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
+        arrays = [as_array(what, v) for what, v in named]
+        for (what, _), array in zip(named, arrays, strict=True):
+            if what != "activations[0]":  # the input itself, in the book too: it may come back
+                self._refuse_shared(what, array)
+        self.answered = True
+        return {"answer": [len(many) for _, many in lists]}, arrays
+
+    def _ask(
+        self, what: str, call: Callable[..., Any], given: list[Array], sizes: Any = None
+    ) -> Any:
+        """Call the candidate with private copies, and see that it left them alone."""
+        self._spoil()
+        self.handed = [np.array(v, order="K") for v in given]
+        self.lent += self.handed
+        try:
+            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
+            with np.errstate(over="ignore", under="ignore"), warnings.catch_warnings():
+                answer = call(*self.handed)
+        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
+            if isinstance(error, ValueError) and sizes is not None:
+                raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
+            raise CandidateError(*own_error(what, error)) from error
+        for copy, original in zip(self.handed, given, strict=True):
+            if not np.array_equal(copy, original):
+                raise Refused(
+                    f"{what} changed an array of shape {copy.shape} that it was handed: write "
+                    "v = v - ... for v -= ..., or work on a copy",
+                    "inputs changed in place",
+                )
+        return answer
+
+    def _spoil(self) -> None:
+        """Fill what was lent with NaN: who kept it instead of a copy is found out.
+
+        Some frameworks compute, and even copy, later than they are called. Once an answer has
+        been read, all that it depends on is done.
+        """
+        if self.answered:
+            for array in self.lent:
+                array.fill(np.nan if array.dtype.kind == "f" else 0)
+            self.lent, self.answered = [], False
+
+    def _refuse_shared(self, name: str, array: Array) -> None:
+        # What was handed is contiguous and private: overlapping extents are shared memory.
+        if any(np.may_share_memory(array, handed) for handed in [*self.start, *self.handed]):
+            raise Refused(
+                f"{name} is memory that the candidate was handed, not its own: a comparison "
+                "would compare a thing with itself; copy, as in numpy.array(w) or "
+                "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
+                "shared memory",
+            )
+
+
+def takes(method: Any, count: int) -> bool:
+    """Return whether a method can be called with so many arguments, as far as can be seen."""
+    try:
+        inspect.signature(method).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # compiled: it does not say
+        return True
+    return True
+
+
+def parts_of(name: str, answer: Any) -> list[tuple[str, list[Any]]]:
+    """Return the named lists that an answer consists of."""
+    if name == "load_data":
+        sets = listed(name, answer)
+        parts = [list(s) for s in sets if isinstance(s, tuple | list) and len(s) == 2]
+        if len(sets) != 3 or len(parts) != 3:
+            raise Unusable(
+                "load_data: expected (training, validation, test), a pair (images, labels) each; "
+                f"received {described(answer)}"
+            )
+        return [(name, [v for part in parts for v in part])]
+    if name in PAIRS:
+        both = listed(name, answer)
+        if len(both) != 2:
+            raise Unusable(
+                f"{name}: expected the pair ({PAIRS[name]}), received {described(answer)}"
+            )
+        parts = PAIRS[name].split(", ")
+        return [(part, listed(part, v)) for part, v in zip(parts, both, strict=True)]
+    return [(name, listed(name, answer) if name == "deltas" else [answer])]
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """Return a list of arrays, whatever kind of sequence or iterator it comes as."""
+    if not hasattr(values, "__array__") and not isinstance(values, str | bytes | dict):
+        with contextlib.suppress(TypeError):
+            return list(itertools.islice(iter(values), MOST))
+    raise Unusable(f"{name}: expected a list of arrays, received {described(values)}")
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Return numbers as an array; a tensor is taken off its graph and device first."""
+    try:
+        if callable(getattr(value, "detach", None)):
+            value = value.detach().cpu()
+        array = np.asarray(value)
+    except Exception as error:
+        raise Unusable(
+            f"{name}: expected an array of numbers: {one_line(error)}; return what numpy.asarray "
+            "understands"
+        ) from error
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+        raise Unusable(f"{name}: expected an array of real numbers, received dtype {array.dtype}")
+    whole = array.dtype.kind in "iu" and name.startswith(("evaluate", "load_data"))
+    plain = isinstance(value, list | tuple | int | float)  # nested lists of whole numbers
+    kept = whole or (array.dtype in (np.float64, np.float32) and not plain)
+    return array if kept else array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def name_of(candidate: Any) -> str:
+    """Return what reports call a candidate."""
+    named = f"{getattr(candidate, '__module__', '?')}:{getattr(candidate, '__qualname__', '?')}"
+    return str(getattr(candidate, "label", None) or named)
+
+
+def dtype_of(candidate: Any) -> Any:
+    """Return the precision that a candidate declares; float64 where it does not say."""
+    return getattr(candidate, "dtype", "float64")
+
+
+def in_arithmetic(candidate: Any, name: str) -> Any:
+    """Return the candidate in another arithmetic, or None where it does not offer that."""
+    make = getattr(candidate, "with_arithmetic", None)
+    try:
+        return make(name) if callable(make) else None
+    except (ValueError, NotImplementedError, KeyError):
+        return None
+
+
+def chosen(candidate: Any, arithmetic: str | None, device: str | None) -> Any:
+    """Return the candidate in the arithmetic and on the device that were asked for."""
+    for option, value, method in (
+        ("--arithmetic", arithmetic, "with_arithmetic"),
+        ("--device", device, "with_device"),
+    ):
+        if value is None or (option == "--arithmetic" and value == dtype_of(candidate)):
+            continue
+        make = getattr(candidate, method, None)
+        if not callable(make):
+            raise Unusable(f"{option}: {name_of(candidate)} does not offer {method}({value!r})")
+        try:
+            candidate = make(value)
+        except Exception as error:
+            raise Unusable(f"{option} {value}: {one_line(error)}") from error
+    return candidate
+
+
+def find(name: str) -> Any:
+    """Return the class that is named "package.module:Class" or "path/to/file.py:Class".
+
+    Raises
+    ------
+    Unusable
+        There is no such module, file or class, or it cannot be imported.
+    """
+    place, _, attribute = name.rpartition(":")
+    if not place or not attribute:
+        raise Unusable(
+            "--candidate: expected package.module:Class or path/to/file.py:Class, "
+            f"received {name!r}"
+        )
+    try:
+        found: Any = imported_file(Path(place)) if place.endswith(".py") else imported(place)
+    except BaseException as error:  # SystemExit among them
+        raise Unusable(f"--candidate: cannot import {place}: {one_line(error)}") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise Unusable(f"--candidate: {place} has no class {attribute}")
+    return found
+
+
+def imported_file(path: Path) -> Any:
+    """Return a file as a module; what lies beside it is found, as by python."""
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def imported(name: str) -> Any:
+    """Return a module by name; as `python -m` has it, one beside the caller is found."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return importlib.import_module(name)
+
+
+def own_error(what: str, error: BaseException) -> tuple[str, str]:
+    """Return one line and the traceback, from the candidate's first frame on."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
+        frames = frames.tb_next
+    trace = "".join(traceback.format_exception(type(error), error, frames))
+    return f"{what} raised {one_line(error)}", trace
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an exception, with its type."""
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0][:300]}" if first else type(error).__name__
+
+
+def described(value: Any) -> str:
+    """Return the type of a value, and its length."""
+    size = f" of {len(value)}" if isinstance(value, tuple | list | dict) else ""
+    return f"{type(value).__name__}{size}"
+
+
+# A process of its own: `python -m compare.supervision`, started by `compare.host`.
+
+
+def serve(asked: str) -> None:
+    """Answer requests until there are no more: the process's whole life."""
+    name, arithmetic, device, memory, path = json.loads(asked)
+    sys.path[:] = path
+    # What the candidate prints goes to standard error: these two are for messages alone.
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    limit_memory(memory)
+    supervised, failed = None, {}
+    while (request := receive(requests)) is not None:
+        answer, arrays = failed, []
+        try:
+            if supervised is None and not failed:
+                supervised = Supervised(chosen(find(name), arithmetic, device))
+            if supervised is not None:
+                answer, arrays = supervised.answer(*request)
+        except Unusable as error:
+            answer = failed = {"error": "unusable", "text": str(error)}
+        except BaseException as error:  # whatever the candidate's own code raises
+            answer = {"error": "raised", "text": f"it raised {one_line(error)}"}
+        send(answers, answer, arrays)
+
+
+def limit_memory(gigabytes: float) -> None:
+    """Let no more than this be taken, where the system can say so."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        most = int(gigabytes * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

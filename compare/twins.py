@@ -1,0 +1,175 @@
+"""Our own two networks in the protocol of `compare.candidates`; PyTorch is imported when asked for.
+
+The reference is what every candidate is held against; torch_impl's network is the candidate where
+none is named, and is tried as any other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import reference.arithmetic
+import reference.mnist_loader
+import reference.network
+from model.parameters import Parameters
+
+Array = NDArray[Any]
+Arrays = list[Array]
+NUMBERS = {"float64": "Float64", "float32": "Float32", "fixed-point": "FixedPoint"}
+
+
+class ReferenceTwin:
+    """reference.network.Network."""
+
+    dtype: ClassVar[str] = "float64"
+    device: ClassVar[str] = "cpu"
+    label: ClassVar[str] = "reference.network (float64)"
+
+    def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
+        self.net = self.built(Parameters(sizes, weights, biases))
+
+    def built(self, parameters: Parameters) -> Any:
+        arithmetic = getattr(reference.arithmetic, NUMBERS[self.dtype])()
+        return reference.network.Network.from_parameters(parameters, arithmetic)
+
+    def given(self, columns: Array) -> Any:
+        """Return columns as the network takes them."""
+        return columns
+
+    def taken(self, examples: Any) -> Array:
+        """Return what the network answers, an example in every column."""
+        return np.asarray(examples)
+
+    def export(self) -> tuple[Arrays, Arrays]:
+        return self.net.export()
+
+    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
+        zs, activations = self.net.trace(self.given(x))
+        return [self.taken(z) for z in zs], [self.taken(a) for a in activations]
+
+    def feedforward(self, x: Array) -> Array:
+        return self.taken(self.net.feedforward(self.given(x)))
+
+    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+        nabla_b, nabla_w = self.net.backprop(self.given(x), self.given(y))
+        return [np.asarray(b).reshape(-1, 1) for b in nabla_b], [np.asarray(w) for w in nabla_w]
+
+    def deltas(self, x: Array, y: Array) -> Arrays:
+        return [self.taken(d) for d in self.net.deltas(self.given(x), self.given(y))]
+
+    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
+        self.net.update_mini_batch((self.given(x), self.given(y)), eta)
+
+    def train(self, x: Array, y: Array, order: Array, mini_batch_size: int, eta: float) -> None:
+        data: Any = Rows(self.given(x), self.given(y))
+        rng = Given(order)
+        self.net.SGD(data, 1, mini_batch_size, eta, rng=rng, on_epoch=lambda *_: None)
+
+    def evaluate(self, x: Array, labels: Array) -> int:
+        data: Any = Rows(self.given(x), self.given(labels))
+        return self.net.evaluate(data)
+
+    def held(self, x: Array, neuron: int, value: float) -> Array:
+        hidden = np.array(self.taken(self.net.trace(self.given(x))[1][1]))
+        hidden[neuron] = value
+        a: Any = self.given(hidden)
+        for w, b in zip(self.net.weights[1:], self.net.biases[1:], strict=True):
+            a = self.net.arithmetic.sigmoid(self.weighted(w, a, b))
+        return self.taken(a)
+
+    def weighted(self, w: Any, a: Any, b: Any) -> Any:
+        return w @ a + b
+
+    @staticmethod
+    def load_data(path: Path) -> Any:
+        return reference.mnist_loader.load_data(path)
+
+    @classmethod
+    def with_arithmetic(cls, name: str) -> type:
+        return type(cls.__name__, (cls,), {"dtype": name, "label": f"reference.network ({name})"})
+
+
+class TorchTwin(ReferenceTwin):
+    """torch_impl.network.Network, on one device: an example in every row."""
+
+    label: ClassVar[str] = "torch_impl.network (float64, cpu)"
+
+    def built(self, parameters: Parameters) -> Any:
+        import torch_impl.arithmetic
+        import torch_impl.network
+
+        arithmetic = getattr(torch_impl.arithmetic, NUMBERS[self.dtype])()
+        network = torch_impl.network.Network
+        return network.from_parameters(parameters, arithmetic, device=self.device)
+
+    def given(self, columns: Array) -> Any:
+        import torch
+
+        return torch.from_numpy(columns.T)
+
+    def taken(self, examples: Any) -> Array:
+        return np.asarray(examples.detach().cpu().numpy().T)
+
+    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+        nabla_b, nabla_w = self.net.backprop(self.given(x), self.given(y))
+        return [self.taken(b)[:, None] for b in nabla_b], [self.taken(w).T for w in nabla_w]
+
+    def weighted(self, w: Any, a: Any, b: Any) -> Any:
+        return a.to(w) @ w.T + b
+
+    @staticmethod
+    def load_data(path: Path) -> Any:
+        import torch_impl.mnist_loader
+
+        loaded = torch_impl.mnist_loader.load_data(path)
+        return [tuple(v.numpy() for v in part) for part in loaded]
+
+    @classmethod
+    def with_arithmetic(cls, name: str) -> type:
+        return cls._derived(name, cls.device)
+
+    @classmethod
+    def with_device(cls, name: str) -> type:
+        from torch_impl.device import choose_device
+
+        choose_device(name)  # raises ValueError where there is none
+        return cls._derived(cls.dtype, name)
+
+    @classmethod
+    def _derived(cls, dtype: str, device: str) -> type:
+        label = f"torch_impl.network ({dtype}, {device})"
+        return type(cls.__name__, (cls,), {"dtype": dtype, "device": device, "label": label})
+
+
+def reference_net(parameters: Parameters, dtype: str = "float64") -> Any:
+    """Return the reference in the protocol, with these parameters."""
+    twin = ReferenceTwin if dtype == "float64" else ReferenceTwin.with_arithmetic(dtype)
+    return twin(list(parameters.sizes), list(parameters.weights), list(parameters.biases))
+
+
+class Rows:
+    """Data as SGD and evaluate take them: x and y with an example in every row."""
+
+    def __init__(self, x: Any, y: Any) -> None:
+        numpy = isinstance(x, np.ndarray)
+        self.x, self.y = (x.T, y.T) if numpy else (x, y)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Given(np.random.Generator):
+    """A generator whose permutation is the order that was asked for."""
+
+    def __init__(self, order: Array) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.order = np.array(order)
+
+    def permutation(self, x: Any, axis: int = 0) -> Any:
+        if x != len(self.order):
+            raise ValueError(f"expected an order of {x} examples, received {len(self.order)}")
+        return self.order
