@@ -5,29 +5,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from compare.difference import Link, Proof
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ARITHMETICS = ("float64", "float32", "fixed-point")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the chain, print it, write what was asked for, and return the exit status.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The command line, without the program's name.
-    """
+    """Run the chain, print it, write what was asked for, and return the exit status."""
     for name in THREADS:  # matrices this small are slower on more threads; NumPy reads this once
         os.environ.setdefault(name, "1")
-    arguments = parser().parse_args(argv)
+    found = parser()
+    arguments = found.parse_args(argv)
+    refuse_what_does_not_apply(found, arguments)
     try:
         status = self_test() if arguments.self_test else run(arguments)
         sys.stdout.flush()  # a result that was not printed is none
@@ -56,132 +49,83 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m compare",
         description="Prove, number by number, that a network is the reference network. The whole "
         "chain takes about a minute, --quick a few seconds.",
-        epilog="Exit status: 0 proved, 1 disproved, 2 could not be tried.",
+        epilog="Example: python -m compare --quick --candidate my_network.py:Mine. "
+        "Exit status: 0 proved, 1 disproved, 2 could not be tried.",
     )
-    add_subject(found)
-    add_extent(found)
-    add_results(found)
+    # fmt: off
+    what = found.add_argument_group("what is put to the proof, and on what").add_argument
+    what("--candidate", metavar="MODULE:CLASS", help="a class of your own, as package.module:Class "
+         "or path/to/file.py:Class (protocol: python -m pydoc compare.candidates); without it "
+         "torch_impl's network")
+    what("--program", metavar="COMMAND", help="a program in any language instead (protocol: "
+         "python -m pydoc compare.pipes)")
+    what("--device", help="cpu, cuda or cuda:N, of what offers devices, as torch_impl's network")
+    what("--arithmetic", choices=ARITHMETICS, help="by default what the candidate declares")
+    what("--sizes", type=sizes, nargs="+", help="units of every layer (784 20 10); other than 784 "
+         "inputs and 10 outputs are tried on random images")
+    what("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
+    what("--model", metavar="FILE", help="a parameter file to use as the trained network")
+    much = found.add_argument_group("how much is tried").add_argument
+    much("--quick", action="store_true", help="600 steps of training in place of 10,500")
+    much("--epochs", type=whole, help="of fixed-point training (2; 30 proves a whole run, in "
+         "minutes; 0 leaves it out)")
+    much("--eta", type=positive, default=3.0, help="the learning rate (3)")
+    much("--mini-batch-size", type=whole, default=10, metavar="M", help="(10)")
+    much("--seed", type=whole, default=0, help="of the order of the examples (0)")
+    much("--timeout", type=positive, default=60.0, metavar="SECONDS",
+         help="that each call of the candidate may take (60)")
+    much("--memory", type=positive, default=8.0, metavar="GIB",
+         help="that the candidate's process may take (8)")
+    much("--strict", action="store_true", help="a method that is not offered is a failure")
+    result = found.add_argument_group("what is written").add_argument
+    result("--divergence", type=Path, metavar="FILE.png", help="draw how two networks left free "
+           "part; the data go beside it as JSON")
+    result("--json", type=Path, metavar="FILE", help="write every record as JSON")
+    result("--junit", type=Path, metavar="FILE", help="write the links as JUnit test cases")
+    found.add_argument("--self-test", action="store_true", help="check the checker: networks with "
+                       "known mistakes, and which link catches each; takes no other option")
+    # fmt: on
     return found
 
 
-def add_subject(found: argparse.ArgumentParser) -> None:
-    """Add the options that say what is put to the proof, and on what.
-
-    Parameters
-    ----------
-    found : argparse.ArgumentParser
-    """
-    add = found.add_argument
-    add(
-        "--candidate",
-        metavar="MODULE:CLASS",
-        help="a class of your own, as package.module:Class or path/to/file.py:Class (protocol: "
-        "python -m pydoc compare.candidates); without it torch_impl's network",
-    )
-    add("--device", default="cpu", help="of torch_impl's network: cpu, cuda or cuda:N")
-    add(
-        "--arithmetic",
-        choices=ARITHMETICS,
-        help="float64 (the default), float32 or fixed-point",
-    )
-    add(
-        "--sizes",
-        type=sizes,
-        nargs="+",
-        default=[],
-        help="units of every layer, such as 784 30 10; other than 784 inputs and 10 outputs are "
-        "tried on random images",
-    )
-    add("--data", metavar="PATH", help="a folder with MNIST's four files, or synthetic")
-    add("--model", metavar="FILE", help="a parameter file to use as the trained network")
-
-
-def add_extent(found: argparse.ArgumentParser) -> None:
-    """Add the options that say how much is tried.
-
-    Parameters
-    ----------
-    found : argparse.ArgumentParser
-    """
-    add = found.add_argument
-    add("--quick", action="store_true", help="600 steps of training in place of 10,500")
-    add(
-        "--epochs",
-        type=whole,
-        help="of fixed-point training (2; 30 proves a whole run, in minutes; 0 leaves it out)",
-    )
-    add("--seed", type=whole, default=0, help="of the order of the examples (0)")
-    add(
-        "--timeout",
-        type=positive,
-        default=60.0,
-        metavar="SECONDS",
-        help="that each call of the candidate may take (60)",
-    )
-    add(
-        "--memory",
-        type=positive,
-        default=8.0,
-        metavar="GIB",
-        help="that the candidate's process may take (8)",
-    )
-
-
-def add_results(found: argparse.ArgumentParser) -> None:
-    """Add the options that say what is written, and the self-test.
-
-    Parameters
-    ----------
-    found : argparse.ArgumentParser
-    """
-    add = found.add_argument
-    add(
-        "--divergence",
-        type=Path,
-        metavar="FILE.png",
-        help="draw how two networks left free part; the data go beside it as JSON",
-    )
-    add(
-        "--strict",
-        action="store_true",
-        help="a method that the candidate does not offer is a failure",
-    )
-    add("--json", type=Path, metavar="FILE", help="write every record as JSON")
-    add("--junit", type=Path, metavar="FILE", help="write the links as JUnit test cases")
-    add(
-        "--self-test",
-        action="store_true",
-        help="check the checker: networks with known mistakes, and which link catches each",
-    )
+def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """End with status 2 where options are given that would be ignored."""
+    chosen = [k for k, v in vars(given).items() if v != found.get_default(k)]
+    names = ["--" + name.replace("_", "-") for name in chosen]
+    if given.self_test and len(chosen) > 1:
+        found.error(f"--self-test takes no other option, received {names[0]}")
+    if given.program:
+        for name in ("candidate", "device", "arithmetic"):
+            if name in chosen:
+                found.error(f"--{name} is not for a --program: it says itself what it computes in")
+    if given.model and given.sizes:
+        found.error("--sizes are those of the --model: leave one out")
+    if given.mini_batch_size == 0:
+        found.error("--mini-batch-size: expected 1 or more, received 0")
+    if given.divergence and given.arithmetic == "fixed-point":
+        found.error("--divergence: in fixed-point two networks never part")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the chain and return the exit status.
+    """Run the chain and return the exit status."""
+    from rich.console import Console
 
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    """
-    from compare import report
+    from compare import chain, report
     from model.atomic_write import check_target
-
-    colour = coloured()
-    progress = report.Progress(sys.stderr)
-    headings = [report.heading()]
-
-    def show(link: Link) -> None:
-        progress.clear()
-        while headings:  # above the first row, and not above an error
-            print(headings.pop())
-        print(report.row(link, colour), flush=True)
 
     for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
         check_target(path)
-    try:
-        proof = proved(arguments, show, progress.tell)
-    finally:
-        progress.clear()
-    print(f"\n{report.in_words(proof)}")
+    given = {k: v for k, v in vars(arguments).items() if k not in NOT_FOR_PROVE}
+    with Console(stderr=True, highlight=False).status("starting", spinner="line") as status:
+        proof = chain.prove(
+            arguments.candidate,
+            command=arguments.program,
+            sizes=[n for part in arguments.sizes or () for n in part] or None,
+            download=download,
+            tell=lambda text: status.update(text),
+            **given,
+        )
+    print(report.as_text(proof, width(), coloured()))
     if arguments.json is not None:
         report.save_json(proof, arguments.json)
     if arguments.junit is not None:
@@ -189,49 +133,11 @@ def run(arguments: argparse.Namespace) -> int:
     return proof.status
 
 
-def proved(arguments: argparse.Namespace, show: Any, tell: Any) -> Proof:
-    """Return the proof that a command line asks for.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    show : callable (link)
-    tell : callable (what, done)
-    """
-    from compare import chain
-
-    return chain.prove(
-        arguments.candidate,
-        device=arguments.device,
-        arithmetic=arguments.arithmetic,
-        sizes=[n for part in arguments.sizes for n in part] or chain.SIZES,
-        data=arguments.data,
-        download=download,
-        model=arguments.model,
-        quick=arguments.quick,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-        divergence=arguments.divergence,
-        timeout=arguments.timeout,
-        memory=arguments.memory,
-        strict=arguments.strict,
-        on_link=show,
-        tell=tell,
-    )
+NOT_FOR_PROVE = ("candidate", "program", "sizes", "json", "junit", "self_test")
 
 
 def download(folder: Path) -> None:
-    """Put MNIST into a folder by torchvision.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Raises
-    ------
-    OSError
-        There is no network, or no torchvision.
-    """
+    """Put MNIST into a folder by torchvision, or raise OSError."""
     try:
         from torch_impl import mnist_loader
     except ImportError as error:
@@ -241,17 +147,19 @@ def download(folder: Path) -> None:
 
 def self_test() -> int:
     """Print which link catches which known mistake; return 0 where every one is caught."""
-    from compare import mutants, report
+    from rich.console import Console
 
-    progress = report.Progress(sys.stderr)
-    every = mutants.mutants()
-    count = iter(range(1, len(every) + 1))
-    kills = mutants.self_test(
-        every, lambda kill: progress.tell(kill.mutant.name, next(count) / len(every))
-    )
-    progress.clear()
-    print("\n".join(mutants.matrix(kills)))
-    return 1 if any(kill.failed for kill in kills) else 0
+    from compare import kills
+
+    with Console(stderr=True, highlight=False).status("starting", spinner="line") as status:
+        found = kills.self_test(on_kill=lambda kill: status.update(kill.mutant.name))
+    print("\n".join(kills.matrix(found, width())))
+    return int(any(kill.failure or kill.falsely_named for kill in found))
+
+
+def width() -> int:
+    """Return the width of the terminal, between 60 and 200 columns."""
+    return min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
 
 
 def coloured() -> bool:
@@ -261,31 +169,19 @@ def coloured() -> bool:
 
 
 def sizes(text: str) -> list[int]:
-    """Return the sizes that a command line gives.
-
-    Parameters
-    ----------
-    text : str
-        A whole number, or several with commas between them, such as "784,20,10".
-    """
-    try:
+    """Return the sizes that a command line gives: a whole number, or several with commas."""
+    with contextlib.suppress(ValueError):
         return [int(part) for part in text.strip("[] ").split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected whole numbers such as 784 20 10, received {text!r}"
-        ) from None
+    message = f"expected whole numbers such as 784 20 10, received {text!r}"
+    raise argparse.ArgumentTypeError(message)
 
 
 def whole(text: str) -> int:
-    """Return a whole number, 0 or more.
-
-    Parameters
-    ----------
-    text : str
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, received {text!r}")
-    return int(text)
+    """Return a whole number, 0 or more."""
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    message = f"expected a whole number, 0 or more, received {text!r}"
+    raise argparse.ArgumentTypeError(message)
 
 
 def positive(text: str) -> float:

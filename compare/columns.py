@@ -1,6 +1,6 @@
 """Nielsen's network on one page: every equation a method, over whatever numbers it is handed.
 
-Written afresh from the book (chapter 1 for the forward pass and the step, chapter 2 for BP1 to BP4),
+Written afresh from the book (chapter 1: the forward pass and the step, chapter 2: BP1 to BP4),
 independent of `reference/`, against which it must itself pass the proof. Four things run it:
 
 - over plain numbers it is a correct variant;
@@ -165,7 +165,8 @@ def read(path: str) -> tuple[Numbers, ...]:
     files = locate(Path(path))
     for name, header in zip(SHA256, (16, 8, 16, 8), strict=True):
         file = files[name]
-        content = gzip.open(file).read() if file.suffix == ".gz" else file.read_bytes()
+        content = file.read_bytes()
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
         values = np.frombuffer(content, np.uint8, offset=header)
         raw.append(values if header == 8 else values.reshape(-1, 28, 28))
     return tuple(raw)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.columns import Columns
-from compare.difference import CandidateError, Link, NotOffered, Refused, Unusable
+from compare.difference import Link, Refused
 from compare.host import Host
 from compare.links import SETS
 from compare.material import Material
-from compare.mistakes import MISTAKES, STATED, Mistake, factors
+from compare.mistakes import FORMATS, MISTAKES, STATED, Mistake, factors
 from compare.trial import Trial
 from model.parameters import Parameters
 
@@ -91,7 +91,7 @@ Named = Iterator[tuple[str, Array]]
 
 def ask_data(lesson: Lesson, make: Make) -> Named:
     """Yield the sizes of the sets, and both ends of each: the whole would take too long."""
-    net, folder = make(lesson.start), lesson.material.folder
+    net, folder = make(lesson.start), str(lesson.material.folder)
     if isinstance(net, Columns):
         sets = [(len(v), net.pixels(ends(v)), net.digits(ends(w))) for v, w in net.sets(folder)]
     else:
@@ -109,7 +109,11 @@ def ends(rows: Array) -> Array:
 
 
 def ask_start(lesson: Lesson, make: Make) -> Named:
-    weights, biases = make(lesson.start).export()
+    yield from exported(make(lesson.start))
+
+
+def exported(net: Any) -> Named:
+    weights, biases = net.export()
     yield from ((f"weights[{k}]", v) for k, v in enumerate(weights))
     yield from ((f"biases[{k}]", v) for k, v in enumerate(biases))
 
@@ -151,10 +155,10 @@ def ask_gradients(lesson: Lesson, make: Make) -> Named:
 
 def ask_update(lesson: Lesson, make: Make) -> Named:
     net = make(lesson.start)
-    old = list(ask_start(lesson, lambda _: net))
+    old = list(exported(net))
     for k in (0, 1):
         net.update_mini_batch(*lesson.batch(k), lesson.material.eta)
-        new = list(ask_start(lesson, lambda _: net))
+        new = list(exported(net))
         for (name, v), (_, w) in zip(old, new, strict=True):
             yield f"step of {name} #{k}", np.asarray(w) - np.asarray(v)
         old = new
@@ -168,7 +172,7 @@ def ask_training(lesson: Lesson, make: Make) -> Named:
     order = np.random.default_rng(3).permutation(EPOCH)
     x, y = lesson.material.batch(np.arange(EPOCH))
     net.train(x, y, order, MINI_BATCH, lesson.material.eta)
-    yield from ask_start(lesson, lambda _: net)
+    yield from exported(net)
 
 
 LESSONS: dict[str, Callable[[Lesson, Make], Named]] = {
@@ -222,14 +226,14 @@ def diagnose(
         if refused.mistake:
             return Diagnosis(refused.mistake, str(refused))
         first = f"looking closer, {refused}"
-    except (CandidateError, Unusable, NotOffered, OSError) as error:
+    except Exception as error:  # whatever it is, the verdict stands
         first = f"looking closer, {error}"
     wrong = first or link.sentence
     return Diagnosis(UNKNOWN, f"{UNKNOWN} explains the numbers of the link {link.name}: {wrong}")
 
 
 def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis | str:
-    """Return what explains a candidate's answers, else in words which one is wrong first, if any."""
+    """Return what explains a candidate's answers, else which one is wrong first, in words."""
 
     def candidate(parameters: Parameters) -> Trial:
         return Trial(host, parameters)
@@ -278,7 +282,9 @@ def misfit(found: Answers, predicted: Answers) -> float:
 
 def explains(predicted: Answers, found: Answers, right: Answers, within: float) -> bool:
     """Return whether a prediction is what was found, and clearly not what is right."""
-    return misfit(found, predicted) <= within < misfit(predicted_of(predicted, found), right) / CLEARLY
+    return (
+        misfit(found, predicted) <= within < misfit(predicted_of(predicted, found), right) / CLEARLY
+    )
 
 
 def predicted_of(predicted: Answers, found: Answers) -> Answers:
@@ -341,7 +347,7 @@ def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
     known = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta)
     meant = [row for row in known if row[1 + mistake.meanings] and same(row[1], strength, lesson)]
     name = meant[0][0] if meant else told
-    means = "; or ".join(row[1 + mistake.meanings] for row in meant)
+    means = "; or ".join(str(row[1 + mistake.meanings]) for row in meant)
     tried = f"{told} (a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits)"
     advice = means or "look for that number where the cost is computed"
     return Diagnosis(mistake.name.replace("{}", name), mistake.advice.format(tried, advice))
@@ -390,30 +396,49 @@ def known_with_a_factor(
 def in_a_format(
     host: Host, lesson: Lesson, rows: list[Mistake], found: Answers, right: Answers
 ) -> Diagnosis | None:
-    """Return the number format that reproduces the candidate's errors in the first wrong tensor."""
+    """Return the number format that reproduces the candidate's errors in the first wrong tensor.
+
+    Either its errors are those of the same step in that format, or its numbers are all numbers of
+    that format, and are off by as much as that step is.
+    """
     many = {n: v for n, v in found.items() if v.size >= ENOUGH}
-    wrong = first_wrong(many, right, lesson.within())
+    wrong = str(first_wrong(many, right, lesson.within())).split(" #")[0]
+    names = [n for n in many if n.split(" #")[0] == wrong]
+    if not names or any(found[n].shape != right[n].shape for n in names):
+        return None
+    theirs, ours = ([v[n] for n in names] for v in (found, right))
+    error = flat(theirs) - flat(ours)
     best: tuple[float, Mistake] | None = None
-    formats = [m for m in rows if m.format and m.format != lesson.material.dtype]
-    for mistake in formats if wrong else ():
-        predicted = lesson.predicted(mistake, STATED)[str(wrong)]
-        likeness = alike(found[str(wrong)] - right[str(wrong)], predicted - right[str(wrong)])
+    for mistake in (m for m in rows if m.format and m.format != lesson.material.dtype):
+        predicted = lesson.predicted(mistake, STATED)
+        other = flat([predicted[n] for n in names]) - flat(ours)
+        likeness = alike(error, other)
+        to = FORMATS[mistake.format][0]
+        written = all(np.array_equal(to(v), v) for v in theirs)
+        if written and not np.array_equal(to(ours[0]), ours[0]) and of_one_size(error, other, 3):
+            likeness = max(likeness, 0.99)
         if likeness > (best[0] if best else ALIKE):
             best = likeness, mistake
     if best is None:
         return None
-    where = f"{str(wrong).split(' #')[0]} has the errors of {best[1].format}"
-    return Diagnosis(best[1].name, f"{where}: {best[1].advice}")
+    return Diagnosis(best[1].name, f"{wrong} has the errors of {best[1].format}: {best[1].advice}")
+
+
+def flat(arrays: list[Array]) -> Array:
+    return np.concatenate([v.ravel() for v in arrays])
+
+
+def of_one_size(error: Array, other: Array, factor: float) -> bool:
+    """Return whether errors are neither 0 nor infinite, and of a size but for a factor."""
+    sizes = [float(np.sqrt(np.mean(np.square(v)))) for v in (error, other)]
+    return bool(np.isfinite(sizes).all() and 0 < max(sizes) <= factor * min(sizes))
 
 
 def alike(error: Array, other: Array) -> float:
-    """Return how errors correlate, 0 where they are few or of another size."""
-    if not (np.isfinite(error).all() and np.isfinite(other).all()):
+    """Return how errors correlate, 0 where they are of another size."""
+    if not of_one_size(error, other, 2.5):
         return 0.0
-    sizes = [float(np.sqrt(np.mean(np.square(v)))) for v in (error, other)]
-    if not min(sizes) or max(sizes) > 2.5 * min(sizes):
-        return 0.0
-    return float(np.mean(error * other)) / (sizes[0] * sizes[1])
+    return float(error @ other / np.sqrt((error @ error) * (other @ other)))
 
 
 CHANGING = Diagnosis(
@@ -484,7 +509,11 @@ def a_few_entries(
     host: Host, lesson: Lesson, rows: Any, found: Answers, right: Answers
 ) -> Diagnosis | None:
     """Find a few wrong entries, one in a hundred at most, where the others are right."""
-    first = {n: v for n, v in found.items() if not n.startswith(("new", "eval")) and "#1" not in n}
+    first = {
+        n: v
+        for n, v in found.items()
+        if not n.startswith(("new", "eval")) and "#1" not in n and "after" not in n
+    }
     if any(v.shape != right[n].shape for n, v in first.items()):
         return None
     wrong = [
@@ -521,9 +550,7 @@ def own_start(
             "its parameters have nothing to do with those handed in: take over weights and biases "
             "instead of drawing them",
         )
-    if not strange or any(
-        apart(found[n], right[n]) for n in found if not n.startswith(strange[0])
-    ):
+    if not strange or any(apart(found[n], right[n]) for n in found if not n.startswith(strange[0])):
         return None
     return Diagnosis(
         f"{strange[0]} not taken over",
@@ -540,8 +567,8 @@ def another_order(
     ours = with_parameters(Columns)(lesson.start)
     for net in (theirs, ours):
         net.train(x, y, np.arange(EPOCH), MINI_BATCH, lesson.material.eta)
-    pair = [dict(ask_start(lesson, lambda _, net=net: net)) for net in (theirs, ours)]
-    if misfit(*pair) > lesson.within():
+    after = [dict(exported(net)) for net in (theirs, ours)]
+    if misfit(*after) > lesson.within():
         return None
     return Diagnosis(
         "an order of its own",
@@ -605,6 +632,7 @@ def together_and_alone(host: Host, material: Material) -> Diagnosis | None:
     trial, ours = Trial(host, trained), with_parameters(Columns)(trained)
     within = CLEARLY * WITHIN[material.dtype]
     for name, what in (("output", "large batches"), ("zs[0]", "hidden neurons in large batches")):
+
         def asked(net: Any, x: Array, name: str = name) -> Array:
             if name == "output":
                 return np.asarray(net.feedforward(x))

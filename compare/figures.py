@@ -39,7 +39,7 @@ def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[D
     """records and pictures are the same"""
     if len(material.sizes) < 3 or material.sizes[-1] < 2:
         raise Untried(f"sizes {list(material.sizes)}: no hidden neuron that tells digits apart")
-    told = []
+    told: list[str] = []
     if material.dtype != "fixed-point":
         yield from in_floating_point(host, material, notes, told)
     try:
@@ -85,7 +85,7 @@ def seen_by(net: Any, images: NDArray[Any], means: Array | None) -> Seen:
 
 
 def shown(trial: Trial, material: Material) -> tuple[Seen, Seen, Array]:
-    """Return what the candidate and the reference do on test images, and where neurons were held."""
+    """Return what candidate and reference do on test images, and where neurons were held."""
     images = material.test_images[: material.shown]
     ours = reference_net(material.trained, material.dtype)
     activations = seen_by(ours, images, None).activations
@@ -116,8 +116,8 @@ def in_floating_point(
     if not trial.offers("held"):
         notes.setdefault("not_offered", []).append(trial.missing("held"))
     told.append(
-        f"what the records of {len(means)} hidden neurons on {len(ours.zs[0]):,} images are made of "
-        f"is within rounding of the reference's, and {some}"
+        f"what the records of {len(means)} hidden neurons on {len(ours.zs[0]):,} images are made "
+        f"of is within rounding of the reference's, and {some}"
     )
 
 
@@ -127,7 +127,7 @@ def exactly_shown(material: Material) -> Material:
 
 
 def reach(material: Material, means: Array) -> dict[str, Array]:
-    """Return how far rounding may carry what a hidden layer does, and the outputs while one is held."""
+    """Return how far rounding may carry a hidden layer, and the outputs while a neuron is held."""
     p = material.trained
     rules = rules_for(material.dtype, p.sizes, 1)
     rest = Bounded(list(p.sizes[1:]), list(p.weights[1:]), list(p.biases[1:]))
@@ -191,11 +191,11 @@ def to_the_last_bit(
     own = reference_net(material.trained, material.dtype).export()
     records = [records_of(material, *pair) for pair in ((own, ours), (trial.export(), theirs))]
     files = [files_of(v, material) for v in records]
-    for name, right in files[0].items():
+    for name, file in files[0].items():
         if name.endswith(".png"):
             pixels = [decoded(v[name]) for v in files[::-1]]
             yield measure(name, pixels[0], pixels[1], 0.0, f"{case}, pixels")
-        yield same_file(name, files[1][name], right, case)
+        yield same_file(name, files[1][name], file, case)
     notes["files"] = list(files[0])
     told.append(f"in fixed-point {', '.join(files[0])} are the same byte for byte")
 
@@ -205,7 +205,7 @@ def records_of(material: Material, exported: Any, seen: Seen) -> Any:
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
     held = {} if seen.held is None else {"ablated_predictions": seen.held.argmax(axis=1)}
     return neuron_records(
-        Parameters(material.sizes, *exported, names),
+        Parameters(material.sizes, exported[0], exported[1], names),
         zs=seen.zs.T,
         activations=seen.activations.T,
         predictions=seen.outputs.argmax(axis=0),

@@ -155,7 +155,9 @@ class TargetFirst(Book):
         return y - output_activations
 
 
-@mistake("gradients", "factor 1 / 2 in the hidden sigma prime", "factor 0.5 in the hidden sigma prime")
+@mistake(
+    "gradients", "factor 1 / 2 in the hidden sigma prime", "factor 0.5 in the hidden sigma prime"
+)
 class HalfASlope(Book):
     """the hidden layers' slope is halved, as if the cost's 1/2 were due there"""
 
@@ -355,7 +357,7 @@ class Shuffled(Loader):
         return images[order], labels[order]
 
     def load_data(self, path: Path) -> Any:
-        sets = Loader(*[[1], [], []]).load_data(path)
+        sets = Loader([1], [], []).load_data(path)
         rng = np.random.default_rng(2)
         orders = [rng.permutation(len(labels)) for _, labels in sets]
         return [(v[order], w[order]) for (v, w), order in zip(sets, orders, strict=True)]
@@ -402,7 +404,7 @@ def in_torch() -> None:
             return x
 
         def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-            a, zs, activations = self.pixels(x), [], [x]
+            a, zs, activations = self.pixels(x), list[Tensor](), [x]
             for module in self.net:
                 a = module(a)
                 (zs if isinstance(module, nn.Linear) else activations).append(a)
@@ -510,7 +512,7 @@ def in_torch() -> None:
         """the forward pass computes in bfloat16"""
 
         def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-            zs, activations = [], [x.bfloat16()]
+            zs, activations = list[Tensor](), [x.bfloat16()]
             for linear in self.linear:
                 w, b = linear.weight.bfloat16(), linear.bias.bfloat16()
                 zs.append(activations[-1] @ w.T + b)
@@ -522,9 +524,11 @@ def in_torch() -> None:
         """the forward pass computes in float32"""
 
         def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-            zs, activations = [], [x.float()]
+            zs, activations = list[Tensor](), [x.float()]
             for linear in self.linear:
-                z = nn.functional.linear(activations[-1], linear.weight.float(), linear.bias.float())
+                z = nn.functional.linear(
+                    activations[-1], linear.weight.float(), linear.bias.float()
+                )
                 zs.append(z)
                 activations.append(torch.sigmoid(z))
             return [z.double() for z in zs], [x, *(a.double() for a in activations[1:])]
@@ -537,7 +541,8 @@ def in_torch() -> None:
                 bits = v.detach().float().view(torch.int32)
                 return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
-            zs, activations = [], [x]
+            zs: list[Tensor] = []
+            activations = [x]
             for linear in self.linear:
                 product = rounded(activations[-1]) @ rounded(linear.weight).T
                 zs.append(product.double() + linear.bias)
@@ -591,7 +596,9 @@ def in_torch() -> None:
             zs, activations = super().forward(x)
             return zs, [*activations[:-1], torch.softmax(zs[-1], dim=1)]
 
-    def costing(link: str, diagnosed: str, doc: str, cost: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def costing(
+        link: str, diagnosed: str, doc: str, cost: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
         """Mark a network with another cost."""
         methods = {"cost": lambda self, a, y: cost(a, y), "__doc__": doc}
         mistake(link, diagnosed)(type("Costing", (Sequential,), methods))

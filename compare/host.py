@@ -1,4 +1,4 @@
-"""Where a candidate lives: in a process of its own, or, where it cannot be sent to one, in this one.
+"""Where a candidate lives: in a process of its own, or in this one where it cannot be sent to one.
 
 The candidate can do what it likes to its own process. It can patch NumPy, close files, exit, hang
 or take all memory: the parent sees an end of file or a time limit, and nothing has been proved.

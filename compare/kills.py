@@ -9,6 +9,7 @@ what stands in `compare.held_out`, written without the table; and correct varian
 from __future__ import annotations
 
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,7 +96,9 @@ def mutants() -> Iterator[Mutant]:
         yield Mutant(group, row.name, network, row.link, names_of(row), row)
     for candidate in held_out.mutants():
         group = "held out" if candidate.link else "correct, held out"
-        names = (candidate.diagnosed,) if isinstance(candidate.diagnosed, str) else candidate.diagnosed
+        names = (
+            (candidate.diagnosed,) if isinstance(candidate.diagnosed, str) else candidate.diagnosed
+        )
         yield Mutant(group, candidate.__doc__.strip(), candidate, candidate.link, tuple(names))
 
 
@@ -152,3 +155,47 @@ def self_test(
             if on_kill is not None:
                 on_kill(kills[-1])
     return kills
+
+
+def matrix(kills: list[Kill], width: int = 100) -> list[str]:
+    """Return the kill matrix: a row for each network, what the checker failed on, the counts."""
+    left = max(30, width - 48)
+    lines, group = [], ""
+    for k in sorted(kills, key=lambda kill: GROUPS.index(kill.mutant.group)):
+        if k.mutant.group != group:
+            group = k.mutant.group
+            lines += ["", f"{group:<{left}}  {'caught by':<16}  diagnosis", "-" * width]
+        mark = "! " if k.failure or k.falsely_named else "  "
+        name = textwrap.shorten(k.mutant.name, left - 2, placeholder="...")
+        told = k.found.mistake if k.link else ""
+        lines.append(f"{mark}{name:<{left - 2}}  {k.link or 'passes':<16}  {told}"[:width].rstrip())
+    for k in kills:
+        why = "; ".join(filter(None, (k.failure, left_out_in_words(k))))
+        if why:
+            lines += ["", *textwrap.wrap(f"! {k.mutant.name}: {why}", width)]
+    return [*lines, "", *textwrap.wrap(total(kills), width)]
+
+
+GROUPS = ("table", "held out", "correct", "correct, held out")
+
+
+def left_out_in_words(kill: Kill) -> str:
+    name = kill.falsely_named
+    return f"with its row left out it is called {name}, which it is not" if name else ""
+
+
+def total(kills: list[Kill]) -> str:
+    """Return the last line: how many of each group the checker was right about."""
+    told = []
+    for group in GROUPS:
+        mine = [k for k in kills if k.mutant.group == group]
+        right = sum(not k.failure for k in mine)
+        told.append(f"{group} {right} of {len(mine)}")
+    asked = [k for k in kills if k.left_out is not None]
+    false = sum(bool(k.falsely_named) for k in asked)
+    unknown = sum(k.left_out is not None and k.left_out.mistake == UNKNOWN for k in asked)
+    return (
+        f"right about: {'; '.join(told)}; with their own row left out of the table {unknown} of "
+        f"{len(asked)} are unknown, {len(asked) - unknown - false} get a weaker name, {false} a "
+        "false one"
+    )

@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reference.mnist_loader
-from compare.figures import figures, undecided
 from compare.balls import named
-from compare.host import Gone, Host
 from compare.columns import Columns
 from compare.difference import (
     CandidateError,
@@ -31,6 +29,8 @@ from compare.difference import (
     measure,
     summary,
 )
+from compare.figures import figures, undecided
+from compare.host import Gone, Host
 from compare.material import Material
 from compare.standard import Expected, Standard, after_step
 from compare.training import training
@@ -250,7 +250,7 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
             if any(d.verdict is Verdict.DIFFERENT for d in measured):
                 break
         verdict = summary(list(worst.values()))
-        sentence = notes.pop("sentence", "") or str((LINKS[name].__doc__ or witnesses.__doc__))
+        sentence = notes.pop("sentence", "") or str(LINKS[name].__doc__ or witnesses.__doc__)
         if verdict is Verdict.DIFFERENT:
             sentence = next(d.in_words for d in worst.values() if d.verdict is verdict)
         elif notes.get("parted"):

@@ -8,6 +8,7 @@ is linear in it, or a row says how to read it. Correct variants, rows too, must 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str, str]
          "the cost is nn.MSELoss(), averaged over the digits without 1/2"),
         ("2 / m", 2 / m, "the gradient is a mean over the mini-batch, and the cost has no 1/2",
          "it is divided by m twice, and the cost has no 1/2"),
-        ("m", m, "the gradient is multiplied by the size of the mini-batch, or summed over it twice",
+        ("m", m, "the gradient is multiplied by the size of the mini-batch, or summed twice",
          "it is not divided by the size of the mini-batch: w - (eta / m) nabla_w"),
         ("digits", d, "the gradient is multiplied by the number of digits",
          "it is multiplied by the number of digits"),
@@ -80,7 +81,7 @@ def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str, str]
         ("1 / eta", 1 / eta, "the gradient is divided by eta",
          "the learning rate is left out: w - (eta / m) nabla_w"),
         ("m / eta", m / eta, "", "both eta and the division by m are left out: (eta / m) nabla_w"),
-        ("m / 10", m / 10, "", "it is divided by 10 whatever the size of the mini-batch: divide by m"),
+        ("m / 10", m / 10, "", "it is divided by 10 whatever the mini-batch: divide by m"),
     ]
     # fmt: on
 
@@ -187,6 +188,31 @@ def never_cleared(net: Net, x: Array, y: Array) -> Any:
     return net.old
 
 
+def at_the_start(net: Net, x: Array, y: Array) -> Any:
+    begun = net.__dict__.setdefault("begun", Columns(net.sizes, net.weights, net.biases))
+    return begun.backprop(x, y)
+
+
+def stepping_along(gradient: Callable[[Net, Array, Array], Any]) -> dict[str, Any]:
+    """Return the change to a step along another gradient than backprop's."""
+
+    def update(net: Net, x: Array, y: Array, eta: float) -> None:
+        nabla_b, nabla_w = gradient(net, x, y)
+        Columns.descend(net, nabla_b, nabla_w, eta, x.shape[1])
+
+    return {"update_mini_batch": update}
+
+
+def regularised(shape: Callable[[Array], Array]) -> dict[str, Any]:
+    """Return the change to a gradient with a term of the weights in it."""
+
+    def backprop(net: Net, x: Array, y: Array) -> Any:
+        b, w = Columns.backprop(net, x, y)
+        return b, [n + net.strength * shape(v) for n, v in zip(w, net.weights, strict=True)]
+
+    return {"backprop": backprop}
+
+
 def with_old_activations(net: Net, x: Array, y: Array) -> Any:
     if "left" not in net.__dict__ or net.left[0][0].shape[1] != x.shape[1]:
         net.left = Columns.trace(net, np.array(x))
@@ -215,7 +241,7 @@ def one_part_late(weights_first: bool) -> dict[str, Any]:
         for weights in (weights_first, not weights_first):
             nabla_b, nabla_w = net.backprop(x, y)
             parts = (zeros(nabla_b), nabla_w) if weights else (nabla_b, zeros(nabla_w))
-            Columns.descend(net, *parts, eta, x.shape[1])
+            Columns.descend(net, parts[0], parts[1], eta, x.shape[1])
 
     return {"update_mini_batch": update}
 
@@ -330,8 +356,6 @@ def slices(order: Array, size: int) -> list[Array]:
     return [order[k : k + size] for k in range(0, len(order), size)]
 
 
-
-
 def logit(a: Array) -> Array:
     return np.log(a / (1 - a))
 
@@ -343,31 +367,33 @@ def edge_of_z(found: Answers, eta: float) -> float | None:
     """Read where z is clipped from the activation furthest from 1/2."""
     fired = [v for name, v in found.items() if name.startswith(("activations", "output"))]
     top = max((float(np.abs(v - 0.5).max()) for v in fired), default=0.5) + 0.5
-    return round(float(logit(np.float64(top))), 6) if 0.5 < top < 1 else None
+    return round(math.log(top / (1 - top)), 6) if 0.5 < top < 1 else None
 
 
-def first_pair(found: Answers) -> tuple[Array, Array] | None:
-    """Return the first layer's z and activation, where both are known and the latter is not flat."""
+def inverted(found: Answers) -> tuple[Array, Array] | None:
+    """Return the z that the first layer's activations are the sigmoids of, and its own z.
+
+    Only where the sigmoid is steep enough to tell; None where both are not known.
+    """
     z, a = found.get("zs[0] #0"), found.get("activations[1] #0")
-    return (z, a) if z is not None and a is not None and a.shape == z.shape else None
+    if z is None or a is None or a.shape != z.shape:
+        return None
+    steep = (a > 1e-3) & (a < 1 - 1e-3)
+    return (logit(a[steep]), z[steep]) if steep.sum() > 9 else None
 
 
 def scale_of_z(found: Answers, eta: float) -> float | None:
     """Read what z is multiplied by from the first layer."""
-    pair = first_pair(found)
-    if pair is None or not ((pair[1] > 0) & (pair[1] < 1)).all():
-        return None
-    return float(np.median(logit(pair[1]) / pair[0]))
+    seen = inverted(found)
+    return None if seen is None else float(np.median(seen[0] / seen[1]))
 
 
 def grid_of_z(found: Answers, eta: float) -> float | None:
     """Read the spacing of a table of sigmoids from the first layer."""
-    pair = first_pair(found)
-    if pair is None or not ((pair[1] > 0) & (pair[1] < 1)).all():
-        return None
-    places = np.unique(np.round(logit(pair[1]), 9))
-    gaps = np.diff(places)
-    return float(round(gaps.min(), 9)) if 3 < len(places) < 0.9 * pair[1].size else None
+    seen = inverted(found)
+    places = np.unique(np.round(seen[0], 9)) if seen is not None else np.zeros(0)
+    repeated = seen is not None and 3 < len(places) < 0.9 * seen[0].size
+    return float(round(np.diff(places).min(), 9)) if repeated else None
 
 
 def length_of_step(found: Answers, eta: float) -> float | None:
@@ -396,7 +422,8 @@ PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
      lambda x: (x - 0.5) / 0.5),
     ("inverted pixels", "pixels are 255/256 - x, black on white: ink is bright in MNIST",
      lambda x: 255 / 256 - x),
-    ("inverted pixels", "pixels are 1 - x, black on white: ink is bright in MNIST", lambda x: 1 - x),
+    ("inverted pixels", "pixels are 1 - x, black on white: ink is bright in MNIST",
+     lambda x: 1 - x),
     ("binary pixels", "pixels are made black or white: keep the greys",
      lambda x: (x > 0.5).astype(np.float64)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
@@ -409,289 +436,327 @@ def in_pixels(change: Callable[[Array], Array]) -> dict[str, Any]:
 
 
 SPLITS = [
-    ("validation is the first sixth of the file: it is the last", lambda n: (slice(n // 6, None), slice(0, n // 6))),
-    ("training holds the validation examples too: leave them out", lambda n: (slice(None), slice(n - n // 6, None))),
-    ("training holds the whole file, and validation is the test set", lambda n: (slice(None), None)),
-    ("training and validation are exchanged", lambda n: (slice(n - n // 6, None), slice(0, n - n // 6))),
+    ("validation is the first sixth of the file: it is the last",
+     lambda n: (slice(n // 6, None), slice(0, n // 6))),
+    ("training holds the validation examples too: leave them out",
+     lambda n: (slice(None), slice(n - n // 6, None))),
+    ("training holds the whole file, and validation is the test set",
+     lambda n: (slice(None), None)),
+    ("training and validation are exchanged",
+     lambda n: (slice(n - n // 6, None), slice(0, n - n // 6))),
 ]
 SIGMA = "is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)"
 LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
-PLAIN = "every entry moves by a like amount whatever its gradient: use gradient descent, torch.optim.SGD"
+PLAIN = "every entry moves by a like amount whatever its gradient: use torch.optim.SGD"
+LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
+    ("Adam", adam), ("RMSprop", rmsprop), ("Adagrad", adagrad),
+    ("the sign of the gradient", lambda g, _: np.sign(g)),
+]
 NETWORK2 = "(the book's network2.py has it on purpose)"
 
+data, start, forward, gradients, update, training, predictions, figures = (
+    functools.partial(Mistake, link) for link in ("data", "initial weights", "forward", "gradients",
+                                                  "update", "training", "predictions", "figures")
+)
 TABLE: list[Mistake] = [
-    *(Mistake("data", name, advice, in_pixels(change)) for name, advice, change in PIXELS),
-    Mistake("data", "labels off by one", "every label is one more than the digit: labels are 0 to 9",
-            {"digits": lambda net, labels: (labels.astype(np.int64) + 1) % 10}),
-    Mistake("data", "labels off by one", "every label is one less than the digit: labels are 0 to 9",
-            {"digits": lambda net, labels: (labels.astype(np.int64) - 1) % 10}),
-    *(Mistake("data", "another split", how, {"split": lambda net, n, cut=cut: cut(n)}) for how, cut in SPLITS),
+    *(data(name, advice, in_pixels(change)) for name, advice, change in PIXELS),
+    data("labels off by one", "every label is one more than the digit: labels are 0 to 9",
+        {"digits": lambda net, labels: (labels.astype(np.int64) + 1) % 10}),
+    data("labels off by one", "every label is one less than the digit: labels are 0 to 9",
+        {"digits": lambda net, labels: (labels.astype(np.int64) - 1) % 10}),
+    *(data("another split", how, {"split": lambda net, n, cut=cut: cut(n)})
+      for how, cut in SPLITS),
 
-    Mistake("initial weights", "transposed weights", "every weight is there in another place, those of "
-            "w.T: weights[l] is (n_out, n_in); transpose it, and do not reshape", started(turned)),
-    Mistake("initial weights", "weights scaled by 1 / sqrt(n_in)", "the weights are divided by sqrt(n_in) "
-            f"{NETWORK2}: take them as they are", started(lambda w: w / np.sqrt(w.shape[1]))),
-    Mistake("initial weights", "biases start from zero", "the weights are those given, and the biases are "
-            "zero: take over the biases too", started(None, np.zeros_like)),
-    Mistake("initial weights", "weights start from zero", "the biases are those given, and the weights are "
-            "zero: take over the weights too", started(np.zeros_like)),
-    Mistake("initial weights", "biases negated", "the biases are given with the other sign: take them as they "
-            "are, and add them", started(None, np.negative)),
+    start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
+        "is (n_out, n_in); transpose it, and do not reshape", started(turned)),
+    start("weights scaled by 1 / sqrt(n_in)", f"the weights are divided by sqrt(n_in) {NETWORK2}: "
+        f"take them as they are", started(lambda w: w / np.sqrt(w.shape[1]))),
+    start("biases start from zero", "the weights are those given, and the biases are zero: take "
+        "over the biases too", started(None, np.zeros_like)),
+    start("weights start from zero", "the biases are those given, and the weights are zero: take "
+        "over the weights too", started(np.zeros_like)),
+    start("biases negated", "the biases are given with the other sign: take them as they are, and "
+        "add them", started(None, np.negative)),
 
-    Mistake("forward", "no biases in the forward pass", "z is w a without b in every layer: add the biases",
-            {"weighted": lambda net, w, a, b: w @ a}),
-    Mistake("forward", "biases subtracted", "z is w a - b: add the biases (some books subtract a threshold "
-            "instead)", {"weighted": lambda net, w, a, b: w @ a - b}),
-    Mistake("forward", "factor {} in the biases", "z is w a and {} times b: add the biases once",
-            {"weighted": lambda net, w, a, b: w @ a + net.strength * b}, harmless=1),
-    Mistake("forward", "factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
-            {"weighted": lambda net, w, a, b: net.strength * (w @ a) + b}, harmless=1),
-    Mistake("forward", "transposed weights in the forward pass", "z comes from the weights read the other way "
-            "round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
-            {"weighted": lambda net, w, a, b: turned(w) @ a + b}),
-    *(Mistake("forward", name, f"z is that of other pixels: {advice}", {"seen": lambda net, x, c=c: c(x)})
+    forward("no biases in the forward pass", "z is w a without b in every layer: add the biases",
+        {"weighted": lambda net, w, a, b: w @ a}),
+    forward("biases subtracted", "z is w a - b: add the biases (some books subtract a threshold "
+        "instead)", {"weighted": lambda net, w, a, b: w @ a - b}),
+    forward("factor {} in the biases", "z is w a and {} times b: add the biases once", {"weighted":
+        lambda net, w, a, b: w @ a + net.strength * b}, harmless=1),
+    forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
+        {"weighted": lambda net, w, a, b: net.strength * (w @ a) + b}, harmless=1),
+    forward("transposed weights in the forward pass", "z comes from the weights read the other "
+        "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
+        {"weighted": lambda net, w, a, b: turned(w) @ a + b}),
+    *(forward(name, f"z is that of other pixels: {advice}", {"seen": lambda net, x, c=c: c(x)})
       for name, advice, c in PIXELS),
-    Mistake("forward", "a cached answer", "a second input gets the answer of the first: compute every answer "
-            "from its own input", kept_from("trace")),
-    Mistake("forward", "a cached answer", "the answer is that of other parameters, which another network had: "
-            "keep no answers, neither in the class nor in its module", cached_in_the_class()),
-    Mistake("forward", "softmax output", "the output activations are the softmax of z: take its sigmoid, as in "
-            "every layer (a softmax output is the book's chapter 3)", neurons(sigmoid, softmax)),
-    Mistake("forward", "tanh neurons", "every activation is tanh(z): use the sigmoid", neurons(np.tanh, np.tanh)),
-    Mistake("forward", "tanh hidden neurons", "the hidden activations are tanh(z): use the sigmoid",
-            neurons(np.tanh, sigmoid)),
-    Mistake("forward", "relu hidden neurons", "the hidden activations are max(z, 0): use the sigmoid",
-            neurons(relu, sigmoid)),
-    Mistake("forward", "relu neurons", "every activation is max(z, 0): use the sigmoid", neurons(relu, relu)),
-    Mistake("forward", "leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it below 0: "
-            "use the sigmoid", neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
-    Mistake("forward", "linear output", "the output activations are z itself: apply the sigmoid to the last layer "
-            "too", neurons(sigmoid, lambda z: z)),
-    Mistake("forward", "linear hidden neurons", "the hidden activations are z itself: apply the sigmoid in every "
-            "layer", neurons(lambda z: z, sigmoid)),
-    Mistake("forward", "linear neurons", "every activation is z itself: apply the sigmoid in every layer",
-            neurons(lambda z: z, lambda z: z)),
-    Mistake("forward", "sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + exp(-z)), "
-            "with a minus", neurons(lambda z: sigmoid(-z), lambda z: sigmoid(-z))),
-    Mistake("forward", "sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / 2)) / 2",
-            neurons(lambda z: sigmoid(2 * z), lambda z: sigmoid(2 * z))),
-    Mistake("forward", "sigmoid of {} z", "the activations are sigmoid({} z): take z as it is",
-            {"fire": lambda net, z, last: sigmoid(net.strength * z)}, read=scale_of_z, example=1.01),
-    Mistake("forward", "sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer applies "
-            "it once more", neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
-    Mistake("forward", "hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use the "
-            "sigmoid", neurons(*[lambda z: np.clip(z / 6 + 0.5, 0, 1)] * 2)),
-    Mistake("forward", "hard sigmoid", "the activations are clip(0.2 z + 1/2, 0, 1), Keras's hard_sigmoid: use the "
-            "sigmoid", neurons(*[lambda z: np.clip(0.2 * z + 0.5, 0, 1)] * 2)),
-    Mistake("forward", "clipped z", "the activations are those of z clipped to [-{0}, {0}]: do not clip; where "
-            "exp(-z) overflows to infinity, the sigmoid is rightly 0", {"fire": lambda net, z, last:
-            sigmoid(np.clip(z, -net.strength, net.strength))}, read=edge_of_z, example=2.5),
-    Mistake("forward", "sigmoid from a table", "the activations are those of z rounded to multiples of {}: compute "
-            "the sigmoid instead of looking it up", {"fire": lambda net, z, last:
-            sigmoid(np.rint(z / net.strength) * net.strength)}, read=grid_of_z, example=0.25),
+    forward("a cached answer", "a second input gets the answer of the first: compute every answer "
+        "from its own input", kept_from("trace")),
+    forward("a cached answer", "the answer is that of other parameters, which another network "
+        "had: keep no answers, neither in the class nor in its module", cached_in_the_class()),
+    forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
+        "in every layer (a softmax output is the book's chapter 3)", neurons(sigmoid, softmax)),
+    forward("tanh neurons", "every activation is tanh(z): use the sigmoid", neurons(np.tanh,
+        np.tanh)),
+    forward("tanh hidden neurons", "the hidden activations are tanh(z): use the sigmoid",
+        neurons(np.tanh, sigmoid)),
+    forward("relu hidden neurons", "the hidden activations are max(z, 0): use the sigmoid",
+        neurons(relu, sigmoid)),
+    forward("relu neurons", "every activation is max(z, 0): use the sigmoid", neurons(relu, relu)),
+    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it "
+        "below 0: use the sigmoid", neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
+    forward("linear output", "the output activations are z itself: apply the sigmoid to the last "
+        "layer too", neurons(sigmoid, lambda z: z)),
+    forward("linear hidden neurons", "the hidden activations are z itself: apply the sigmoid in "
+        "every layer", neurons(lambda z: z, sigmoid)),
+    forward("linear neurons", "every activation is z itself: apply the sigmoid in every layer",
+        neurons(lambda z: z, lambda z: z)),
+    forward("sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + "
+        "exp(-z)), with a minus", neurons(lambda z: sigmoid(-z), lambda z: sigmoid(-z))),
+    forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
+        "2)) / 2", neurons(lambda z: sigmoid(2 * z), lambda z: sigmoid(2 * z))),
+    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is", {"fire":
+        lambda net, z, last: sigmoid(net.strength * z)}, read=scale_of_z, example=1.01),
+    forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
+        "applies it once more", neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
+    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: "
+        "use the sigmoid", neurons(*[lambda z: np.clip(z / 6 + 0.5, 0, 1)] * 2)),
+    forward("hard sigmoid", "the activations are clip(0.2 z + 1/2, 0, 1), Keras's hard_sigmoid: "
+        "use the sigmoid", neurons(*[lambda z: np.clip(0.2 * z + 0.5, 0, 1)] * 2)),
+    forward("clipped z", "the activations are those of z clipped to [-{0}, {0}]: do not clip; "
+        "where exp(-z) overflows to infinity, the sigmoid is rightly 0", {"fire": lambda net, z,
+        last: sigmoid(np.clip(z, -net.strength, net.strength))}, read=edge_of_z, example=2.5),
+    forward("sigmoid from a table", "the activations are those of z rounded to multiples of {}: "
+        "compute the sigmoid instead of looking it up", {"fire": lambda net, z, last:
+        sigmoid(np.rint(z / net.strength) * net.strength)}, read=grid_of_z, example=0.25),
 
-    Mistake("gradients", "factor {}", "the gradient is {} times the reference's: {}",
-            error(lambda net, a, y: net.strength * (a - y)), harmless=1, meanings=1, example=2.0),
-    Mistake("gradients", "factor {}", "nabla_b and nabla_w are {} times the reference's: {}", {"gradient":
-            lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in deltas])},
-            harmless=1, meanings=1, example=1 / 7),
-    Mistake("gradients", "factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}", {"nabla_b":
-            lambda net, d: net.strength * d.sum(axis=1, keepdims=True)}, harmless=1, meanings=1, example=0.5),
-    Mistake("gradients", "factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}", {"nabla_w":
-            lambda net, d, a: net.strength * (d @ a.T)}, harmless=1, meanings=1, example=0.5),
-    Mistake("gradients", "factor {} in deltas", "deltas are {} times the reference's, and the gradients are right: "
-            "delta is the derivative of the summed cost by z of each example", {"deltas": lambda net, x, y:
-            [net.strength * d for d in Columns.deltas(net, x, y)]}, harmless=1, example=0.1),
-    Mistake("gradients", "no sigma prime in the output layer", "the output delta is a - y, the cross-entropy's, which "
-            "is network2.py's choice, and no mistake there: for the quadratic cost it is (a - y) sigma'(z) (BP1)",
-            slope(None, lambda net, z, a: np.ones_like(a))),
-    Mistake("gradients", "no sigma prime in the hidden layers", "the hidden delta is w.T delta: multiply it by "
-            "sigma'(z) (BP2)", slope(lambda net, z, a: np.ones_like(a))),
-    Mistake("gradients", "no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every layer (BP1, "
-            "BP2)", slope(*[lambda net, z, a: np.ones_like(a)] * 2)),
-    Mistake("gradients", "sigma prime of a", f"delta {SIGMA}", slope(*[lambda net, z, a: prime(a)] * 2)),
-    Mistake("gradients", "sigma prime of a in the output layer", f"the output delta {SIGMA}",
-            slope(None, lambda net, z, a: prime(a))),
-    Mistake("gradients", "sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}",
-            slope(lambda net, z, a: prime(a))),
-    Mistake("gradients", "factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta sigma'(z): "
-            "sigma'(z) is a (1 - a)", slope(lambda net, z, a: net.strength * a * (1 - a)), harmless=1, example=0.5),
-    Mistake("gradients", "a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
-            slope(*[lambda net, z, a: a] * 2)),
-    Mistake("gradients", "1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - a)",
-            slope(*[lambda net, z, a: 1 - a] * 2)),
-    Mistake("gradients", "z in sigma prime", "delta is multiplied by z (1 - z): sigma'(z) is a (1 - a), with a = "
-            "sigmoid(z)", slope(*[lambda net, z, a: z * (1 - z)] * 2)),
-    Mistake("gradients", "the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: that of "
-            "the sigmoid is a (1 - a)", slope(lambda net, z, a: 1 - a * a)),
-    Mistake("gradients", "the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the sigmoid "
-            "is a (1 - a)", slope(*[lambda net, z, a: 1 - a * a] * 2)),
-    Mistake("gradients", "the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of relu: that "
-            "of the sigmoid is a (1 - a)", slope(lambda net, z, a: (z > 0).astype(np.float64))),
-    Mistake("gradients", "labels off by one", "the gradient is that of the digit after the right one: digit j is "
-            "output j, counted from 0", error(lambda net, a, y: a - np.roll(y, 1, axis=0))),
-    Mistake("gradients", "labels off by one", "the gradient is that of the digit before the right one: digit j is "
-            "output j, counted from 0", error(lambda net, a, y: a - np.roll(y, -1, axis=0))),
-    Mistake("gradients", "broadcasting", "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y one shape "
-            "before the minus", error(lambda net, a, y: len(a) * a - y.sum(axis=0))),
-    Mistake("gradients", "broadcasting", "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y one shape "
-            "before the minus", error(lambda net, a, y: a.sum(axis=0) - len(a) * y)),
-    Mistake("gradients", "softmax cross-entropy of the activations", "the cost is nn.CrossEntropyLoss of the output "
-            "activations, which takes a softmax of its own: use half the squared distance",
-            error(lambda net, a, y: softmax(a) - y)),
-    Mistake("gradients", "desired outputs 0.01 and 0.99", "the desired outputs are 0.01 and 0.99: here they are 0 and "
-            "1", error(lambda net, a, y: a - (0.01 + 0.98 * y))),
-    Mistake("gradients", "desired outputs 0.1 and 0.9", "the desired outputs are 0.1 and 0.9: here they are 0 and 1",
-            error(lambda net, a, y: a - (0.1 + 0.8 * y))),
-    Mistake("gradients", "desired outputs -1 and 1", "the desired outputs are -1 and 1: here they are 0 and 1",
-            error(lambda net, a, y: a - (2 * y - 1))),
-    Mistake("gradients", "label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: here they are "
-            "0 and 1", error(lambda net, a, y: a - (y * (1 - net.strength) + net.strength / len(y))), harmless=0,
-            example=0.1),
-    Mistake("gradients", "absolute error", "the derivative of the cost is the sign of a - y, as with nn.L1Loss: it is "
-            "a - y itself", error(lambda net, a, y: np.sign(a - y))),
-    Mistake("gradients", "Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with nn.HuberLoss: "
-            "it is a - y itself", error(lambda net, a, y: np.clip(a - y, -net.strength, net.strength)),
-            strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
-    Mistake("gradients", "smooth absolute error", "the derivative of the cost is (a - y) / {0}, clipped to [-1, 1], as "
-            "with nn.SmoothL1Loss: it is a - y itself", error(lambda net, a, y: np.clip((a - y) / net.strength, -1, 1)),
-            strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
-    Mistake("gradients", "cubed error", "the derivative of the cost is (a - y)^3: it is a - y itself",
-            error(lambda net, a, y: (a - y) ** 3)),
-    Mistake("gradients", "z in place of a in nabla_w", "nabla_w is delta times z of the layer before: it is delta times "
-            "its activation a (BP4)", {"gradient": lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, [a[0], *zs], deltas)}),
-    Mistake("gradients", "w in place of w.T going back", "delta is pulled back through square w: it takes w.T (BP2)",
-            {"pulled_back": lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d}, square=True),
-    Mistake("gradients", "transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
-            {"nabla_w": lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T}, square=True),
-    Mistake("gradients", "nabla_b of the last example alone", "nabla_b is the delta of the last example: it is the sum "
-            "over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, -1:]}),
-    Mistake("gradients", "nabla_b of the first example alone", "nabla_b is the delta of the first example: it is the "
-            "sum over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, :1]}),
-    Mistake("gradients", "the last example alone", "the gradient is that of the last example: add up those of all "
-            "(nabla_b = nb + dnb, not nabla_b = dnb)", {"gradient": lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])}),
-    Mistake("gradients", "the first example alone", "the gradient is that of the first example: a return inside the "
-            "loop over the mini-batch", {"gradient": lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])}),
-    Mistake("gradients", "a product of sums", "nabla_w is the sum of delta times the sum of a: multiply first, example "
-            "by example, then add up (delta @ a.T)", {"nabla_w": lambda net, d, a:
-            d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T}),
-    Mistake("gradients", "an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation {NETWORK2}",
-            {"backprop": lambda net, x, y: (lambda b, w: (b, [n + net.strength * v for n, v in
-            zip(w, net.weights, strict=True)]))(*Columns.backprop(net, x, y))}, harmless=0, example=0.1),
-    Mistake("gradients", "an L1 term", "nabla_w has {} times the sign of w in it: leave out the regularisation",
-            {"backprop": lambda net, x, y: (lambda b, w: (b, [n + net.strength * np.sign(v) for n, v in
-            zip(w, net.weights, strict=True)]))(*Columns.backprop(net, x, y))}, harmless=0, example=0.1),
-    Mistake("gradients", "stale gradient", "the second gradient is the sum of the first and the second: clear it before "
-            "each backward (optimizer.zero_grad())", {"backprop": never_cleared}),
-    Mistake("gradients", "stale activations", "the gradient is computed from the activations of an earlier forward pass: "
-            "run the forward pass inside backprop, on its own x", {"backprop": with_old_activations}),
-    Mistake("gradients", "stale activations", "the gradient is computed from the activations that trace left behind: run "
-            "the forward pass inside backprop, on its own x", {"backprop": with_old_activations, "trace": left_by_trace}),
-    Mistake("gradients", "a cached answer", "a second mini-batch gets the gradient of the first: compute every answer from "
-            "its own input", kept_from("backprop")),
+    gradients("factor {}", "the gradient is {} times the reference's: {}", error(lambda net, a, y:
+        net.strength * (a - y)), harmless=1, meanings=1, example=2.0),
+    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", {"gradient":
+        lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in
+        deltas])}, harmless=1, meanings=1, example=1 / 7),
+    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}", {"nabla_b":
+        lambda net, d: net.strength * d.sum(axis=1, keepdims=True)}, harmless=1, meanings=1,
+        example=0.5),
+    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}", {"nabla_w":
+        lambda net, d, a: net.strength * (d @ a.T)}, harmless=1, meanings=1, example=0.5),
+    gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
+        "right: delta is the derivative of the summed cost by z of each example", {"deltas":
+        lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)]}, harmless=1,
+        example=0.1),
+    gradients("no sigma prime in the output layer", "the output delta is a - y, the "
+        "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
+        "cost it is (a - y) sigma'(z) (BP1)", slope(None, lambda net, z, a: np.ones_like(a))),
+    gradients("no sigma prime in the hidden layers", "the hidden delta is w.T delta: multiply it "
+        "by sigma'(z) (BP2)", slope(lambda net, z, a: np.ones_like(a))),
+    gradients("no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every "
+        "layer (BP1, BP2)", slope(*[lambda net, z, a: np.ones_like(a)] * 2)),
+    gradients("sigma prime of a", f"delta {SIGMA}", slope(*[lambda net, z, a: prime(a)] * 2)),
+    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", slope(None,
+        lambda net, z, a: prime(a))),
+    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}",
+        slope(lambda net, z, a: prime(a))),
+    gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
+        "sigma'(z): sigma'(z) is a (1 - a)", slope(lambda net, z, a: net.strength * a * (1 - a)),
+        harmless=1, example=0.5),
+    gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
+        slope(*[lambda net, z, a: a] * 2)),
+    gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
+        "a)", slope(*[lambda net, z, a: 1 - a] * 2)),
+    gradients("z in sigma prime", "delta is multiplied by z (1 - z): sigma'(z) is a (1 - a), with "
+        "a = sigmoid(z)", slope(*[lambda net, z, a: z * (1 - z)] * 2)),
+    gradients("the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: "
+        "that of the sigmoid is a (1 - a)", slope(lambda net, z, a: 1 - a * a)),
+    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of "
+        "the sigmoid is a (1 - a)", slope(*[lambda net, z, a: 1 - a * a] * 2)),
+    gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
+        "relu: that of the sigmoid is a (1 - a)", slope(lambda net, z, a:
+        (z > 0).astype(np.float64))),
+    gradients("labels off by one", "the gradient is that of the digit after the right one: digit "
+        "j is output j, counted from 0", error(lambda net, a, y: a - np.roll(y, 1, axis=0))),
+    gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
+        "j is output j, counted from 0", error(lambda net, a, y: a - np.roll(y, -1, axis=0))),
+    gradients("broadcasting", "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y "
+        "one shape before the minus", error(lambda net, a, y: len(a) * a - y.sum(axis=0))),
+    gradients("broadcasting", "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y "
+        "one shape before the minus", error(lambda net, a, y: a.sum(axis=0) - len(a) * y)),
+    gradients("softmax cross-entropy of the activations", "the cost is nn.CrossEntropyLoss of the "
+        "output activations, which takes a softmax of its own: use half the squared distance",
+        error(lambda net, a, y: softmax(a) - y)),
+    gradients("desired outputs 0.01 and 0.99", "the desired outputs are 0.01 and 0.99: here they "
+        "are 0 and 1", error(lambda net, a, y: a - (0.01 + 0.98 * y))),
+    gradients("desired outputs 0.1 and 0.9", "the desired outputs are 0.1 and 0.9: here they are "
+        "0 and 1", error(lambda net, a, y: a - (0.1 + 0.8 * y))),
+    gradients("desired outputs -1 and 1", "the desired outputs are -1 and 1: here they are 0 and 1",
+        error(lambda net, a, y: a - (2 * y - 1))),
+    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: "
+        "here they are 0 and 1", error(lambda net, a, y: a - (y * (1 - net.strength) +
+        net.strength / len(y))), harmless=0, example=0.1),
+    gradients("absolute error", "the derivative of the cost is the sign of a - y, as with "
+        "nn.L1Loss: it is a - y itself", error(lambda net, a, y: np.sign(a - y))),
+    gradients("Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with "
+        "nn.HuberLoss: it is a - y itself", error(lambda net, a, y: np.clip(a - y, -net.strength,
+        net.strength)), strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
+    gradients("smooth absolute error", "the derivative of the cost is (a - y) / {0}, clipped to "
+        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself", error(lambda net, a, y: np.clip((a -
+        y) / net.strength, -1, 1)), strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
+    gradients("cubed error", "the derivative of the cost is (a - y)^3: it is a - y itself",
+        error(lambda net, a, y: (a - y) ** 3)),
+    gradients("z in place of a in nabla_w", "nabla_w is delta times z of the layer before: it is "
+        "delta times its activation a (BP4)", {"gradient": lambda net, zs, a, deltas:
+        Columns.gradient(net, zs, [a[0], *zs], deltas)}),
+    gradients("w in place of w.T going back", "delta is pulled back through square w: it takes "
+        "w.T (BP2)", {"pulled_back": lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @
+        d}, square=True),
+    gradients("transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
+        {"nabla_w": lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T}, square=True),
+    gradients("nabla_b of the last example alone", "nabla_b is the delta of the last example: it "
+        "is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, -1:]}),
+    gradients("nabla_b of the first example alone", "nabla_b is the delta of the first example: "
+        "it is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, :1]}),
+    gradients("the last example alone", "the gradient is that of the last example: add up those "
+        "of all (nabla_b = nb + dnb, not nabla_b = dnb)", {"gradient": lambda net, zs, a, deltas:
+        Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])}),
+    gradients("the first example alone", "the gradient is that of the first example: a return "
+        "inside the loop over the mini-batch", {"gradient": lambda net, zs, a, deltas:
+        Columns.gradient(net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])}),
+    gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
+        "first, example by example, then add up (delta @ a.T)", {"nabla_w": lambda net, d, a:
+        d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T}),
+    gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation {NETWORK2}",
+        regularised(lambda w: w), harmless=0, example=0.1),
+    gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
+        "regularisation", regularised(np.sign), harmless=0, example=0.1),
+    gradients("stale gradient", "the second gradient is the sum of the first and the second: "
+        "clear it before each backward (optimizer.zero_grad())", {"backprop": never_cleared}),
+    gradients("stale activations", "the gradient is computed from the activations of an earlier "
+        "forward pass: run the forward pass inside backprop, on its own x", {"backprop":
+        with_old_activations}),
+    gradients("stale activations", "the gradient is computed from the activations that trace left "
+        "behind: run the forward pass inside backprop, on its own x", {"backprop":
+        with_old_activations, "trace": left_by_trace}),
+    gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
+        "every answer from its own input", kept_from("backprop")),
 
-    Mistake("update", "step factor {}", "the step is {} times the reference's: {}", moved(lambda net, b, w, eta, m:
-            Columns.descend(net, b, w, net.strength * eta, m)), harmless=1, meanings=2, example=7.0),
-    Mistake("update", "late bias update", f"the biases {LATE.format('weights')}", one_part_late(True)),
-    Mistake("update", "late weight update", f"the weights {LATE.format('biases')}", one_part_late(False)),
-    Mistake("update", "weights updated before delta is pulled back", "delta is pulled back through weights that have "
-            "moved already: finish backprop, then take the step", {"update_mini_batch": last_layer_first}),
-    Mistake("update", "the step is taken twice", "one call of update_mini_batch takes two steps, one after the other: "
-            "take one", repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m: eta)),
-    Mistake("update", "one step for each example", "the weights move after every example, by eta / m: add up the gradients "
-            "of the mini-batch, then take one step", repeated(lambda x: x.shape[1], lambda x, k: [k],
-            lambda eta, m: eta / m)),
-    Mistake("update", "one step for each example", "the weights move after every example, by eta: add up the gradients of "
-            "the mini-batch, then take one step", repeated(lambda x: x.shape[1], lambda x, k: [k], lambda eta, m: eta)),
-    Mistake("update", "an example left out", "the last example of the mini-batch is left out: look at the end of the loop "
-            "or of the slice", repeated(lambda x: 1, lambda x, k: slice(0, max(1, x.shape[1] - 1)), lambda eta, m: eta)),
-    Mistake("update", "an example left out", "the first example of the mini-batch is left out: count from 0",
-            repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m: eta)),
-    Mistake("update", "an example left out", "the last example of the mini-batch is left out, and counted in m: look at "
-            "the end of the loop", repeated(lambda x: 1, lambda x, k: slice(0, max(1, x.shape[1] - 1)),
-            lambda eta, m: eta * max(1, m - 1) / m)),
-    Mistake("update", "weight decay", f"besides the step, the weights shrink by {{}} of themselves: leave out the "
-            f"regularisation {NETWORK2}", decayed(True, False, lambda v: v), harmless=0, example=3e-3),
-    Mistake("update", "weight decay", "besides the step, weights and biases shrink by {} of themselves: leave out the "
-            "optimizer's weight_decay", decayed(True, True, lambda v: v), harmless=0, example=3e-3),
-    Mistake("update", "weight decay (L1)", "besides the step, the weights shrink by {} each: leave out the regularisation",
-            decayed(True, False, np.sign), harmless=0, example=3e-3),
-    Mistake("update", "weight decay (L1)", "besides the step, weights and biases shrink by {} each: leave out the "
-            "regularisation", decayed(True, True, np.sign), harmless=0, example=3e-3),
-    Mistake("update", "stale gradient", "the second step takes the first gradient once more: clear it before each backward "
-            "(optimizer.zero_grad())", {"update_mini_batch": lambda net, x, y, eta: Columns.descend(net,
-            *never_cleared(net, x, y), eta, x.shape[1])}),
-    Mistake("update", "momentum", "the second step adds {} times the first: leave out the momentum", with_velocity(False),
-            harmless=0, example=0.9),
-    Mistake("update", "Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to it: leave out "
-            "the momentum", with_velocity(True), harmless=0, example=0.9),
-    Mistake("update", "a shrinking learning rate", "every step is {} times as long as eta asks, compared with the one before: "
-            "take eta as it is handed in", moved(shrinking_eta), harmless=1, example=0.9),
-    Mistake("update", "stale weights", "the second step takes the gradient at the weights before the first: use the new ones",
-            {"update_mini_batch": lambda net, x, y, eta: Columns.descend(net, *Columns.backprop(net.__dict__.setdefault(
-            "begun", Columns(net.sizes, net.weights, net.biases)), x, y), eta, x.shape[1])}),
-    Mistake("update", "a cached answer", "the second step repeats the first, whatever its mini-batch", kept_from("backprop")
-            | {"update_mini_batch": lambda net, x, y, eta: Columns.descend(net, *kept_from("backprop")["backprop"](net, x, y),
-            eta, x.shape[1]), "backprop": Columns.backprop}),
-    *(Mistake("update", name, f"{PLAIN}", adaptive(law, mean), scaled=True, tolerance=1e-7, example=0.1) for mean in (True, False) for name, law in (
-        ("Adam", adam), ("RMSprop", rmsprop), ("Adagrad", adagrad), ("the sign of the gradient", lambda g, _: np.sign(g)))),
-    Mistake("update", "clipped gradient", "the mean gradient is shortened to a length of {}: leave out the clipping",
-            moved(clipped_to_length), read=length_of_step, tolerance=1e-4, example=0.05),
+    update("step factor {}", "the step is {} times the reference's: {}", moved(lambda net, b, w,
+        eta, m: Columns.descend(net, b, w, net.strength * eta, m)), harmless=1, meanings=2,
+        example=7.0),
+    update("late bias update", f"the biases {LATE.format('weights')}", one_part_late(True)),
+    update("late weight update", f"the weights {LATE.format('biases')}", one_part_late(False)),
+    update("weights updated before delta is pulled back", "delta is pulled back through weights "
+        "that have moved already: finish backprop, then take the step", {"update_mini_batch":
+        last_layer_first}),
+    update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
+        "the other: take one", repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m: eta)),
+    update("one step for each example", "the weights move after every example, by eta / m: add up "
+        "the gradients of the mini-batch, then take one step", repeated(lambda x: x.shape[1],
+        lambda x, k: [k], lambda eta, m: eta / m)),
+    update("one step for each example", "the weights move after every example, by eta: add up the "
+        "gradients of the mini-batch, then take one step", repeated(lambda x: x.shape[1], lambda x,
+        k: [k], lambda eta, m: eta)),
+    update("an example left out", "the last example of the mini-batch is left out: look at the "
+        "end of the loop or of the slice", repeated(lambda x: 1, lambda x, k: slice(0, max(1,
+        x.shape[1] - 1)), lambda eta, m: eta)),
+    update("an example left out", "the first example of the mini-batch is left out: count from 0",
+        repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m: eta)
+        ),
+    update("an example left out", "the last example of the mini-batch is left out, and counted in "
+        "m: look at the end of the loop", repeated(lambda x: 1, lambda x, k: slice(0, max(1,
+        x.shape[1] - 1)), lambda eta, m: eta * max(1, m - 1) / m)),
+    update("weight decay", f"besides the step, the weights shrink by {{}} of themselves: leave "
+        f"out the regularisation {NETWORK2}", decayed(True, False, lambda v: v), harmless=0,
+        example=3e-3),
+    update("weight decay", "besides the step, weights and biases shrink by {} of themselves: "
+        "leave out the optimizer's weight_decay", decayed(True, True, lambda v: v), harmless=0,
+        example=3e-3),
+    update("weight decay (L1)", "besides the step, the weights shrink by {} each: leave out the "
+        "regularisation", decayed(True, False, np.sign), harmless=0, example=3e-3),
+    update("weight decay (L1)", "besides the step, weights and biases shrink by {} each: leave "
+        "out the regularisation", decayed(True, True, np.sign), harmless=0, example=3e-3),
+    update("stale gradient", "the second step takes the first gradient once more: clear it before "
+        "each backward (optimizer.zero_grad())", stepping_along(never_cleared)),
+    update("momentum", "the second step adds {} times the first: leave out the momentum",
+        with_velocity(False), harmless=0, example=0.9),
+    update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
+        "it: leave out the momentum", with_velocity(True), harmless=0, example=0.9),
+    update("a shrinking learning rate", "every step is {} times as long as eta asks, compared "
+        "with the one before: take eta as it is handed in", moved(shrinking_eta), harmless=1,
+        example=0.9),
+    update("stale weights", "the second step takes the gradient at the weights before the first: "
+        "use the new ones", stepping_along(at_the_start)),
+    update("a cached answer", "the second step repeats the first, whatever its mini-batch",
+        stepping_along(kept_from("backprop")["backprop"])),
+    *(update(name, PLAIN, adaptive(law, mean), scaled=True, tolerance=1e-7, example=0.1)
+      for mean in (True, False) for name, law in LAWS),
+    update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
+        "clipping", moved(clipped_to_length), read=length_of_step, tolerance=1e-4, example=0.05),
 
-    Mistake("training", "reversed order", "the examples are taken from the last to the first",
-            batches(lambda order, size: slices(order[::-1], size))),
-    Mistake("training", "order ignored", "the examples are taken as they are stored: follow the order",
-            batches(lambda order, size: slices(np.arange(len(order)), size))),
-    Mistake("training", "order applied twice", "the order is applied to data that are in that order already: apply it once, "
-            "to the examples as they are stored", batches(lambda order, size: slices(order[order], size))),
-    Mistake("training", "inverse order", "example k is put in place order[k]: the k-th example is order[k]",
-            batches(lambda order, size: slices(np.argsort(order), size))),
-    Mistake("training", "reversed mini-batches", "the mini-batches are taken from the last to the first",
-            batches(lambda order, size: slices(order, size)[::-1])),
-    Mistake("training", "last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too (drop_last=False)",
-            batches(lambda order, size: slices(order[: len(order) - len(order) % size], size))),
-    Mistake("training", "first mini-batch alone", "only the first mini-batch is used: a return or a break inside the loop",
-            batches(lambda order, size: slices(order, size)[:1])),
-    Mistake("training", "first mini-batch skipped", "the first mini-batch is skipped: count from 0",
-            batches(lambda order, size: slices(order, size)[1:])),
-    Mistake("training", "overlapping mini-batches", "mini-batches begin one example apart: range(0, n, mini_batch_size)",
-            batches(lambda order, size: [order[k : k + size] for k in range(len(order))])),
-    Mistake("training", "overlapping mini-batches", "mini-batches are one example too long: order[k : k + mini_batch_size]",
-            batches(lambda order, size: [order[k : k + size + 1] for k in range(0, len(order), size)])),
-    Mistake("training", "mini-batches too short", "mini-batches lack their last example: order[k : k + mini_batch_size]",
-            batches(lambda order, size: [order[k : k + max(1, size - 1)] for k in range(0, len(order), size)])),
-    Mistake("training", "every mini-batch is the first", "every step takes the first mini-batch: the slice does not move",
-            batches(lambda order, size: [order[:size] for _ in range(0, len(order), size)])),
-    Mistake("training", "mini-batches by stride", "a mini-batch is every n-th example: mini-batches are consecutive slices",
-            batches(lambda order, size: [order[k :: -(-len(order) // size)] for k in range(-(-len(order) // size))])),
-    Mistake("training", "mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
-            batches(lambda order, size: slices(order, 10))),
-    Mistake("training", "labels not shuffled with the images", "images and labels are taken in two orders: shuffle both with "
-            "the same one", two_orders(True)),
-    Mistake("training", "images not shuffled with the labels", "images and labels are taken in two orders: shuffle both with "
-            "the same one", two_orders(False)),
-    Mistake("training", "last mini-batch divided by the size of the others", "the step of the last, smaller mini-batch is divided "
-            "by mini_batch_size: divide it by its own size", {"train": diluted}),
-    Mistake("training", "gradients of the weights that the epoch began with", "every step of the epoch takes the gradient at the "
-            "weights that the epoch began with: compute each from the weights after the step before", {"train": in_one_step}),
-    Mistake("training", "one step for each example", "the weights move after every example: add up the mini-batch first",
-            batches(lambda order, size: slices(order, 1))),
-    Mistake("training", "one step for the whole epoch", "the whole epoch is one mini-batch: take a step for each mini-batch",
-            batches(lambda order, size: [order])),
+    training("reversed order", "the examples are taken from the last to the first",
+        batches(lambda order, size: slices(order[::-1], size))),
+    training("order ignored", "the examples are taken as they are stored: follow the order",
+        batches(lambda order, size: slices(np.arange(len(order)), size))),
+    training("order applied twice", "the order is applied to data that are in that order already: "
+        "apply it once, to the examples as they are stored", batches(lambda order, size:
+        slices(order[order], size))),
+    training("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
+        batches(lambda order, size: slices(np.argsort(order), size))),
+    training("reversed mini-batches", "the mini-batches are taken from the last to the first",
+        batches(lambda order, size: slices(order, size)[::-1])),
+    training("last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too "
+        "(drop_last=False)", batches(lambda order, size: slices(order[: len(order) -
+        len(order) % size], size))),
+    training("first mini-batch alone", "only the first mini-batch is used: a return or a break "
+        "inside the loop", batches(lambda order, size: slices(order, size)[:1])),
+    training("first mini-batch skipped", "the first mini-batch is skipped: count from 0",
+        batches(lambda order, size: slices(order, size)[1:])),
+    training("overlapping mini-batches", "mini-batches begin one example apart: range(0, n, "
+        "mini_batch_size)", batches(lambda order, size: [order[k : k + size] for k in
+        range(len(order))])),
+    training("overlapping mini-batches", "mini-batches are one example too long: order[k : k + "
+        "mini_batch_size]", batches(lambda order, size: [order[k : k + size + 1] for k in range(0,
+        len(order), size)])),
+    training("mini-batches too short", "mini-batches lack their last example: order[k : k + "
+        "mini_batch_size]", batches(lambda order, size: [order[k : k + max(1, size - 1)] for k in
+        range(0, len(order), size)])),
+    training("every mini-batch is the first", "every step takes the first mini-batch: the slice "
+        "does not move", batches(lambda order, size: [order[:size] for _ in range(0, len(order),
+        size)])),
+    training("mini-batches by stride", "a mini-batch is every n-th example: mini-batches are "
+        "consecutive slices", batches(lambda order, size: [order[k :: -(-len(order) // size)] for
+        k in range(-(-len(order) // size))])),
+    training("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
+        batches(lambda order, size: slices(order, 10))),
+    training("labels not shuffled with the images", "images and labels are taken in two orders: "
+        "shuffle both with the same one", two_orders(True)),
+    training("images not shuffled with the labels", "images and labels are taken in two orders: "
+        "shuffle both with the same one", two_orders(False)),
+    training("last mini-batch divided by the size of the others", "the step of the last, smaller "
+        "mini-batch is divided by mini_batch_size: divide it by its own size", {"train": diluted}),
+    training("gradients of the weights that the epoch began with", "every step of the epoch takes "
+        "the gradient at the weights that the epoch began with: compute each from the weights "
+        "after the step before", {"train": in_one_step}),
+    training("one step for each example", "the weights move after every example: add up the "
+        "mini-batch first", batches(lambda order, size: slices(order, 1))),
+    training("one step for the whole epoch", "the whole epoch is one mini-batch: take a step for "
+        "each mini-batch", batches(lambda order, size: [order])),
 
-    Mistake("predictions", "evaluate returns a share", "evaluate returns the share of right answers: return how many there are",
-            {"evaluate": lambda net, x, labels: Columns.evaluate(net, x, labels) / x.shape[1]}),
-    Mistake("predictions", "evaluate counts mistakes", "evaluate returns how many are wrong: return how many are right",
-            {"evaluate": lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)}),
-    Mistake("predictions", "evaluate takes the smallest output", "evaluate compares with argmin: the digit is the largest output",
-            {"evaluate": lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(axis=0) == labels))}),
-    Mistake("figures", "the neuron after it is held", "held changes the neuron after the one asked for: count from 0",
-            {"held": lambda net, x, k, value: Columns.held(net, x, (k + 1) % net.sizes[1], value)}),
-    Mistake("figures", "z is held in place of the activation", "held sets z, not the activation: set it after the sigmoid",
-            {"held": lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(np.float64(value))))}),
+    predictions("evaluate returns a share", "evaluate returns the share of right answers: return "
+        "how many there are", {"evaluate": lambda net, x, labels: Columns.evaluate(net, x, labels) /
+        x.shape[1]}),
+    predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
+        "are right", {"evaluate": lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x,
+        labels)}),
+    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit "
+        "is the largest output", {"evaluate": lambda net, x, labels:
+        int(np.sum(net.feedforward(x).argmin(axis=0) == labels))}),
+
+    figures("the neuron after it is held", "held changes the neuron after the one asked for: "
+        "count from 0", {"held": lambda net, x, k, value: Columns.held(net, x, (k +
+        1) % net.sizes[1], value)}),
+    figures("z is held in place of the activation", "held sets z, not the activation: set it "
+        "after the sigmoid", {"held": lambda net, x, k, value: Columns.held(net, x, k,
+        float(sigmoid(np.float64(value))))}),
 ]
 # fmt: on
 
@@ -729,7 +794,7 @@ FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
 
 
 def in_format(name: str) -> Iterable[Mistake]:
-    """Yield what computing in a format does: to the parameters, going forward, back, and in a step."""
+    """Yield what computing in a format does: at the start, forward, back, and in a step."""
     to, advice = FORMATS[name]
     single = name in ("float32", "TF32")
 
@@ -757,9 +822,12 @@ def in_format(name: str) -> Iterable[Mistake]:
     }
     places: list[tuple[str, str, dict[str, Any]]] = [
         ("initial weights", "the parameters are rounded to", started(to, to)),
-        ("forward", "z is computed in", {"weighted": lambda net, w, a, b: rounds(product(w, a) + to(b))}),
-        ("forward", "products of weights are in", {"weighted": lambda net, w, a, b: product(w, a) + b}),
-        ("forward", "the sigmoid is computed in", {"fire": lambda net, z, last: to(sigmoid(to(z)))}),
+        ("forward", "z is computed in",
+         {"weighted": lambda net, w, a, b: rounds(product(w, a) + to(b))}),
+        ("forward", "products of weights are in",
+         {"weighted": lambda net, w, a, b: product(w, a) + b}),
+        ("forward", "the sigmoid is computed in",
+         {"fire": lambda net, z, last: to(sigmoid(to(z)))}),
         ("gradients", "the gradient is computed in", back),
         ("gradients", "the gradient is rounded to", {
             "nabla_w": lambda net, d, a: to(d @ a.T),

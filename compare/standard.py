@@ -130,7 +130,7 @@ class Standard:
         return {name: v for name, v in found.items() if name.startswith("new")}
 
     def start(self) -> dict[str, Expected]:
-        """Return what a candidate should export first: the same bits; in fixed-point on its grid."""
+        """Return what a candidate should export first: the same bits, in fixed-point on a grid."""
         weights, biases = reference_net(self.parameters, self.dtype).export()
         return {name: Expected(v) for name, v in named(weights=weights, biases=biases).items()}
 

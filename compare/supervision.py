@@ -28,8 +28,8 @@ from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, receive, send
 
 # Methods of the protocol and how many arguments they take; those that return a pair of lists.
-METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2,
-           "update_mini_batch": 3, "train": 5, "evaluate": 2, "held": 3, "load_data": 1}  # fmt: skip
+METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2, "held": 3,
+           "update_mini_batch": 3, "train": 5, "evaluate": 2, "load_data": 1}  # fmt: skip
 PAIRS = {"export": "weights, biases", "trace": "zs, activations", "backprop": "nabla_b, nabla_w"}
 REQUIRED = ("export", "trace", "backprop", "update_mini_batch")
 CLASS_METHODS = ("with_arithmetic", "with_device")
@@ -116,8 +116,7 @@ class Asked:
             return {"missing": name}, []
         last = [Path(v) if name == "load_data" else v for v in numbers]
         answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
-        if name in ("update_mini_batch", "train"):
-            self.answered = True
+        if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _spoil
             return {"answer": []}, []
         lists = parts_of(name, answer)
         named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
@@ -189,13 +188,13 @@ def parts_of(name: str, answer: Any) -> list[tuple[str, list[Any]]]:
     """Return the named lists that an answer consists of."""
     if name == "load_data":
         sets = listed(name, answer)
-        parts = [list(s) for s in sets if isinstance(s, tuple | list) and len(s) == 2]
-        if len(sets) != 3 or len(parts) != 3:
+        pairs = [list(s) for s in sets if isinstance(s, tuple | list) and len(s) == 2]
+        if len(sets) != 3 or len(pairs) != 3:
             raise Unusable(
                 "load_data: expected (training, validation, test), a pair (images, labels) each; "
                 f"received {described(answer)}"
             )
-        return [(name, [v for part in parts for v in part])]
+        return [(name, [v for pair in pairs for v in pair])]
     if name in PAIRS:
         both = listed(name, answer)
         if len(both) != 2:
@@ -351,9 +350,10 @@ def serve(asked: str) -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     limit_memory(memory)
-    supervised, failed = None, {}
+    supervised: Supervised | None = None
+    failed: Message = {}
     while (request := receive(requests)) is not None:
-        answer, arrays = failed, []
+        answer, arrays = failed, list[Array]()
         try:
             if supervised is None and not failed:
                 supervised = Supervised(chosen(find(name), arithmetic, device))

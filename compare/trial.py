@@ -47,8 +47,8 @@ class Trial:
         message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": arithmetic}
         handed = [*parameters.weights, *parameters.biases]
         built, _ = host.ask(message, handed, "it was built")
-        if "missing" in built:
-            raise NotOffered(printable(built["missing"]))
+        if "missing" in built or (arithmetic and built.get("dtype") != arithmetic):
+            raise NotOffered(f"with_arithmetic({arithmetic!r})")
         self.offered = frozenset(map(str, built.get("offers", ())))
         self.near = {str(k): printable(v) for k, v in dict(built.get("near", {})).items()}
         self.dtype = arithmetic or host.dtype
@@ -190,10 +190,10 @@ def shape_advice(label: str, received: list[Any], shapes: list[Any], k: int) -> 
     shape, wanted = received[k], shapes[k]
     if len(received) > 1 and received[::-1] == shapes:
         return ", the layers from last to first: write insert(0, ...) for append(...)"
-    if label.startswith("nabla") and (len(shape) > 1 and shape[1:] != (1,)) != (wanted[1:] != (1,)):
-        return ": return nabla_b, then nabla_w"
     if len(wanted) == 2 and shape == (wanted[0], wanted[0]) and wanted[1] == 1:
         return ": (n,) with (n, 1) broadcasts to (n, n); keep biases, a and y as columns"
+    if label.startswith("nabla") and (len(shape) > 1 and shape[1:] != (1,)) != (wanted[1:] != (1,)):
+        return ": return nabla_b, then nabla_w"
     if shape == wanted[::-1]:
         return ": write v.T; an example belongs in every column, and weights are (n_out, n_in)"
     return ""

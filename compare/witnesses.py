@@ -58,7 +58,8 @@ class Case:
 
     def bounds(self) -> dict[str, Array]:
         """Return how far two correct gradients may differ."""
-        return bounds(self, self.x, self.y)
+        parameters: Any = self
+        return bounds(parameters, self.x, self.y)
 
 
 def witnesses(network: type[Network] = Network) -> Iterator[Difference]:
@@ -198,7 +199,7 @@ def by_digits(
     changes = {"kept": lambda _, v: digits(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
     fifty: Any = type("FiftyDigits", (Columns,), changes)
     net = fifty(list(case.sizes), case.weights, case.biases)
-    lit = case.x.any(axis=1)  # a pixel that is 0 in every example adds nothing
+    lit: Any = case.x.any(axis=1)  # a pixel that is 0 in every example adds nothing
     net.weights[0] = net.weights[0][:, lit]
     x, y = digits(case.x[lit]), digits(case.y)
     ours, allowed = case.built(network), case.bounds()

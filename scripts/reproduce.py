@@ -61,11 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prove_quickly(data: str | None, device: str) -> int:
     """Print the quick proof of the PyTorch network and return its exit status."""
-    print(f"\n{report.heading()}")
-    proof = prove(
-        data=data, device=device, epochs=0, on_link=lambda link: print(report.row(link), flush=True)
-    )
-    print(f"{report.conclusion(proof)}\n")
+    proof = prove(data=data, device=device, epochs=0)
+    print(f"\n{report.as_text(proof, brief=True)}\n")
     return proof.status
 
 

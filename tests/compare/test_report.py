@@ -1,161 +1,217 @@
-"""What readers get: a table that fits, JSON without NaN, JUnit as its schema has it."""
+"""Measures and their record: what is refused, what is said, JSON, JUnit, HTML, the picture."""
 
 from __future__ import annotations
 
-import io
 import json
-import re
-from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from compare import report
-from compare.difference import Link, Proof, Verdict, measure
-from compare.report import Progress
-
-FAR = measure("training images", np.zeros((2, 3)), np.full((2, 3), 1e-300), 0.0, "a case")
-NEAR = measure("new_weights[1]", np.full((100, 900), 1 + 1e-16), np.ones((100, 900)), 2e-16)
-LINKS = (
-    Link("initial weights", Verdict.IDENTICAL, "every weight is the same", (NEAR,), 0.123),
-    Link("forward", Verdict.NOT_OFFERED, "the candidate has no method trace"),
-    Link("gradients", Verdict.DIFFERENT, FAR.in_words, (FAR, NEAR), 12.5),
-    Link("update", Verdict.ERROR, "the candidate's own error", (), 1.0, {}, "Traceback\n  \x07!"),
-    Link("figures", Verdict.NOT_TRIED, "left out"),
+from compare import divergence, report
+from compare.difference import (
+    Difference,
+    Disproved,
+    Link,
+    Proof,
+    Refused,
+    Unusable,
+    Verdict,
+    keep_worst,
+    measure,
+    power,
+    summary,
 )
-PROOF = Proof("mine:Net", LINKS, {"sizes": [3, 2]}, "not MNIST", "transpose it")
+
+ONES = np.ones((2, 3))
 
 
-def test_every_row_fits_100_columns_and_stands_below_its_heading() -> None:
-    lines = [report.heading(), *(report.row(link) for link in LINKS)]
-    assert max(len(line.rstrip()) for line in lines) <= 100
-    for line in lines[1:]:
-        assert line.startswith(tuple(link.name for link in LINKS))
-    assert "12.5" in lines[3]
-    assert "1.0e-300" in lines[3]
+def some(verdict: Verdict = Verdict.EQUAL, **changes: Any) -> Difference:
+    found = measure("nabla_w[0]", ONES + 1e-16 * np.arange(6).reshape(2, 3), ONES, 1e-15, "a case")
+    return Difference(**{**vars(found), "verdict": verdict, **changes})
 
 
-def test_the_longest_tensor_still_fits() -> None:
-    long = measure("a very long name of a tensor, with many words", np.ones(9), np.ones(9), 1e-9)
-    line = report.row(Link("link", Verdict.EQUAL, "", (long,), 99999.9))
-    assert len(line) <= 100
-    assert "..." in line
+@pytest.mark.parametrize(
+    ("candidate", "reference", "kind", "text"),
+    [
+        (ONES.T, ONES, Unusable, "v: expected shape (2, 3), received (3, 2)"),
+        (ONES[:0], ONES[:0], Unusable, "v is empty: a comparison of nothing proves nothing"),
+        (ONES, ONES, Refused, "v is the reference's own array: shared memory proves nothing"),
+        (ONES * np.nan, ONES + 0, Refused, "the candidate's v[0, 0] is nan, not a number"),
+        (ONES + 0, ONES * np.inf, Refused, "the reference's v[0, 0] is inf, not a number"),
+    ],
+)
+def test_a_comparison_that_would_prove_nothing_is_refused(candidate, reference, kind, text) -> None:
+    with pytest.raises(kind) as refused:
+        measure("v", candidate, reference, 0.0)
+    assert str(refused.value).startswith(text)
 
 
-def test_words_fit_100_columns() -> None:
-    text = report.in_words(PROOF)
-    assert max(map(len, text.splitlines())) <= 100
+def test_the_worst_entry_is_the_one_with_the_largest_share_of_its_bound() -> None:
+    reference = np.array([1.0, 2.0, 3.0])
+    found = measure(
+        "v", reference + np.array([5e-10, 3e-9, 2e-9]), reference, np.array([1e-9, 9e-9, 1e-9])
+    )
+    assert (found.index, found.outside, found.verdict) == ((2,), 1, Verdict.DIFFERENT)
+    assert found.share == pytest.approx(2, rel=1e-6)
+    assert measure("v", reference + 0, reference, 0.0).verdict is Verdict.IDENTICAL
+    assert measure("v", reference + 1e-16, reference - 2.0**-53, 1e-9).verdict is Verdict.EQUAL
+    bits = measure("v", np.nextafter(reference, 9), reference, 0.0)
+    assert (bits.verdict, bits.outside, bits.share) == (Verdict.DIFFERENT, 3, np.inf)
+    assert measure("v", 0 * reference, reference, 0.0).note == "all zeros"
 
 
-def test_the_first_broken_link_comes_first_and_the_conclusion_last() -> None:
-    lines = report.in_words(PROOF).splitlines()
-    assert lines[0].startswith("first broken link: gradients: training images[0, 0] is 0.0, the")
-    assert "diagnosis: transpose it" in lines
-    assert "notice: not MNIST" in lines
-    assert lines[-1] == "DISPROVED: mine:Net parts from the reference at: gradients"
+def test_power_is_what_is_sure_to_be_caught_and_nothing_is_equal_to_nothing() -> None:
+    assert power(np.array([1e-3, 2e-3]), np.array([4.0, -8.0])) == 5e-4
+    assert power(np.zeros(2), np.array([4.0, 0.0])) == 0
+    assert power(np.full(2, 1e-9), np.zeros(2)) == np.inf
+    with pytest.raises(Unusable, match="zero within its rounding in every case: equal to nothing"):
+        summary([measure("v", np.full(2, 1e-9), np.zeros(2), 1e-8)])
+    with pytest.raises(Unusable, match="nothing was compared"):
+        summary([])
 
 
-def test_the_candidates_own_traceback_is_shown() -> None:
-    failed = Proof("mine:Net", (LINKS[3],))
-    text = report.in_words(failed)
-    assert "the candidate's own traceback:\n  Traceback" in text
-    assert text.endswith("COULD NOT BE TRIED: mine:Net at: update")
+def test_of_every_tensor_the_worst_is_kept_with_the_best_power() -> None:
+    kept: dict[str, Difference] = {}
+    keep_worst(kept, [some(share=0.5, power=1e-3), some(share=0.1, power=1e-9)])
+    assert (kept["nabla_w[0]"].share, kept["nabla_w[0]"].power) == (0.5, 1e-9)
+    keep_worst(kept, [some(Verdict.DIFFERENT, share=0.2)])
+    assert kept["nabla_w[0]"].verdict is Verdict.DIFFERENT
 
 
-def test_what_was_proved_says_what_was_not_offered() -> None:
-    text = report.in_words(Proof("mine:Net", LINKS[:2]))
-    assert text.endswith("PROVED: mine:Net is the reference network (not offered: forward)")
+def proof(*verdicts: Verdict, **fields: Any) -> Proof:
+    names = ("data", "forward", "gradients", "update")
+    links = [
+        Link(name, v, f"{name} is {v}", (some(v),) if v in ("equal", "different") else (), 0.5)
+        for name, v in zip(names, verdicts, strict=False)
+    ]
+    settings = {"sizes": [784, 20, 10], "arithmetic": "float64", "data": "MNIST", "quick": True}
+    settings |= {"steps": 600, "seed": 0, "eta": 3.0, "mini_batch_size": 10}
+    return Proof("mine:Net", tuple(links), settings, **fields)
 
 
-def test_further_tensors_are_named_once() -> None:
-    other = measure("nabla_b[0]", np.zeros(2), np.ones(2), 0.0)
-    link = Link("gradients", Verdict.DIFFERENT, "first", (FAR, FAR, other, other))
-    assert [d.tensor for d in report.further(link)] == ["nabla_b[0]"]
-    assert report.first_break(link).count("also") == 1
+EQUAL, DIFFERENT, ERROR = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.ERROR
+MISSING, UNTRIED = Verdict.NOT_OFFERED, Verdict.NOT_TRIED
 
 
-def test_colour_is_on_the_verdict_alone() -> None:
-    plain, painted = report.row(LINKS[2]), report.row(LINKS[2], colour=True)
-    assert "\x1b" not in plain
-    assert "\x1b[31mdifferent\x1b[0m" in painted
-    assert re.sub(r"\x1b\[\d*m", "", painted) == plain
+@pytest.mark.parametrize(
+    ("verdicts", "status", "broken"),
+    [
+        ((EQUAL, EQUAL), 0, None),
+        ((MISSING, EQUAL), 0, None),
+        ((Verdict.PARTED, UNTRIED), 0, None),
+        ((EQUAL, DIFFERENT, ERROR), 1, "forward"),
+        ((ERROR, EQUAL, DIFFERENT), 1, "gradients"),
+        ((EQUAL, ERROR), 2, "forward"),
+        ((MISSING, UNTRIED), 2, None),
+        ((), 2, None),
+    ],
+)
+def test_only_a_complete_proof_is_one(verdicts, status: int, broken: str | None) -> None:
+    found = proof(*verdicts)
+    assert found.status == status
+    assert (found.first_broken.name if found.first_broken else None) == broken
+    text = report.as_text(found)
+    assert text.startswith(("PROVED: ", "DISPROVED: ", "COULD NOT BE TRIED: ")[status])
+    assert "\nPROVED" not in text
+    kinds = {0: (), 1: Disproved, 2: Unusable}[status]
+    if status == 0:
+        assert found.require() is found
+    else:
+        with pytest.raises(kinds):
+            found.require()
 
 
-def test_json_holds_every_record(tmp_path: Path) -> None:
-    report.save_json(PROOF, tmp_path / "proof.json")
-    found = json.loads((tmp_path / "proof.json").read_text())
-    assert found["format"] == "jalebi-proof-1"
-    assert [link["name"] for link in found["links"]] == [link.name for link in LINKS]
-    assert found["links"][2]["differences"][0]["index"] == [0, 0]
-    assert found["status"] == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["proof.json"]
+def test_strict_makes_what_is_not_offered_a_failure() -> None:
+    found = proof(MISSING, EQUAL, strict=True)
+    assert found.status == 2
+    assert "not offered: data (--strict)" in report.conclusion(found)
+    with pytest.raises(Unusable, match="not offered: data"):
+        found.require()
 
 
-# From the two schemas in use, windyroad's for Ant and Jenkins' xunit plugin: what both ask for.
-SUITE = {"name", "timestamp", "hostname", "tests", "failures", "errors", "skipped", "time"}
-ORDER = ["properties", "testcase", "system-out", "system-err"]
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_words_come_first_and_everything_fits_the_terminal(width: int) -> None:
+    found = proof(EQUAL, DIFFERENT, MISSING, diagnosis="halve it " * 20, notice="digits, not MNIST")
+    lines = report.as_text(found, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0].startswith("DISPROVED: mine:Net parts from the reference at: forward")
+    joined = "\n".join(lines)
+    assert joined.index("diagnosis: ") < joined.index("first broken link: forward")
+    assert joined.index("first broken link") < joined.index("worst  ")
+    assert "\x1b" not in joined
+    assert "\x1b[31m" in report.as_text(found, width, colour=True)
 
 
-def test_junit_is_as_its_schemas_have_it(tmp_path: Path) -> None:
-    report.save_junit(PROOF, tmp_path / "proof.xml")
-    suite = ElementTree.parse(tmp_path / "proof.xml").getroot()
-    assert suite.tag == "testsuite"
-    assert set(suite.attrib) == SUITE
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
-    counts = [int(suite.attrib[k]) for k in ("tests", "failures", "errors", "skipped")]
-    assert counts == [5, 1, 1, 2]
-    tags = [child.tag for child in suite]
-    assert sorted(tags, key=ORDER.index) == tags
-    assert tags.count("properties") == tags.count("system-out") == tags.count("system-err") == 1
+def test_a_proof_says_what_it_covers() -> None:
+    text = " ".join(report.as_text(proof(EQUAL, MISSING)).split())
+    assert "covered: sizes 784-20-10 in float64, MNIST, quick, 1 of 2 links, 600 steps" in text
+    assert "not offered: forward" in text
 
 
-def test_junit_has_a_test_case_for_every_link() -> None:
-    cases = report.junit(PROOF).findall("testcase")
-    assert [case.attrib["name"] for case in cases] == [link.name for link in LINKS]
-    inner = [[child.tag for child in case] for case in cases]
-    assert inner == [[], ["skipped"], ["failure"], ["error"], ["skipped"]]
-    for case in cases:
-        assert set(case.attrib) == {"name", "classname", "time"}
-        assert re.fullmatch(r"\d+\.\d{3}", case.attrib["time"])
-    failure = cases[2][0]
-    assert failure.attrib["type"] == "different"
-    assert FAR.in_words in failure.attrib["message"]
+def test_the_record_is_short_and_shows_in_a_notebook() -> None:
+    found = proof(EQUAL, DIFFERENT, diagnosis="<b>halve</b> it")
+    assert repr(found) == "<Proof of mine:Net: DISPROVED at forward, 2 links>"
+    shown = found._repr_html_()
+    assert "<table>" in shown
+    assert "&lt;b&gt;halve&lt;/b&gt; it" in shown
 
 
-def test_control_characters_do_not_break_the_xml(tmp_path: Path) -> None:
-    report.save_junit(PROOF, tmp_path / "proof.xml")
-    text = ElementTree.parse(tmp_path / "proof.xml").findtext("testcase[@name='update']/error")
-    assert text is not None
-    assert text.endswith("Traceback\n  ?!")
+def test_json_names_the_first_broken_link_and_its_settings_and_is_small(tmp_path) -> None:
+    many = tuple(some(DIFFERENT, tensor=f"nabla_w[{k}]", power=np.inf) for k in range(300))
+    found = proof(EQUAL, diagnosis="halve it")
+    links = [*found.links, Link("gradients", DIFFERENT, "it differs", many, trace="x" * 10**6)]
+    report.save_json(Proof("mine:Net", tuple(links * 4), found.settings), tmp_path / "a.json")
+    saved = json.loads((tmp_path / "a.json").read_text())
+    assert (tmp_path / "a.json").stat().st_size < 100_000
+    assert (saved["first_broken"], saved["status"], saved["settings"]["eta"]) == ("gradients", 1, 3)
+    assert saved["links"][1]["worst"]["power"] == "inf"
+    assert saved["format"] == report.FORMAT
 
 
-def test_what_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
-    with pytest.raises(
-        OSError, match=r"nowhere/proof.json: the folder does not exist; make it first"
-    ):
-        report.save_json(PROOF, tmp_path / "nowhere" / "proof.json")
+def test_junit_carries_the_diagnosis_and_nothing_that_xml_forbids(tmp_path) -> None:
+    found = proof(EQUAL, DIFFERENT, MISSING, ERROR, diagnosis="halve \x00 it")
+    report.save_junit(found, tmp_path / "a.xml")
+    suite = ElementTree.parse(tmp_path / "a.xml").getroot()
+    counts = {k: suite.attrib[k] for k in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
+    failure = suite.find("testcase[@name='forward']/failure")
+    assert failure is not None
+    assert "halve � it" in str(failure.text)
+    assert suite.find("testcase[@name='data']/*") is None
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+# How two networks part.
 
 
-def test_progress_is_shown_on_a_terminal_and_taken_away() -> None:
-    stream = Terminal()
-    progress = Progress(stream)
-    progress.tell("training: lock-step", 0.5)
-    progress.tell("training: lock-step", 0.51)  # too soon after
-    progress.clear()
-    assert stream.getvalue().count("\r") == 2
-    assert "[##########          ]  50% training: lock-step" in stream.getvalue()
-    assert stream.getvalue().endswith("\r\x1b[K")
+def exponential(rate: float) -> tuple[list[int], list[float]]:
+    steps = list(range(1, 4001, 50))
+    return steps, [max(1e-15, 1e-16 * 10 ** (rate * s / 1000)) for s in steps]
 
 
-def test_progress_is_silent_elsewhere() -> None:
-    stream = io.StringIO()
-    progress = Progress(stream)
-    progress.tell("training", 0.5)
-    progress.clear()
-    assert stream.getvalue() == ""
+def test_growth_is_the_factor_in_1000_steps_and_unknown_where_they_stay_together() -> None:
+    steps, gaps = exponential(4)
+    found = divergence.growth(np.array(steps), np.array(gaps), 1e-12, 1e-3)
+    assert found == pytest.approx(1e4, rel=1e-6)
+    assert divergence.first_above(steps, gaps, 1e-12) == 1001
+    flat = [np.array(v) for v in exponential(0)]
+    assert divergence.growth(*flat, 1e-12, 1e-3) is None
+    assert divergence.first_above([1, 2, 3, 4], [0, 9, 0, 9], 1) == 4
+    assert divergence.first_above([1, 2, 3], [9, 9, 0], 1) is None
+
+
+def test_the_picture_is_the_same_file_each_time_and_its_data_lie_beside_it(tmp_path) -> None:
+    runs = [
+        {**divergence.described(eta, *exponential(rate), "float64"), "steps_in_an_epoch": 5000}
+        for eta, rate in ((3.0, 4), (0.5, 0))
+    ]
+    for name in ("one", "two"):
+        divergence.draw(runs, tmp_path / f"{name}.png")
+    one, two = ((tmp_path / f"{name}.png").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert one.startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "one.json").read_text())["runs"][1]["eta"] == 0.5
+    assert divergence.title(runs) == (
+        "With eta 3 two correct networks part, with eta 0.5 they stay together"
+    )

@@ -1,0 +1,249 @@
+"""The table of mistakes, the diagnosis that reads it backwards, and what checks both."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compare import diagnosis, held_out, kills
+from compare.columns import Columns, sigmoid
+from compare.diagnosis import UNKNOWN, Diagnosis, Lesson, alike, digits, misfit
+from compare.difference import Link, Verdict
+from compare.host import InProcess
+from compare.kills import Mutant, mutants, small_material, tried
+from compare.material import synthetic_material
+from compare.mistakes import FORMATS, MISTAKES, VARIANTS, factors, to_float32
+
+ALL = list(mutants())
+MATERIALS = {sizes: synthetic_material(sizes) for sizes in ((784, 20, 10), (30, 17, 12, 5))}
+SMALL = synthetic_material((25, 12, 12, 10))
+
+
+def diagnosed(candidate: Any, link: str, material: Any = SMALL) -> Diagnosis:
+    host = InProcess(candidate, "")
+    found = Link(link, Verdict.DIFFERENT, "it differs")
+    return diagnosis.diagnose(host, material.for_dtype(host.dtype), found)
+
+
+def changed(**changes: Any) -> Any:
+    return type("Changed", (Columns,), changes)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return small_material(tmp_path_factory.mktemp("files"))
+
+
+@pytest.mark.parametrize("mutant", ALL, ids=lambda m: f"{m.group}: {m.link}: {m.name}"[:70])
+def test_every_mistake_is_caught_and_named_and_with_its_row_left_out_not_falsely(
+    mutant: Mutant, tiny: Any
+) -> None:
+    kill = tried(mutant, tiny)
+    assert kill.failure == "", kill.found.sentence
+    assert kill.falsely_named == "", kill.left_out
+
+
+def test_every_link_has_its_mistakes_and_every_row_its_advice() -> None:
+    links = Counter(row.link for row in MISTAKES)
+    assert set(links) == set(kills.CHAIN)
+    assert len(MISTAKES) > 150
+    for row in MISTAKES:
+        assert len(row.advice) > 20, row.name
+        assert set(row.changes) <= set(dir(Columns)), row.name
+        assert "none" not in row.name.lower()
+    assert len(VARIANTS) > 9
+
+
+def test_what_is_held_out_knows_neither_the_page_nor_the_table() -> None:
+    tree = ast.parse(Path(held_out.__file__).read_text())
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    assert {str(name).split(".")[0] for name in imported} == {
+        "__future__", "collections", "gzip", "numpy", "pathlib", "torch", "typing",
+    }  # fmt: skip
+
+
+def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught = next(m for m in ALL if m.name == "tanh neurons")
+    correct = next(m for m in ALL if m.group == "correct")
+    assert kills.self_test([caught, correct])[0].failure == ""
+    swapped = Mutant("table", "x", caught.candidate, "", ())
+    assert kills.self_test([swapped])[0].failure == "rejected at forward"
+    missed = Mutant("table", "x", correct.candidate, "forward", ("x",))
+    assert kills.self_test([missed])[0].failure == "caught by no link, not by forward"
+    late = Mutant("table", "x", caught.candidate, "gradients", ("x",))
+    assert kills.self_test([late])[0].failure == "caught by forward, not by gradients"
+    called = Mutant("table", "x", caught.candidate, "forward", ("relu neurons",))
+    assert "diagnosed as tanh neurons, not as relu" in kills.self_test([called])[0].failure
+    lines = kills.matrix(kills.self_test([called, correct]), 80)
+    assert any(line.startswith("! ") for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert "table 0 of 1" in " ".join(lines)
+
+
+@pytest.mark.parametrize("sizes", MATERIALS, ids=str)
+@pytest.mark.parametrize(
+    "row",
+    [r for r in MISTAKES if r.link not in ("data", "predictions", "figures") and not r.format],
+    ids=lambda r: f"{r.link}: {r.name}",
+)
+def test_a_mistake_is_recognised_at_other_sizes(row: Any, sizes: Any) -> None:
+    if row.square and len(set(sizes)) == len(sizes):
+        pytest.skip("no square layer: this is no mistake at these sizes")
+    if row.name == "transposed images" and sizes[0] != 784:
+        pytest.skip("no square images")
+    network = row.network(row.example)
+    found = diagnosed(network, row.link, MATERIALS[sizes])
+    lesson = Lesson(row.link, MATERIALS[sizes], MATERIALS[sizes].initial)
+    assert found.mistake == diagnosis.described(row, row.example, lesson).mistake
+
+
+@pytest.mark.parametrize("link", ["initial weights", "forward", "gradients", "update", "training"])
+@pytest.mark.parametrize("mutant", [m for m in ALL if not m.link], ids=lambda m: m.name)
+def test_nothing_is_found_in_a_correct_network(mutant: Mutant, link: str) -> None:
+    assert diagnosed(mutant.candidate, link).mistake == UNKNOWN
+
+
+# What no row knows must not be given a name.
+
+UNHEARD_OF = {
+    "forward": [
+        {"fire": lambda net, z, last: np.sin(z)},
+        {"weighted": lambda net, w, a, b: w @ a + b + 1e-7},
+        {"fire": lambda net, z, last: sigmoid(z) ** 1.01},
+        {"fire": lambda net, z, last: sigmoid(z) + 1e-5 * np.sin(50 * z)},
+    ],
+    "gradients": [
+        {"cost_derivative": lambda net, a, y: (a - y) * (1 + 1e-9 * a)},
+        {"cost_derivative": lambda net, a, y: a - (0.005 + 0.97 * y)},
+        {"nabla_w": lambda net, d, a: np.roll(d @ a.T, 1, axis=0)},
+        {"slope": lambda net, z, a, last: np.sqrt(a * (1 - a))},
+    ],
+    "update": [
+        {"descend": lambda net, b, w, eta, m: Columns.descend(
+            net, [np.cbrt(n) for n in b], [np.cbrt(n) for n in w], eta, m)},
+        {"descend": lambda net, b, w, eta, m: Columns.descend(
+            net, b, [n + 1e-4 * v**3 for n, v in zip(w, net.weights, strict=True)], eta, m)},
+    ],
+    "initial weights": [
+        {"kept": lambda net, v: v + 1e-3 * np.random.default_rng(0).standard_normal(v.shape)},
+        {"kept": lambda net, v: np.tanh(v)},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("link", "changes"), [(link, c) for link, many in UNHEARD_OF.items() for c in many]
+)
+def test_a_mistake_that_is_not_known_is_said_to_be_none_of_the_known(link, changes) -> None:
+    found = diagnosed(changed(**changes), link)
+    assert found.mistake == UNKNOWN, found
+    assert found.sentence.startswith(f"{UNKNOWN} explains the numbers of the link {link}: ")
+
+
+def test_targets_of_a_half_percent_are_no_bfloat16() -> None:
+    """What float formats do to a number is random; what another cost does to it is not."""
+    wrong = changed(cost_derivative=lambda net, a, y: a - (0.005 + 0.99 * y))
+    found = diagnosed(wrong, "gradients", MATERIALS[784, 20, 10])
+    assert found.mistake not in FORMATS
+
+
+@pytest.mark.parametrize("name", [name for name, _, meaning, _ in factors(7, 10, 3.0) if meaning])
+def test_every_factor_of_a_gradient_is_recognised(name: str) -> None:
+    def backprop(net: Any, x: Any, y: Any) -> Any:
+        values = {n: v for n, v, _, _ in factors(x.shape[1], len(y), 3.0)}
+        return tuple([values[name] * v for v in part] for part in Columns.backprop(net, x, y))
+
+    assert diagnosed(changed(backprop=backprop), "gradients").mistake == f"factor {name}"
+
+
+def test_two_mistakes_at_once_are_both_named() -> None:
+    both = changed(
+        slope=lambda net, z, a, last: a * (1 - a) if last else np.ones_like(a),
+        gradient=lambda net, zs, a, deltas: Columns.gradient(
+            net, zs, a, [d / d.shape[1] for d in deltas]
+        ),
+    )
+    found = diagnosed(both, "gradients")
+    assert found.mistake == "no sigma prime in the hidden layers, and factor 1 / m"
+    assert "besides, everything is 0.142857 times that" in found.sentence
+
+
+def test_a_factor_is_told_with_the_digits_that_matter() -> None:
+    assert [digits(v) for v in (1 + 1e-11, 1 - 2e-5, 2.0, 1 / 7)] == [
+        "1 + 1e-11", "1 - 2e-05", "2", "0.142857",
+    ]  # fmt: skip
+    tiny = changed(cost_derivative=lambda net, a, y: (1 + 1e-9) * (a - y))
+    assert diagnosed(tiny, "gradients").mistake == "factor 1 + 1e-09"
+
+
+def test_factors_that_coincide_are_both_offered() -> None:
+    half = changed(cost_derivative=lambda net, a, y: (a - y) / 2)
+    sentence = diagnosed(half, "gradients", synthetic_material((9, 4, 2))).sentence
+    assert "; or the cost is averaged over the digits" in sentence
+
+
+def test_a_single_entry_is_shown_with_both_values() -> None:
+    def nabla_w(net: Any, d: Any, a: Any) -> Any:
+        found = d @ a.T
+        found[2, 3] *= 1 + 1e-6 * (found.shape == (12, 12))
+        return found
+
+    sentence = diagnosed(changed(nabla_w=nabla_w), "gradients").sentence
+    assert "entries is wrong, the first nabla_w[1][2, 3], " in sentence
+    assert sentence.endswith(": look where entries are read or written one by one")
+
+
+def test_what_fails_while_it_is_looked_at_becomes_part_of_the_sentence() -> None:
+    def backprop(net: Any, x: Any, y: Any) -> Any:
+        raise RuntimeError("no such layer\nsecond line")
+
+    found = diagnosed(changed(backprop=backprop), "gradients")
+    assert found.mistake == UNKNOWN
+    assert found.sentence.endswith("looking closer, backprop raised RuntimeError: no such layer")
+
+
+# How answers are judged.
+
+
+def test_a_misfit_is_infinite_for_nan_for_other_shapes_and_for_nothing() -> None:
+    v = {"v": np.ones(3)}
+    assert misfit(v, {"v": np.array([1.0, np.nan, 1.0])}) == np.inf
+    assert misfit(v, {"v": np.ones((3, 1))}) == np.inf
+    assert misfit({}, v) == np.inf
+    assert misfit(v, {"v": np.ones(3)}) == 0
+
+
+def test_errors_are_alike_if_they_correlate_and_are_of_one_size() -> None:
+    rng = np.random.default_rng(0)
+    v, w = rng.standard_normal((2, 400))
+    assert alike(v, v) == pytest.approx(1)
+    assert alike(v, v + w) == pytest.approx(0.7, abs=0.1)
+    assert abs(alike(v, w)) < 0.2
+    assert alike(v, 100 * v) == alike(v, 0 * v) == 0
+
+
+def test_a_mini_batch_is_no_size_of_a_layer_so_that_factors_stay_apart() -> None:
+    for sizes in ((25, 12, 12, 10), (7, 11, 10), (30, 13, 7)):
+        material = synthetic_material(sizes)
+        assert Lesson("update", material, material.initial).m not in sizes
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_a_format_is_named_in_other_orders_of_summation_too(name: str) -> None:
+    """The mutants round as the rows do; here every sum runs the other way."""
+    to = FORMATS[name][0]
+
+    def weighted(net: Any, w: Any, a: Any, b: Any) -> Any:
+        v, u = (np.asarray(to(p), np.float32) for p in (w, a))
+        return to((v[:, ::-1] @ u[::-1]).astype(np.float64) + to(b))
+
+    assert diagnosed(changed(weighted=weighted), "forward").mistake == name
+    assert to_float32(np.array([1 + 2.0**-30])) == 1

@@ -1,0 +1,584 @@
+"""`python -m compare` and `prove`: whatever a candidate does, nothing is proved by accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import compare
+from compare import __main__, chain, kills
+from compare.__main__ import main
+from compare.difference import CandidateError, Link, Proof, Refused, Unusable, Verdict
+from compare.host import InProcess, hosted, program, sendable
+from compare.material import mnist_material, synthetic_material
+from compare.pipes import receive, send
+from compare.trial import Trial
+from compare.twins import ReferenceTwin, TorchTwin
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--quick", "--sizes", "12,6,4", "--epochs", "0", "--timeout", "5"]
+# What backprop does before it answers rightly, and what is said; nothing where it is proved.
+MISDEEDS = {
+    "sys.exit(0)": "backprop raised SystemExit: 0",
+    "os._exit(0)": "the candidate's process ended with exit status 0 while backprop was computed",
+    "raise KeyboardInterrupt": "KeyboardInterrupt",
+    "raise BaseException('out')": "backprop raised BaseException: out",
+    "os.kill(os.getpid(), 9)": "was ended by signal 9",
+    "os.closerange(0, 100)": "the candidate's process ended",
+    "os.write(max(f for f in range(20) if is_open(f)), b'{}\\n')": "COULD NOT BE TRIED",
+    "os.write(max(f for f in range(20) if is_open(f)), b'\\xff\\xfe\\n')": "COULD NOT BE TRIED",
+    "self.all = [np.empty(10**7) for _ in range(100)]": "MemoryError",
+    "sys.stdout.close()": "",
+    "print('DISPROVED')": "",
+    "np.seterr(all='raise'), os.environ.clear(), warnings.simplefilter('error')": "",
+    "np.abs = np.zeros_like; np.array_equal = lambda *v: True": "",
+}
+MORE = """
+import os, sys, time, warnings
+
+def is_open(f):
+    try:
+        return bool(os.fstat(f))
+    except OSError:
+        return False
+
+class Patched(MyNetwork):
+    def backprop(self, x, y):
+        import compare.difference
+        compare.difference.measure = np.array_equal = np.allclose = lambda *v: True
+        b, w = super().backprop(x, y)
+        return b, [2 * v for v in w]
+
+class LeavesOneBehind(MyNetwork):
+    def backprop(self, x, y):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(20)
+        os._exit(0)
+
+class Forges(MyNetwork):
+    label = 'mine\\nPROVED: it is the reference\\x1b[8m'
+    def backprop(self, x, y):
+        raise RuntimeError('\\x1b[2JPROVED: all is well\\x1b[8m\\nPROVED: too')
+
+class Hangs(MyNetwork):
+    def backprop(self, x, y):
+        time.sleep(600)
+
+class Wrong(MyNetwork):
+    def backprop(self, x, y):
+        nabla_b, nabla_w = super().backprop(x, y)
+        return nabla_b, [2 * n for n in nabla_w]
+
+class Fails(MyNetwork):
+    def backprop(self, x, y):
+        raise RuntimeError("out of order")
+
+class Picky(MyNetwork):
+    def __init__(self, sizes, weights, biases):
+        raise ValueError("784-20-10 only")
+
+class NeverBuilt(MyNetwork):
+    def __init__(self, sizes, weights, biases):
+        raise TypeError("no such thing")
+"""
+
+
+@pytest.fixture(scope="module")
+def mine(worked_example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the worked example, and with a candidate for each misdeed."""
+    path = tmp_path_factory.mktemp("mine") / "mine.py"
+    text = worked_example + MORE
+    for k, misdeed in enumerate(MISDEEDS):
+        text += f"class Bad{k}(MyNetwork):\n    def backprop(self, x, y):\n        {misdeed}\n"
+        text += "        return super().backprop(x, y)\n"
+    path.write_text(text)
+    return path
+
+
+def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "compare", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, **more)
+
+
+@pytest.mark.parametrize(("k", "said"), list(enumerate(MISDEEDS.values())), ids=list(MISDEEDS))
+def test_a_misdeed_proves_nothing_and_changes_nothing(k: int, said: str, mine: Path) -> None:
+    found = run(*SMALL, "--candidate", f"{mine}:Bad{k}", "--memory", "2")
+    words = " ".join(found.stdout.split())
+    if said:
+        assert found.returncode == 2, found.stdout
+        assert words.startswith("COULD NOT BE TRIED")
+        assert said in words
+        assert "PROVED: " not in words
+    else:
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert words.startswith("PROVED")
+        assert "DISPROVED" not in words
+
+
+def test_who_is_wrong_and_patches_the_checker_is_disproved_all_the_same(mine: Path) -> None:
+    found = run(*SMALL, "--candidate", f"{mine}:Patched")
+    assert found.returncode == 1
+    assert found.stdout.startswith("DISPROVED")
+    assert "nabla_w alone is 2" in found.stdout
+
+
+@pytest.mark.parametrize("name", ["Hangs", "LeavesOneBehind"])
+def test_a_call_that_takes_too_long_is_ended_whoever_holds_the_pipe(name, mine: Path) -> None:
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "compare", *SMALL, "--candidate", f"{mine}:{name}"]
+    found = subprocess.run(
+        [*command, "--timeout", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what was left behind holds this one too
+        text=True,
+    )
+    assert time.monotonic() - begin < 19
+    assert found.returncode == 2
+    assert "did not answer within 2 s" in " ".join(found.stdout.split())
+
+
+def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path) -> None:
+    found = run(*SMALL, "--candidate", f"{mine}:Forges")
+    assert found.returncode == 2
+    assert "\x1b" not in found.stdout + found.stderr
+    assert not [line for line in found.stdout.splitlines() if line.startswith("PROVED")]
+
+
+@pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])
+def test_a_file_that_ends_the_program_when_it_is_imported_proves_nothing(line, tmp_path) -> None:
+    (tmp_path / "ends.py").write_text(f"import os, sys\n{line}\n")
+    found = run(*SMALL, "--candidate", f"{tmp_path / 'ends.py'}:Net")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("python -m compare: --candidate: ")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
+def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> None:
+    command = f"{sys.executable} -m compare {' '.join(SMALL)} --candidate {mine}:Patched"
+    command = f"{command} {redirection}"
+    found = subprocess.run(command, shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr
+
+
+def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_path: Path) -> None:
+    text = mine.read_text() + (
+        "class Waits(MyNetwork):\n    def backprop(self, x, y):\n"
+        f"        open({str(tmp_path / 'here')!r}, 'w').write(str(os.getpid()))\n"
+        "        time.sleep(600)\n"
+    )
+    (tmp_path / "waits.py").write_text(text)
+    command = [sys.executable, "-m", "compare", *SMALL, "--timeout", "100"]
+    with subprocess.Popen(
+        [*command, "--candidate", f"{tmp_path / 'waits.py'}:Waits"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        while not (tmp_path / "here").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert (out, err) == (b"", b"python -m compare: interrupted: nothing has been proved\n")
+    assert running.returncode == 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "here").read_text()), 0)
+
+
+# What crosses the pipe.
+
+
+def test_what_comes_through_the_pipe_is_what_was_sent(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sent = [rng.normal(size=(3, 4)), rng.normal(size=(5, 2)).T, np.arange(3), np.zeros((0, 2))]
+    with open(tmp_path / "pipe", "wb") as stream:
+        send(stream, {"do": "call"}, sent)
+    with open(tmp_path / "pipe", "rb") as stream:
+        answer = receive(stream)
+        assert receive(stream) is None
+    assert answer is not None
+    assert answer[0] == {"do": "call"}
+    for v, w in zip(answer[1], sent, strict=True):
+        assert (v.dtype, v.flags.f_contiguous) == (w.dtype, w.flags.f_contiguous)
+        assert np.array_equal(v, w)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"arrays": [["<f8", [1e9, 1e9], "C"]]}', '{"arrays": [["|O", [1], "C"]]}', "[]", "what"],
+)
+def test_what_is_no_message_is_refused(line: str, tmp_path: Path) -> None:
+    (tmp_path / "pipe").write_text(line + "\n")
+    with open(tmp_path / "pipe", "rb") as stream, pytest.raises(ValueError, match=r"."):
+        receive(stream)
+
+
+def test_a_candidate_in_a_process_answers_as_it_does_here(material) -> None:
+    far_host, near_host = hosted("compare.twins:ReferenceTwin"), InProcess(ReferenceTwin)
+    far, near = (Trial(host, material.initial) for host in (far_host, near_host))
+    x, y = material.mini_batch(0)
+    for trial in (far, near):
+        trial.update_mini_batch(x, y, 3.0)
+        trial.train(x, y, np.arange(x.shape[1])[::-1], 3, 0.5)
+    for one, other in (
+        (far.export(), near.export()),
+        (far.trace(x), near.trace(x)),
+        (far.backprop(x, y), near.backprop(x, y)),
+        ((far.deltas(x, y), [far.feedforward(x)]), (near.deltas(x, y), [near.feedforward(x)])),
+        (([far.held(x, 1, 0.5)], []), ([near.held(x, 1, 0.5)], [])),
+    ):
+        for v, w in zip([*one[0], *one[1]], [*other[0], *other[1]], strict=True):
+            assert np.array_equal(v, w)
+    far.forget()
+    with pytest.raises(CandidateError):
+        far.export()
+    far_host.close()
+
+
+def test_refusals_and_exceptions_come_through_with_their_words(worked_example, material, tmp_path):
+    (tmp_path / "own.py").write_text(
+        worked_example
+        + "\nclass Shares(MyNetwork):\n    def __init__(self, sizes, weights, biases):\n"
+        "        self.weights, self.biases = weights, biases\n"
+        "class Fails(MyNetwork):\n    def export(self):\n        return 1 / 0\n"
+    )
+    host = hosted(f"{tmp_path / 'own.py'}:Shares")
+    with pytest.raises(Refused, match="is memory that the candidate was handed") as refused:
+        Trial(host, material.initial).export()
+    assert refused.value.mistake == "shared memory"
+    host.close()
+    host = hosted(f"{tmp_path / 'own.py'}:Fails")
+    with pytest.raises(CandidateError, match="export raised ZeroDivisionError") as error:
+        Trial(host, material.initial).export()
+    assert "return 1 / 0" in error.value.trace
+    host.close()
+
+
+def test_a_class_with_a_name_is_sent_and_one_without_is_tried_here(correct, material) -> None:
+    assert sendable(ReferenceTwin) == "compare.twins:ReferenceTwin"
+    assert sendable(correct) is None
+    assert "was tried in this process" in compare.prove(correct, material=material).notice
+    assert compare.prove(ReferenceTwin, material=material).notice == ""
+
+    def backprop(self: object, x: object, y: object) -> object:
+        os.environ["SPOILT"] = "yes"
+        sys.exit(0)
+
+    exits = compare.prove(type("Exits", (correct,), {"backprop": backprop}), material=material)
+    assert exits.status == 2
+    assert "backprop raised SystemExit: 0" in exits["gradients"].sentence
+    assert "SPOILT" not in os.environ
+
+
+PROGRAM = """
+import json, sys
+import numpy as np
+sys.path.insert(0, {root!r})
+from compare.pipes import receive, send
+{text}
+nets, requests, answers = {{}}, sys.stdin.buffer, sys.stdout.buffer
+while (request := receive(requests)) is not None:
+    message, arrays = request
+    if message["do"] == "describe":
+        send(answers, {{"label": "a program", "dtype": "float64"}}, [])
+    elif message["do"] == "build":
+        half = len(arrays) // 2
+        nets[message["net"]] = MyNetwork(message["sizes"], arrays[:half], arrays[half:])
+        offers = ["export", "trace", "backprop", "update_mini_batch"]
+        send(answers, {{"offers": offers, "near": {{}}, "dtype": "float64"}}, [])
+    elif message["do"] == "forget":
+        nets.pop(message["net"], None)
+        send(answers, {{}}, [])
+    else:
+        found = getattr(nets[message["net"]], message["method"])(*arrays, *message["numbers"])
+        arrays = [v for part in found or () for v in part]
+        send(answers, {{"answer": [len(v) for v in found or ()]}}, arrays)
+"""
+
+
+def test_a_program_of_its_own_is_put_to_the_same_proof(worked_example, tmp_path) -> None:
+    """It stands for one in any language: nothing of it is imported here."""
+    for name, text in (
+        ("right", worked_example),
+        ("wrong", worked_example.replace("(a - y) * a", "2 * (a - y) * a", 1)),
+    ):
+        (tmp_path / f"{name}.py").write_text(PROGRAM.format(root=str(ROOT), text=text))
+    right, wrong = (f"{sys.executable} {tmp_path / name}.py" for name in ("right", "wrong"))
+    found = compare.prove(command=right, sizes=[12, 6, 4], epochs=0)
+    assert (found.status, found.candidate) == (0, "a program")
+    found = compare.prove(command=wrong, sizes=[12, 6, 4], epochs=0)
+    assert found.status == 1
+    assert "2 (a mini-batch of 7, 4 digits) times the reference's" in found.diagnosis
+    with pytest.raises(
+        Unusable, match=r"--program: .*false: the candidate's process ended with exi"
+    ):
+        program("false")
+    with pytest.raises(Unusable, match="cannot be started: No such file"):
+        program("/no/such/program")
+
+
+# The chain.
+
+
+def test_on_mnists_layout_the_whole_chain_is_proved(digits: Path) -> None:
+    for twin in (TorchTwin, ReferenceTwin):
+        seen: list[str] = []
+        found = compare.prove(
+            twin,
+            data=digits,
+            sizes=[784, 4, 10],
+            epochs=1,
+            links=None,
+            on_link=lambda v, seen=seen: seen.append(v.name),
+        )
+        assert found.status == 0, found.first_broken
+        assert seen == [link.name for link in found] == list(chain.LINKS)
+        assert found["data"].verdict is Verdict.IDENTICAL
+        assert found.settings["steps"] == 600
+        assert len(json.dumps(found.as_json())) < 50_000
+
+
+def test_a_start_of_zeros_is_proved(correct, material) -> None:
+    zeros = dict.fromkeys(("initial", "zeros"), material.starts["zeros"])
+    zeros["trained"] = material.trained
+    found = compare.prove(correct, material=replace(material, starts=zeros))
+    assert found.status == 0, found.first_broken
+
+
+def test_other_settings_are_tried_as_given(correct) -> None:
+    found = compare.prove(correct, sizes=[12, 6, 4], epochs=0, eta=0.25, mini_batch_size=7, seed=3)
+    assert found.status == 0
+    settings = {"eta": 0.25, "mini_batch_size": 7, "seed": 3, "quick": True}
+    assert settings.items() <= found.settings.items()
+
+
+def test_a_constructors_error_is_said_once(mine: Path) -> None:
+    found = compare.prove(f"{mine}:NeverBuilt", sizes=[12, 6, 4], epochs=0)
+    assert found.status == 2
+    said = [link.sentence for link in found if "no such thing" in link.sentence]
+    assert len(said) == 1
+    assert [v.verdict for v in found][2:] == [Verdict.NOT_TRIED] * (len(found) - 2)
+
+
+def test_strict_makes_what_is_not_offered_a_failure(correct, material) -> None:
+    near = type("Near", (correct,), {"update_mini_batch": None, "update_minibatch": len})
+    found = compare.prove(near, material=material)
+    assert found.status == 0
+    assert "it has update_minibatch: rename it" in found["update"].sentence
+    strict = compare.prove(near, material=material, strict=True)
+    assert strict.status == 2
+    assert "update" in strict.not_offered
+
+
+@pytest.mark.parametrize(
+    ("links", "text"), [(["nonsense"], "links: expected some of reference, data"), ([], None)]
+)
+def test_links_can_be_chosen(links, text, correct, material) -> None:
+    if text is None:
+        assert compare.prove(correct, material=material, links=links).status == 2
+        return
+    with pytest.raises(Unusable, match=text):
+        compare.prove(correct, material=material, links=links)
+
+
+def test_the_candidate_in_jax_is_proved(jax_example, tmp_path) -> None:
+    pytest.importorskip("jax")
+    (tmp_path / "in_jax.py").write_text(jax_example)
+    found = compare.prove(f"{tmp_path / 'in_jax.py'}:InJax", sizes=[12, 6, 4], epochs=0)
+    assert found.status == 0, found.first_broken
+
+
+@pytest.mark.mnist
+def test_a_wrong_loader_is_diagnosed_on_mnist(mnist, correct) -> None:
+    def load_data(self: Any, path: Any) -> Any:
+        return [(x * np.float32(256 / 255), y) for x, y in ReferenceTwin.load_data(path)]
+
+    loader = type("Loader", (correct,), {"load_data": load_data})
+    found = compare.prove(loader, material=mnist_material(mnist, [784, 20, 10]), links=["data"])
+    assert found.status == 1
+    assert "divide the bytes by 256" in found.diagnosis
+
+
+# The command line.
+
+
+def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
+    files = ["--json", str(tmp_path / "a.json"), "--junit", str(tmp_path / "a.xml")]
+    files += ["--divergence", str(tmp_path / "a.png")]
+    assert main([*SMALL, "--candidate", f"{mine}:MyNetwork", *files]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("PROVED: mine:MyNetwork is the reference network\n")
+    assert max(map(len, out.splitlines())) <= 100
+    names = ["a.json", "a.json", "a.png", "a.xml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(names))
+    assert ElementTree.parse(tmp_path / "a.xml").getroot().attrib["failures"] == "0"
+
+
+def test_disproved_is_1_with_the_first_broken_link_and_a_diagnosis(mine, capsys) -> None:
+    assert main([*SMALL, "--candidate", f"{mine}:Wrong"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("DISPROVED: mine:Wrong parts from the reference at: gradients")
+    assert "first broken link: gradients: nabla_w[" in out
+    assert "diagnosis: nabla_w alone is 2 " in out
+
+
+def test_an_exception_is_2_with_the_candidates_own_traceback(mine, capsys) -> None:
+    assert main([*SMALL, "--candidate", f"{mine}:Fails"]) == 2
+    out = capsys.readouterr().out
+    words = " ".join(out.split())
+    assert "the candidate's own error: backprop raised RuntimeError: out of order" in words
+    assert f'File "{mine}"' in out
+    assert re.search("^predictions +(identical|equal) ", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--candidate", "no_such_module:Net"], "--candidate: cannot import no_such_module"),
+        (["--candidate", "Net"], "--candidate: expected package.module:Class"),
+        (["--candidate", "{mine}:Absent"], "has no class Absent"),
+        (["--candidate", "{mine}:Picky", "--sizes", "5,3"], "take sizes [5, 3]: 784-20-10"),
+        (["--candidate", "{mine}:MyNetwork", "--arithmetic", "float32"], "does not offer with_ar"),
+        (["--candidate", "{mine}:MyNetwork", "--device", "cuda"], "does not offer with_device"),
+        (["--sizes", "7"], "sizes: expected 2 to 100 layers, received 1"),
+        (["--sizes", "7,0"], "sizes[1]: expected a whole number from 1 to 65,536, received 0"),
+        (["--data", "/no/such/folder"], "/no/such/folder: no such file or folder"),
+        (["--model", "/no/such.json"], "/no/such.json: no such file; expected a parameter file"),
+        (["--device", "abacus"], "device is cpu, cuda or cuda:N; received 'abacus'"),
+        (["--json", "/no/such/folder/a.json"], "the folder does not exist; make it first: mkdir"),
+        (["--divergence", "/tmp"], "/tmp: expected the name of a file to write, received a folder"),
+        (["--json", "/dev/null"], "/dev/null"),
+        (["--program", "/no/such/program"], "cannot be started: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_tried_is_2_and_one_line(arguments, line, mine, capsys) -> None:
+    arguments = [a.replace("{mine}", str(mine)) for a in arguments]
+    assert main(["--quick", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("python -m compare: ")
+    assert line in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--sizes", "a,b"], "expected whole numbers such as 784 20 10, received 'a,b'"),
+        (["--epochs", "-1"], "expected a whole number, 0 or more, received '-1'"),
+        (["--arithmetic", "float16"], "invalid choice: 'float16'"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--self-test", "--json", "a.json"], "--self-test takes no other option, received --json"),
+        (["--program", "x", "--device", "cpu"], "--device is not for a --program"),
+        (["--model", "m.json", "--sizes", "5,4"], "--sizes are those of the --model"),
+        (["--mini-batch-size", "0"], "--mini-batch-size: expected 1 or more, received 0"),
+        (["--divergence", "a.png", "--arithmetic", "fixed-point"], "two networks never part"),
+    ],
+)
+def test_a_wrong_command_line_is_2(arguments, line, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert line in capsys.readouterr().err
+
+
+def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    def prove(candidate: str, **options: Any) -> Proof:
+        asked.update(options, candidate=candidate)
+        return Proof("it", (Link("forward", Verdict.EQUAL, "fine"),))
+
+    monkeypatch.setattr(chain, "prove", prove)
+    line = "--candidate m:C --device cuda --arithmetic float32 --sizes 784,5,10 --data d --quick "
+    line += "--epochs 30 --seed 7 --eta 0.5 --mini-batch-size 4 --timeout 5 --memory 2 --strict "
+    assert main([*line.split(), "--divergence", str(tmp_path / "d.png")]) == 0
+    wanted = {
+        "candidate": "m:C", "device": "cuda", "arithmetic": "float32", "sizes": [784, 5, 10],
+        "data": "d", "model": None, "quick": True, "epochs": 30, "seed": 7, "eta": 0.5,
+        "mini_batch_size": 4, "divergence": tmp_path / "d.png", "timeout": 5.0, "memory": 2.0,
+        "strict": True, "command": None,
+    }  # fmt: skip
+    assert {k: v for k, v in asked.items() if k not in ("tell", "download")} == wanted
+
+
+def test_without_torchvision_the_download_fails_as_without_a_network(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(sys.modules, "torch_impl", None)
+    with pytest.raises(OSError, match="torchvision is not installed"):
+        __main__.download(tmp_path)
+
+
+def test_without_torch_ones_own_can_be_proved_and_ours_is_missed_in_words(monkeypatch, correct):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(Unusable, match="install PyTorch, or name another --candidate"):
+        compare.prove(sizes=[12, 6, 4])
+    code = "import sys; sys.modules['torch'] = None\nfrom compare import prove\n"
+    code += "print(prove('compare.twins:ReferenceTwin', sizes=[5, 3, 2], epochs=0).status)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout == "0\n", found.stderr
+
+
+@pytest.mark.parametrize(
+    ("term", "no_colour", "tty", "wanted"),
+    [
+        ("xterm", None, True, True),
+        ("xterm", "1", True, False),
+        ("dumb", None, True, False),
+        ("xterm", None, False, False),
+    ],
+)
+def test_colour_only_on_a_terminal_that_wants_it(term, no_colour, tty, wanted, monkeypatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_colour:
+        monkeypatch.setenv("NO_COLOR", no_colour)
+    assert __main__.coloured() is wanted
+
+
+def test_the_self_test_is_0_only_if_every_mutant_is_caught(monkeypatch, capsys) -> None:
+    every = list(kills.mutants())
+    few = [m for m in every if m.link == "forward"][:2] + [m for m in every if not m.link][:1]
+    monkeypatch.setattr(kills, "mutants", lambda: few)
+    assert main(["--self-test"]) == 0
+    assert "table 2 of 2" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(kills, "first_broken", lambda *given: None)
+    assert main(["--self-test"]) == 1
+
+
+def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "threads.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
+    clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    for environment, threads in ((clean, "1"), ({**clean, "OMP_NUM_THREADS": "3"}, "3")):
+        found = run("--candidate", f"{tmp_path / 'threads.py'}:Net", env=environment)
+        assert found.stderr.startswith(f"{threads}\n")  # what a candidate prints goes there
+        assert found.returncode == 2
+
+
+def test_material_comes_round_and_is_the_same_for_everyone() -> None:
+    one, other = (synthetic_material((12, 6, 4), seed=5) for _ in range(2))
+    assert np.array_equal(one.images, other.images)
+    assert np.array_equal(one.order(3), other.order(3))
+    assert not np.array_equal(one.order(0), one.order(1))
+    x, y = one.batch(np.array([0, len(one.images)]))
+    assert np.array_equal(x[:, 0], x[:, 1])
+    assert (y.sum(axis=0) == 1).all()
+    narrow = one.for_dtype("float32").initial.weights[0]
+    assert np.array_equal(narrow, narrow.astype(np.float32))
