@@ -8,10 +8,13 @@ what stands in `compare.held_out`, written without the table; and correct varian
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +115,7 @@ def names_of(row: Mistake) -> tuple[str, ...]:
     return (described(row, row.example, Lesson(row.link, material, material.initial)).mistake,)
 
 
+@functools.cache
 def small_material(folder: Path) -> Material:
     """Return what mutants are tried on: a small network, random images, and files of them."""
     rng = np.random.default_rng(11)
@@ -144,17 +148,34 @@ def first_broken(host: Any, material: Material) -> Link | None:
 
 
 def self_test(
-    chosen: Iterable[Mutant] | None = None, on_kill: Callable[[Kill], object] | None = None
+    chosen: list[Mutant] | None = None, on_kill: Callable[[Kill], object] | None = None
 ) -> list[Kill]:
-    """Put every mutant to the proof, and return what became of each."""
+    """Put every mutant to the proof, one process a core, and return what became of each."""
+    every = list(mutants()) if chosen is None else chosen
+    if chosen is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            material = small_material(Path(folder))
+            return [tried(mutant, material) for mutant in every]
     kills = []
-    with tempfile.TemporaryDirectory() as folder:
-        material = small_material(Path(folder))
-        for mutant in mutants() if chosen is None else chosen:
-            kills.append(tried(mutant, material))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        answers = pool.map(answered, range(len(every)), chunksize=8)
+        for mutant, answer in zip(every, answers, strict=True):
+            kills.append(Kill(mutant, *answer))
             if on_kill is not None:
                 on_kill(kills[-1])
     return kills
+
+
+def answered(number: int) -> tuple[str, Diagnosis, Diagnosis | None]:
+    """Return what the proof makes of a mutant by its number: classes do not cross to a process."""
+    every, folder = everything()
+    kill = tried(every[number], small_material(Path(folder.name)))
+    return kill.link, kill.found, kill.left_out
+
+
+@functools.cache
+def everything() -> tuple[list[Mutant], tempfile.TemporaryDirectory[str]]:
+    return list(mutants()), tempfile.TemporaryDirectory()
 
 
 def matrix(kills: list[Kill], width: int = 100) -> list[str]:

@@ -624,8 +624,8 @@ TABLE: list[Mistake] = [
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
         "first, example by example, then add up (delta @ a.T)", {"nabla_w": lambda net, d, a:
         d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T}),
-    gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation {NETWORK2}",
-        regularised(lambda w: w), harmless=0, example=0.1),
+    gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
+        f"{NETWORK2}", regularised(lambda w: w), harmless=0, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
         "regularisation", regularised(np.sign), harmless=0, example=0.1),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: "

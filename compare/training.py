@@ -33,6 +33,7 @@ ARITHMETICS = ("float64", "float32", "fixed-point")
 # How many times further a candidate may come than the reference from a start one rounding away:
 # roundings come anew in every step.
 FURTHER = 1000.0
+STEP_ROUNDINGS = 4  # of a step, which every bound grants
 NUDGE = 1e-6  # a small difference, whose growth is measured
 SPREAD = 8.0  # of its growth along other directions than the one that was measured
 
@@ -92,7 +93,7 @@ class Walk:
         weights, biases = self.trial.export()
         self.here = Parameters(before.sizes, weights, biases)
         case = f"left free, eta {self.eta:g}, step {step + 1:,}"
-        if looked_at or not self._one_rounding_away(before, (x, y)):
+        if looked_at or not self._a_few_roundings_away(before, (x, y)):
             expected = Standard(before, self.dtype).update(x, y, self.eta)
             yield case, expected, after_step(weights, biases)
         if self.dtype == "fixed-point":
@@ -103,10 +104,11 @@ class Walk:
             self.steps.append(step + 1)
             yield from self._distance(case)
 
-    def _one_rounding_away(self, before: Parameters, batch: Batch) -> bool:
-        """Return whether no entry is further than one rounding of its value from the reference's.
+    def _a_few_roundings_away(self, before: Parameters, batch: Batch) -> bool:
+        """Return whether no entry is further from the reference's than every bound allows.
 
-        The bound of a step ends in that rounding, by (8) of `compare.balls`: none is smaller.
+        That is one rounding of the new value and four of the step, in each of the two: by (8) of
+        `compare.balls` no bound is smaller.
         """
         net = self.beside.net
         ours = [*net.weights, *net.biases]
@@ -114,8 +116,11 @@ class Walk:
             v[...] = w
         self.beside.update_mini_batch(*batch, self.eta)
         u = 0.0 if self.dtype == "fixed-point" else self.u
-        pairs = zip([*self.here.weights, *self.here.biases], ours, strict=True)
-        return all((np.abs(v - w) <= u * np.abs(w)).all() for v, w in pairs)
+        old, new = ([*p.weights, *p.biases] for p in (before, self.here))
+        return all(
+            (np.abs(v - w) <= u * (np.abs(w) + STEP_ROUNDINGS * np.abs(w - start))).all()
+            for v, w, start in zip(new, ours, old, strict=True)
+        )
 
     def _distance(self, case: str) -> Iterator[Item]:
         """Yield how far the candidate is from the reference left free, and how far it may be.

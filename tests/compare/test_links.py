@@ -535,13 +535,14 @@ def test_steps_within_their_bounds_that_drift_are_further_apart_than_correct_one
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_one_rounding_of_a_new_value_is_within_its_bound(dtype: str, material: Material) -> None:
+def test_a_few_roundings_are_within_every_bound_of_a_step(dtype: str, material: Material) -> None:
     """So a step that is no further away need not be measured."""
     adapted = material.for_dtype(dtype)
     for start in adapted.starts.values():
         for eta in (0.1, 3.0):
             for v in Standard(start, dtype).update(*adapted.mini_batch(0), eta).values():
-                rounding = 2 * FORMATS[dtype][0] * np.abs(v.reference)
+                size = np.abs(v.reference) + training.STEP_ROUNDINGS * np.abs(v.values)
+                rounding = 2 * FORMATS[dtype][0] * size
                 assert (rounding <= v.allowed).all()
                 assert v.probable is None or (rounding <= v.probable).all()
 
