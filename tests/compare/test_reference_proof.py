@@ -42,24 +42,24 @@ class TwiceTheCost(Network):
 class TanhForward(Network):
     """Another activation, before the same backpropagation."""
 
-    def _trace(self, x):
-        zs, _ = super()._trace(x)
+    def trace(self, x):
+        zs, _ = super().trace(x)
         return zs, [x, *(np.tanh(z) for z in zs)]
 
 
 class SlightlyWrongDelta(Network):
     """The first layer's delta is 1 + 1e-9 times what it should be."""
 
-    def _deltas(self, activations, y):
-        first, *others = super()._deltas(activations, y)
+    def deltas(self, x, y, activations=None):
+        first, *others = super().deltas(x, y, activations)
         return [first * (1 + 1e-9), *others]
 
 
 class OneWrongEntry(Network):
     """A single entry of nabla_w[0] is off by a part in a million."""
 
-    def _backprop(self, x, y):
-        nabla_b, nabla_w = super()._backprop(x, y)
+    def backprop(self, x, y):
+        nabla_b, nabla_w = super().backprop(x, y)
         largest = np.argmax(np.abs(nabla_w[0]))
         nabla_w[0].flat[largest] *= 1 + 1e-6
         return nabla_b, nabla_w
@@ -68,16 +68,16 @@ class OneWrongEntry(Network):
 class LastExampleOnly(Network):
     """nabla_b forgets the sum over the mini-batch."""
 
-    def _backprop(self, x, y):
-        _, nabla_w = super()._backprop(x, y)
+    def backprop(self, x, y):
+        _, nabla_w = super().backprop(x, y)
         return [d[:, -1:] for d in self.deltas(x, y)], nabla_w
 
 
 class SumForMean(Network):
     """The step is not divided by the size of the mini-batch."""
 
-    def _update(self, x, y, eta):
-        super()._update(x, y, eta * x.shape[1])
+    def update_mini_batch(self, mini_batch, eta):
+        super().update_mini_batch(mini_batch, eta * mini_batch[0].shape[1])
 
 
 class RealCost(Network):
@@ -90,8 +90,8 @@ class RealCost(Network):
 class Careless(Network):
     """Activations that are off by 1e-12, forward and therefore in the cost as well."""
 
-    def _trace(self, x):
-        zs, activations = super()._trace(x)
+    def trace(self, x):
+        zs, activations = super().trace(x)
         return zs, [x, *(a + 1e-12 for a in activations[1:])]
 
 
