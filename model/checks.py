@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 ADVICE = "give a folder with MNIST's four IDX files (raw or .gz), or Nielsen's mnist.pkl.gz"
 REPAIR = "replace it by the file of MNIST"
@@ -43,12 +44,17 @@ def checked_sizes(sizes: Sequence[int]) -> list[int]:
     return [int(n) for n in sizes]
 
 
-def check_shapes(
-    name: str, expected: list[tuple[int, ...]], received: list[tuple[int, ...]]
-) -> None:
-    """Raise ValueError unless the weights or the biases, whichever is named, have their shapes."""
-    if expected != received:
-        raise ValueError(f"{name} of these sizes have the shapes {expected}; received {received}")
+def check_shapes(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> None:
+    """Raise ValueError unless the weights and the biases, columns, are those of these sizes."""
+    columns = [(n, 1) for n in sizes[1:]]
+    for name, arrays, expected in (
+        ("weights", weights, list(zip(sizes[1:], sizes, strict=False))),
+        ("biases", biases, columns),
+    ):
+        received = [tuple(getattr(v, "shape", ())) for v in arrays]
+        if received != expected:
+            line = f"{name} of these sizes have the shapes {expected}; received {received}"
+            raise ValueError(line)
 
 
 def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float) -> None:

@@ -56,7 +56,7 @@ class Float64:
         return np.divide(self.one, a, out=a)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
-        """Return a delta (n, m) as this arithmetic keeps it."""
+        """Return a delta as this arithmetic keeps it."""
         return delta
 
     def steps(self, nablas: list[np.ndarray], rate: float) -> list[np.ndarray]:
@@ -132,7 +132,7 @@ class FixedPoint(Float64):
         return rounded_sigmoid(z, self.parameter_scale)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
-        """Return a delta (n, m) as this arithmetic keeps it."""
+        """Return a delta as this arithmetic keeps it."""
         self.m = delta.shape[1]
         delta = on_grid(delta, self.delta_scale(self.m))
         self.peak_delta = _peak(delta, self.peak_delta)

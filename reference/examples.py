@@ -37,7 +37,6 @@ class Examples(Sequence[tuple[np.ndarray, Any]]):
         self.x, self.y = x, y
 
     def __len__(self) -> int:
-        """The number of examples."""
         return len(self.x)
 
     def __getitem__(self, index: Any) -> Any:
@@ -47,12 +46,7 @@ class Examples(Sequence[tuple[np.ndarray, Any]]):
         x, y = self.x[index][:, None], self.y[index]
         return x, (int(y) if self.y.ndim == 1 else y[:, None])
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, Any]]:
-        """Every pair, in order."""
-        return (self[index] for index in range(len(self)))
-
     def __repr__(self) -> str:
-        """The shapes, not the numbers."""
         return f"Examples(x of shape {tuple(self.x.shape)}, y of shape {tuple(self.y.shape)})"
 
 
@@ -72,7 +66,7 @@ def rows(data: Any) -> tuple[np.ndarray, np.ndarray]:
 def mini_batches(
     x: np.ndarray, y: np.ndarray, order: np.ndarray, mini_batch_size: int, dtype: type
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the mini-batches of one epoch as columns (n_in, m) and (n_out, m).
+    """Yield the mini-batches (x, y) of one epoch, two matrices each.
 
     A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
     all the data would cost more in page faults than the training itself.
@@ -128,7 +122,7 @@ def inside(net: Any) -> Iterator[None]:
 
 
 def inputs(net: Any, x: Any) -> np.ndarray:
-    """Return inputs in columns (sizes[0], m), checked."""
+    """Return inputs as the network takes them, checked."""
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[0] != net.sizes[0] or not x.size:
         raise ValueError(
@@ -140,7 +134,7 @@ def inputs(net: Any, x: Any) -> np.ndarray:
 
 
 def inputs_and_desired(net: Any, x: Any, y: Any, *others: Any) -> tuple[Any, ...]:
-    """Return inputs and their desired outputs (sizes[-1], m), checked."""
+    """Return inputs and their desired outputs as the network takes them, checked."""
     x = inputs(net, x)
     return x, desired(net, y, x.shape[1]), *others
 

@@ -68,7 +68,7 @@ def load_data_wrapper(path: Any = None) -> tuple[Examples, Examples, Examples]:
 
 
 def vectorized_result(j: int) -> np.ndarray:
-    """The wanted output for digit j: 1 in place j, 0 elsewhere; shape (10, 1)."""
+    """The wanted output for digit j, 1 in place j and 0 elsewhere. Its shape is (10, 1)."""
     if j not in range(10):
         raise ValueError(f"a label is a digit from 0 to 9, received {j}")
     e = np.zeros((10, 1), np.float32)

@@ -63,7 +63,7 @@ class Network:
 
     @border(examples.inputs)
     def feedforward(self, a: np.ndarray) -> np.ndarray:
-        """Return the output activations (sizes[-1], m) for the inputs a (sizes[0], m)."""
+        """Return the output activations for the inputs a."""
         return self.trace(a)[1][-1]
 
     @border(examples.inputs)
@@ -181,8 +181,7 @@ class Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
         net = cls(parameters.sizes, arithmetic)
         weights, biases = list(parameters.weights), list(parameters.biases)
-        check_shapes("weights", [w.shape for w in net.weights], [np.shape(w) for w in weights])
-        check_shapes("biases", [b.shape for b in net.biases], [np.shape(b) for b in biases])
+        check_shapes(net.sizes, weights, biases)
         net.weights = [net.arithmetic.parameters(w) for w in weights]
         net.biases = [net.arithmetic.parameters(b) for b in biases]
         return net

@@ -573,8 +573,3 @@ def test_a_pickle_that_would_grow_is_refused_in_bounded_memory(what, tmp_path):
     assert line.startswith(f"{path}: ")
     assert why in line
     assert int(megabytes) < 800
-
-
-def test_the_reader_of_pickles_and_the_checks_are_the_same_file_twice():
-    for name in ("nielsen_pickle.py", "checks.py"):
-        assert (ROOT / "reference" / name).read_bytes() == (ROOT / "model" / name).read_bytes()

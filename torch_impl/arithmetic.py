@@ -51,7 +51,7 @@ class Float64:
         return torch.sigmoid(z)
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return a delta (m, n) as this arithmetic keeps it."""
+        """Return a delta as this arithmetic keeps it."""
         return delta
 
     def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
@@ -120,7 +120,7 @@ class FixedPoint(Float64):
         return RoundedSigmoid.apply(z, self)
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return a delta (m, n) as this arithmetic keeps it."""
+        """Return a delta as this arithmetic keeps it."""
         delta = on_grid(delta, self.delta_scale(len(delta)))
         self._note("delta", [delta])
         return delta

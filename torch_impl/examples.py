@@ -39,7 +39,6 @@ class Examples(Sequence[tuple[Tensor, Any]]):
         self.x, self.y = x, y
 
     def __len__(self) -> int:
-        """The number of examples."""
         return len(self.x)
 
     def __getitem__(self, index: Any) -> Any:
@@ -49,12 +48,7 @@ class Examples(Sequence[tuple[Tensor, Any]]):
         x, y = self.x[index], self.y[index]
         return x, (int(y) if self.y.ndim == 1 else y)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        """Every pair, in order."""
-        return (self[index] for index in range(len(self)))
-
     def __repr__(self) -> str:
-        """The shapes, not the numbers."""
         return f"Examples(x of shape {tuple(self.x.shape)}, y of shape {tuple(self.y.shape)})"
 
 
@@ -79,7 +73,7 @@ def rows(data: Any) -> tuple[Tensor, Tensor]:
 def mini_batches(
     x: Tensor, y: Tensor, order: Tensor, mini_batch_size: int, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the mini-batches of one epoch as rows (m, n_in) and (m, n_out).
+    """Yield the mini-batches (x, y) of one epoch, two matrices each.
 
     A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
     all the data would cost more in page faults than the training itself.
@@ -127,7 +121,7 @@ def inside(net: Any, grad: bool | None = None) -> Iterator[None]:
 
 
 def inputs(net: Any, x: Any) -> Tensor:
-    """Return inputs in rows (m, sizes[0]), or of one example alone (sizes[0],), checked."""
+    """Return inputs as the network takes them, checked."""
     x = tensor(x).to(net.device)
     x = x[None] if x.shape == (net.sizes[0],) else x
     if x.ndim != 2 or x.shape[1] != net.sizes[0] or not x.numel():
@@ -140,7 +134,7 @@ def inputs(net: Any, x: Any) -> Tensor:
 
 
 def inputs_and_desired(net: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    """Return inputs and their desired outputs (m, sizes[-1]), checked."""
+    """Return inputs and their desired outputs as the network takes them, checked."""
     alone = np.ndim(x) == 1  # one example as the loader has it
     x = inputs(net, x)
     return x, desired(net, tensor(y)[None] if alone else y, len(x))

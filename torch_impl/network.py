@@ -85,7 +85,7 @@ class Network(nn.Module):
 
     @border(examples.inputs)
     def feedforward(self, a: Tensor) -> Tensor:
-        """Return the output activations (m, sizes[-1]) for the inputs a (m, sizes[0])."""
+        """Return the output activations for the inputs a."""
         return self.trace(a)[1][-1]
 
     @border(examples.inputs)
@@ -196,10 +196,7 @@ class Network(nn.Module):
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
         net = cls(parameters.sizes, arithmetic, device=device)
         weights, biases = list(parameters.weights), list(parameters.biases)
-        columns: list[tuple[int, ...]] = [(n, 1) for n in net.sizes[1:]]
-        shapes = [tuple(w.shape) for w in net.weights]
-        check_shapes("weights", shapes, [np.shape(w) for w in weights])
-        check_shapes("biases", columns, [np.shape(b) for b in biases])
+        check_shapes(net.sizes, weights, biases)
         net._assign(weights, [b[:, 0] for b in biases])
         return net
 
