@@ -38,23 +38,20 @@ def checked_sizes(sizes: Sequence[int]) -> list[int]:
     """Return the sizes as a list, or raise ValueError if no network has them."""
     if len(sizes) < 2 or not all(isinstance(n, Integral) and n >= 1 for n in sizes):
         raise ValueError(
-            f"sizes are two or more whole numbers of units, each at least 1, such as "
-            f"[784, 20, 10]; received {sizes}"
+            "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
+            f"received {sizes}"
         )
     return [int(n) for n in sizes]
 
 
 def check_shapes(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> None:
     """Raise ValueError unless the weights and the biases, columns, are those of these sizes."""
-    columns = [(n, 1) for n in sizes[1:]]
-    for name, arrays, expected in (
-        ("weights", weights, list(zip(sizes[1:], sizes, strict=False))),
-        ("biases", biases, columns),
-    ):
+    for name, arrays, inputs in (("weights", weights, sizes), ("biases", biases, [1] * len(sizes))):
+        expected = list(zip(sizes[1:], inputs, strict=False))
         received = [tuple(getattr(v, "shape", ())) for v in arrays]
         if received != expected:
-            line = f"{name} of these sizes have the shapes {expected}; received {received}"
-            raise ValueError(line)
+            shapes = f"have the shapes {expected}; received {received}"
+            raise ValueError(f"{name} of these sizes {shapes}")
 
 
 def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float) -> None:

@@ -58,9 +58,7 @@ def rows(data: Any) -> tuple[np.ndarray, np.ndarray]:
     if not pairs:
         raise ValueError("there are no examples in the data; expected at least one pair (x, y)")
     x, y = zip(*pairs, strict=True)
-    return np.stack([np.ravel(v) for v in x]), np.stack(
-        [np.ravel(v) if np.ndim(v) else v for v in y]
-    )
+    return np.stack([*map(np.ravel, x)]), np.stack([np.ravel(v) if np.ndim(v) else v for v in y])
 
 
 def mini_batches(
@@ -125,10 +123,8 @@ def inputs(net: Any, x: Any) -> np.ndarray:
     """Return inputs as the network takes them, checked."""
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[0] != net.sizes[0] or not x.size:
-        raise ValueError(
-            f"inputs are columns of shape ({net.sizes[0]}, m), one example in each, one or "
-            f"more; received shape {x.shape}"
-        )
+        columns = f"columns of shape ({net.sizes[0]}, m), one example in each, one or more"
+        raise ValueError(f"inputs are {columns}; received shape {x.shape}")
     net.arithmetic.check_inputs(x)
     return x.astype(net.arithmetic.dtype, copy=False)
 
@@ -143,10 +139,8 @@ def desired(net: Any, y: Any, m: int) -> np.ndarray:
     """Return the desired outputs of m examples, checked."""
     y = np.asarray(y, dtype=net.arithmetic.dtype)
     if y.shape != (net.sizes[-1], m):
-        raise ValueError(
-            f"desired outputs for {m} inputs have shape {(net.sizes[-1], m)}; received shape "
-            f"{y.shape}"
-        )
+        shapes = f"shape {(net.sizes[-1], m)}; received shape {y.shape}"
+        raise ValueError(f"desired outputs for {m} inputs have {shapes}")
     if not np.isfinite(y).all():
         raise ValueError("desired outputs are finite numbers; received NaN or infinity")
     return y
@@ -154,12 +148,10 @@ def desired(net: Any, y: Any, m: int) -> np.ndarray:
 
 def mini_batch_and_eta(net: Any, mini_batch: Any, eta: float) -> tuple[Any, float]:
     """Return a mini-batch, two matrices or the book's list of pairs, as two, and eta, checked."""
-    if not isinstance(mini_batch, tuple):
-        mini_batch = tuple(v.T for v in rows(mini_batch))
-    x, y = mini_batch
-    x, y = inputs_and_desired(net, x, y)
+    pair = mini_batch if isinstance(mini_batch, tuple) else [v.T for v in rows(mini_batch)]
+    checked = inputs_and_desired(net, *pair)
     check_settings(1, 0, 1, eta)
-    return (x, y), eta
+    return checked, eta
 
 
 def training_rows(net: Any, training_data: Any) -> tuple[np.ndarray, np.ndarray]:

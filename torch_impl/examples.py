@@ -125,10 +125,8 @@ def inputs(net: Any, x: Any) -> Tensor:
     x = tensor(x).to(net.device)
     x = x[None] if x.shape == (net.sizes[0],) else x
     if x.ndim != 2 or x.shape[1] != net.sizes[0] or not x.numel():
-        raise ValueError(
-            f"inputs are rows of shape (m, {net.sizes[0]}), one example in each, one or "
-            f"more; received shape {tuple(x.shape)}"
-        )
+        rows_ = f"rows of shape (m, {net.sizes[0]}), one example in each, one or more"
+        raise ValueError(f"inputs are {rows_}; received shape {tuple(x.shape)}")
     net.arithmetic.check_inputs(x)
     return x.to(net.arithmetic.dtype)
 
@@ -144,10 +142,8 @@ def desired(net: Any, y: Any, m: int) -> Tensor:
     """Return the desired outputs of m examples, checked."""
     y = tensor(y).to(net.device, net.arithmetic.dtype)
     if y.shape != (m, net.sizes[-1]):
-        raise ValueError(
-            f"desired outputs for {m} inputs have shape {(m, net.sizes[-1])}; received shape "
-            f"{tuple(y.shape)}"
-        )
+        shapes = f"shape {(m, net.sizes[-1])}; received shape {tuple(y.shape)}"
+        raise ValueError(f"desired outputs for {m} inputs have {shapes}")
     if not torch.isfinite(y).all():
         raise ValueError("desired outputs are finite numbers; received NaN or infinity")
     return y
@@ -155,10 +151,10 @@ def desired(net: Any, y: Any, m: int) -> Tensor:
 
 def mini_batch_and_eta(net: Any, mini_batch: Any, eta: float) -> tuple[Any, float]:
     """Return a mini-batch, two matrices or the book's list of pairs, as two, and eta, checked."""
-    x, y = mini_batch if isinstance(mini_batch, tuple) else rows(mini_batch)
-    x, y = inputs_and_desired(net, x, y)
+    pair = mini_batch if isinstance(mini_batch, tuple) else rows(mini_batch)
+    checked = inputs_and_desired(net, *pair)
     check_settings(1, 0, 1, eta)
-    return (x, y), eta
+    return checked, eta
 
 
 def training_rows(net: Any, training_data: Any) -> tuple[Tensor, Tensor]:
