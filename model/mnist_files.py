@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from model import synthetic_digits
-from model.checks import ADVICE, REPAIR, printable, refusal, wrong
+from model.checks import ADVICE, printable, refusal, wrong
 from model.nielsen_pickle import read_pickle
 
 # SHA-256 of the uncompressed files of MNIST.
@@ -94,40 +94,30 @@ def _in_layout(folder: Path) -> dict[str, Path]:
 
 def _read_idx(path: Path, what: str) -> tuple[bytes, bytes]:
     """The header and the bytes of a file of images or labels, whole: magic, sizes, length."""
-    magic, start, sides = (2051, 16, [28, 28]) if what == "images" else (2049, 8, [])
+    expected, each = ([2051, 28, 28], 784) if what == "images" else ([2049], 1)
+    start = 4 + 4 * len(expected)
+    most = (MAX_BYTES - start) // each
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             head = file.read(start)
-            length = _promised(path, what, head, magic, sides, start)
-            content = file.read(length + 1)
+            numbers = [int.from_bytes(head[k : k + 4], "big") for k in range(0, len(head), 4)]
+            count = numbers.pop(1) if len(head) == start else 0
+            if numbers != expected or not 1 <= count <= most:
+                first, *sides = expected
+                shape = ", ".join(map(str, (first, "N", *sides)))
+                promise = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
+                received = ", ".join(map(str, (*numbers[:1], count, *numbers[1:])))
+                raise wrong(path, promise, received if len(head) == start else f"{len(head)} bytes")
+            content = file.read(count * each + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, error) from error
-    if len(content) != length:
-        more = " or more" if len(content) > length else ""
-        count = int.from_bytes(head[4:8], "big")
-        promise = f"{start + length:,} bytes for the {count:,} {what} that its header promises"
+    if len(content) != count * each:
+        promise = (
+            f"{start + count * each:,} bytes for the {count:,} {what} that its header promises"
+        )
+        more = " or more" if len(content) > count * each else ""
         raise wrong(path, promise, f"{start + len(content):,}{more}")
     return head, content
-
-
-def _promised(path: Path, what: str, head: bytes, magic: int, sides: list[int], start: int) -> int:
-    """How many bytes follow a header; refuses one that is none."""
-    if len(head) < start:
-        ends = f"ends after {len(head)} bytes, inside its header" if head else "is empty"
-        raise ValueError(printable(f"{path}: {ends}, expected an IDX file of {what}; {REPAIR}"))
-    number, count, *received = (int.from_bytes(head[k : k + 4], "big") for k in range(0, start, 4))
-    if number != magic:
-        expected = f"an IDX file of {what} that starts with the number {magic}"
-        raise wrong(path, expected, number)
-    if received != sides:
-        raise wrong(path, "images of 28 x 28 pixels", " x ".join(map(str, received)))
-    if count == 0:
-        raise wrong(path, what, "an IDX file of none")
-    length = count * (784 if sides else 1)
-    if start + length > MAX_BYTES:
-        promise = f"a header that promises {start + length:,}"
-        raise wrong(path, f"at most {MAX_BYTES:,} bytes", promise)
-    return length
 
 
 def _read(path: Path) -> tuple[Pairs, dict[str, str]]:

@@ -150,11 +150,12 @@ def read_pickle(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _bytes(path: Path, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """The pixels and the labels as bytes, if they are that in value: divided by 256, not by 255."""
-    x, y = (v if isinstance(v, np.ndarray) else np.array("no array") for v in (x, y))
-    count = len(x) if x.ndim else 0
+    arrays = [v for v in (x, y) if isinstance(v, np.ndarray)]
+    count = len(y) if len(arrays) == 2 and y.ndim else 0
     if not count or (x.dtype.kind, x.shape, y.shape) != ("f", (count, 784), (count,)):
         expected = "float images of shape (N, 784) and whole-number labels of shape (N,)"
-        raise wrong(path, expected, f"{x.dtype} {x.shape} and {y.dtype} {y.shape}")
+        received = " and ".join(f"{v.dtype} {v.shape}" for v in arrays)
+        raise wrong(path, expected, received or "no arrays")
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() > 9:
         raise wrong(path, "labels from 0 to 9", f"{y.dtype} from {y.min()} to {y.max()}")
     pixels = np.empty(x.shape, np.uint8)

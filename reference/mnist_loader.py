@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import ADVICE, REPAIR, printable, refusal, wrong
+from reference.checks import ADVICE, printable, refusal, wrong
 from reference.examples import Examples
 from reference.nielsen_pickle import read_pickle
 
@@ -144,31 +144,26 @@ def _read_part(image_file: Path, label_file: Path) -> Part:
 
 def _read_idx(path: Path, what: str, magic: int, sides: tuple[int, ...]) -> np.ndarray:
     """One IDX file: numbers of four bytes, big-endian, tell type and dimensions; then the bytes."""
-    start, shape = 8 + 4 * len(sides), " x ".join(map(str, sides))
+    start, each = 8 + 4 * len(sides), math.prod(sides)
+    most = (MAX_BYTES - start) // each
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             head = file.read(start)
-            if len(head) < start:
-                ends = f"ends after {len(head)} bytes, inside its header" if head else "is empty"
-                line = f"{path}: {ends}, expected an IDX file of {what}; {REPAIR}"
-                raise ValueError(printable(line))
-            received, count, *others = np.frombuffer(head, ">u4").tolist()
-            if received != magic:
-                expected = f"an IDX file of {what} that starts with the number {magic}"
-                raise wrong(path, expected, received)
-            if tuple(others) != sides:
-                raise wrong(path, f"images of {shape} pixels", " x ".join(map(str, others)))
-            if count == 0:
-                raise wrong(path, what, "an IDX file of none")
-            length = count * math.prod(sides)
-            if start + length > MAX_BYTES:
-                promise = f"a header that promises {start + length:,}"
-                raise wrong(path, f"at most {MAX_BYTES:,} bytes", promise)
-            content = file.read(length + 1)
+            kind, count, *others = np.frombuffer(head.ljust(start, b"\0"), ">u4").tolist()
+            if (kind, *others) != (magic, *sides) or not 1 <= count <= most or len(head) < start:
+                shape = ", ".join(map(str, (magic, "N", *sides)))
+                expected = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
+                received = ", ".join(map(str, (kind, count, *others)))
+                raise wrong(
+                    path, expected, received if len(head) == start else f"{len(head)} bytes"
+                )
+            content = file.read(count * each + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, error) from error
-    if len(content) != length:
-        expected = f"{start + length:,} bytes for the {count:,} {what} that its header promises"
-        more = " or more" if len(content) > length else ""
-        raise wrong(path, expected, f"{start + len(content):,}{more}")
+    if len(content) != count * each:
+        promised = (
+            f"{start + count * each:,} bytes for the {count:,} {what} that its header promises"
+        )
+        more = " or more" if len(content) > count * each else ""
+        raise wrong(path, promised, f"{start + len(content):,}{more}")
     return np.frombuffer(content, np.uint8)
