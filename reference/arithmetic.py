@@ -14,17 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reference.exact_sigmoid import exact_sigmoid
+
 SIGNIFICAND_BITS = 53  # of a float64: integers up to 2**53 are exact
 PARAMETER_RANGE_BITS = 6  # weights and biases stay below 2**6 in magnitude
 PIXEL_BITS = 8  # pixels are multiples of 2**-8
 FEWEST_BITS = 12  # below this a grid is too coarse to learn on
-
-LOG2_E = float.fromhex("0x1.71547652b82fep+0")
-LN2_HI = float.fromhex("0x1.62e42feep-1")  # the leading bits of ln 2: k * LN2_HI is exact
-LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")  # and the rest
-SATURATION = 40.0  # sigmoid(40) = 1 - 4e-18 is 1 on every grid used here
 FAST_SIGMOID_ERROR = 2.0**-49  # the platform's sigmoid and the exact one differ by far less
-TAYLOR = tuple(1.0 / math.factorial(j) for j in range(13, -1, -1))  # of e**r, the highest first
 
 
 class Float64:
@@ -36,44 +32,22 @@ class Float64:
     largest_exponent = np.array(700.0)  # e**700 is finite
 
     def for_network(self, sizes: Sequence[int]) -> Float64:
-        """Return the arithmetic that a network of these sizes computes in.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units of every layer, the input layer first.
-        """
+        """Return the arithmetic that a network of these sizes computes in."""
         return self
 
     def check_inputs(self, x: np.ndarray) -> None:
-        """Raise ValueError if inputs are not what this arithmetic can compute with.
-
-        Parameters
-        ----------
-        x : ndarray of any shape
-            Finite.
-        """
+        """Raise ValueError if inputs are not what this arithmetic can compute with."""
         if not np.isfinite(x).all():
             raise ValueError("inputs are finite numbers; received NaN or infinity")
 
     def parameters(self, v: np.ndarray) -> np.ndarray:
-        """Return a fresh array of weights or biases as this arithmetic keeps them.
-
-        Parameters
-        ----------
-        v : ndarray of any shape
-        """
+        """Return a fresh array of weights or biases as this arithmetic keeps them."""
         return np.array(v, dtype=self.dtype)
 
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
         """Return the activation 1 / (1 + exp(-z)).
 
         Where exp(-z) would overflow it is held, and the activation is 0 to all purposes.
-
-        Parameters
-        ----------
-        z : ndarray of any shape
-            Weighted inputs.
         """
         a = np.negative(z)
         np.minimum(a, self.largest_exponent, out=a)
@@ -82,30 +56,18 @@ class Float64:
         return np.divide(self.one, a, out=a)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
-        """Return delta as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        delta : ndarray (n, m)
-        """
+        """Return a delta as this arithmetic keeps it."""
         return delta
 
-    def descend(self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float) -> None:
-        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        parameters : list of ndarray of any shape
-            Weights and biases.
-        nablas : list of ndarray of the same shapes
-            Their gradients; overwritten.
-        rate : float
-            eta / m.
-        """
+    def steps(self, nablas: list[np.ndarray], rate: float) -> list[np.ndarray]:
+        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
         factor = np.array(rate, self.dtype)
-        for v, nabla in zip(parameters, nablas):
+        for nabla in nablas:
             nabla *= factor
-            v -= nabla
+        return nablas
+
+    def watch(self, parameters: list[np.ndarray]) -> None:
+        """Note the magnitude of weights or biases that were just updated."""
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -123,15 +85,7 @@ class Float32(Float64):
 class FixedPoint(Float64):
     """Multiples of 2**-f held in float64, such that every sum of products is exact.
 
-    Parameters
-    ----------
-    sizes : sequence of int, optional
-        Units of every layer; a network fills them in.
-
-    Raises
-    ------
-    ValueError
-        When the layers are so large that fewer than 12 fractional bits would be left.
+    A network fills in its sizes; ValueError where fewer than 12 fractional bits would be left.
     """
 
     name = "fixed-point"
@@ -144,30 +98,17 @@ class FixedPoint(Float64):
         self.reach = 0.0  # and how far one can have moved since it was looked at
         if sizes is not None:
             self.sizes = tuple(sizes)
-            self.parameter_bits = enough_bits(
-                parameter_bits(sizes), "weights and activations", sizes
-            )
+            bits = parameter_bits(sizes)
+            self.parameter_bits = enough_bits(bits, "weights and activations", sizes)
             self.parameter_scale = 2.0**self.parameter_bits
             self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
-        """Return the arithmetic that a network of these sizes computes in.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units of every layer, the input layer first.
-        """
+        """Return the arithmetic that a network of these sizes computes in."""
         return FixedPoint(sizes)
 
     def check_inputs(self, x: np.ndarray) -> None:
-        """Raise ValueError if inputs are not what this arithmetic can compute with.
-
-        Parameters
-        ----------
-        x : ndarray of any shape
-            Multiples of 2**-8 between -1 and 1, such as byte / 256.
-        """
+        """Raise ValueError unless inputs are multiples of 2**-8 between -1 and 1."""
         for start in range(0, len(x), 1000):  # rows at a time: temporaries stay in the cache
             block = x[start : start + 1000]
             inside = np.clip(block, -1.0, 1.0)
@@ -180,64 +121,31 @@ class FixedPoint(Float64):
                 )
 
     def parameters(self, v: np.ndarray) -> np.ndarray:
-        """Return a fresh array of weights or biases as this arithmetic keeps them.
-
-        Parameters
-        ----------
-        v : ndarray of any shape
-        """
+        """Return a fresh array of weights or biases as this arithmetic keeps them."""
         v = on_grid(np.array(v, dtype=self.dtype), self.parameter_scale)
         self.watch([v])
         self.check()
         return v
 
     def sigmoid(self, z: np.ndarray) -> np.ndarray:
-        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
-
-        Parameters
-        ----------
-        z : ndarray of any shape
-            Weighted inputs.
-        """
+        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid."""
         return rounded_sigmoid(z, self.parameter_scale)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
-        """Return delta as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        delta : ndarray (n, m)
-        """
+        """Return a delta as this arithmetic keeps it."""
         self.m = delta.shape[1]
         delta = on_grid(delta, self.delta_scale(self.m))
         self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
-    def descend(self, parameters: list[np.ndarray], nablas: list[np.ndarray], rate: float) -> None:
-        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        parameters : list of ndarray of any shape
-            Weights and biases.
-        nablas : list of ndarray of the same shapes
-            Their gradients; overwritten.
-        rate : float
-            eta / m.
-        """
+    def steps(self, nablas: list[np.ndarray], rate: float) -> list[np.ndarray]:
+        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
         # |nabla| <= m max|delta|, as no input or activation exceeds 1: no parameter moves further.
         self.reach += abs(rate) * self.m * self.peak_delta + 1.0 / self.parameter_scale
-        for v, nabla in zip(parameters, nablas):
-            v -= on_grid(nabla, self.parameter_scale, rate)
-        self.watch(parameters)
+        return [on_grid(nabla, self.parameter_scale, rate) for nabla in nablas]
 
     def watch(self, parameters: list[np.ndarray]) -> None:
-        """Note the magnitude of weights or biases that were just updated.
-
-        Parameters
-        ----------
-        parameters : list of ndarray of any shape
-        """
+        """Note the magnitude of weights or biases that were just updated."""
         if self.reach < self.room:  # none can have left its range since the last look
             return
         for v in parameters:
@@ -260,18 +168,11 @@ class FixedPoint(Float64):
                 )
 
     def delta_scale(self, m: int) -> float:
-        """Return 2**f for the deltas of a mini-batch.
-
-        Parameters
-        ----------
-        m : int
-            Examples in the mini-batch.
-        """
+        """Return 2**f for the deltas of a mini-batch of m examples."""
         if m not in self.delta_scales:
             bits = delta_bits(self.sizes, self.parameter_bits, m)
-            self.delta_scales[m] = 2.0 ** enough_bits(
-                bits, f"deltas in mini-batches of {m}", self.sizes
-            )
+            bits = enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
+            self.delta_scales[m] = 2.0**bits
         return self.delta_scales[m]
 
 
@@ -280,10 +181,6 @@ def parameter_bits(sizes: Sequence[int]) -> int:
 
     The first layer sums n_in products of a weight and a pixel, and a bias; every later one n_in
     products of a weight and an activation, which share what bits there are.
-
-    Parameters
-    ----------
-    sizes : sequence of int
     """
     available = SIGNIFICAND_BITS - PARAMETER_RANGE_BITS
     first = available - PIXEL_BITS - ceil_log2(sizes[0] + 1)
@@ -292,31 +189,14 @@ def parameter_bits(sizes: Sequence[int]) -> int:
 
 
 def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
-    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-    parameter_bits : int
-        Fractional bits of weights and activations.
-    m : int
-        Examples in the mini-batch.
-    """
+    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact."""
     available = SIGNIFICAND_BITS - parameter_bits
     back = [available - PARAMETER_RANGE_BITS - ceil_log2(n_out) for n_out in sizes[2:]]
     return min([available - ceil_log2(m), *back])
 
 
 def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
-    """Return the bits, or raise ValueError if they are too few to learn with.
-
-    Parameters
-    ----------
-    bits : int
-    quantity : str
-        What the bits are for, as the error names it.
-    sizes : sequence of int
-    """
+    """Return the bits of a quantity, or raise ValueError if they are too few to learn with."""
     if bits < FEWEST_BITS:
         raise ValueError(
             f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
@@ -327,58 +207,37 @@ def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
 
 
 def ceil_log2(n: int) -> int:
-    """Return the smallest k with 2**k >= n.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.
-    """
+    """Return the smallest k with 2**k >= n, for n of 1 or more."""
     return (n - 1).bit_length()
 
 
 def _peak(v: np.ndarray, least: float) -> float:
     """Return the largest magnitude in v or least, whichever is larger; NaN counts as infinity."""
-    peak = max(v.max(), -v.min())
+    peak = np.abs(v).max()
     if peak <= least:
         return least
     return peak if peak == peak else math.inf
 
 
 def on_grid(v: np.ndarray, scale: float, factor: float = 1.0) -> np.ndarray:
-    """Round factor * v in place to the nearest multiple of 1 / scale, half to even, and return it.
-
-    Parameters
-    ----------
-    v : ndarray of any shape
-    scale : float
-        A power of two, so that multiplying by it is exact, in the factor too.
-    factor : float
-    """
-    v *= factor * scale
+    """Round factor * v in place to the nearest multiple of 1 / scale, half to even."""
+    v *= factor * scale  # scale is a power of two: multiplying by it is exact
     np.rint(v, out=v)
     v *= 1.0 / scale
     return v
 
 
+FAST = Float64()
+
+
 def rounded_sigmoid(z: np.ndarray, scale: float) -> np.ndarray:
-    """Return `exact_sigmoid` rounded to the grid.
+    """Return `exact_sigmoid` rounded to multiples of 1 / scale.
 
     The platform's exp is fast but not the same everywhere. It decides the rounding only where its
-    error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides.
-
-    Parameters
-    ----------
-    z : ndarray of any shape
-    scale : float
-        The grid has multiples of 1 / scale.
-
-    Source
-    ------
-    Ziv, Fast evaluation of elementary mathematical functions with correctly rounded last bit,
-    ACM TOMS 17, 1991 (the rounding test).
+    error cannot change it; where a value lies too near a tie, `exact_sigmoid` decides (the rounding
+    test of Ziv, ACM TOMS 17, 1991).
     """
-    scaled = Float64().sigmoid(z)
+    scaled = FAST.sigmoid(z)
     scaled *= scale
     a: np.ndarray = np.rint(scaled)
     scaled -= a
@@ -386,55 +245,3 @@ def rounded_sigmoid(z: np.ndarray, scale: float) -> np.ndarray:
         a = np.rint(exact_sigmoid(z) * scale)
     a *= 1.0 / scale
     return a
-
-
-def exact_sigmoid(z: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-z)) in elementwise + - * / alone, the same bits on every machine.
-
-    Parameters
-    ----------
-    z : ndarray of any shape
-    """
-    return 1.0 / (1.0 + exp(-z))
-
-
-def exp(t: np.ndarray) -> np.ndarray:
-    """Return e**t in elementwise + - * alone, the same bits on every machine.
-
-    t is clipped to [-40, 40], reduced to r = t - k ln 2 with |r| <= ln(2) / 2, and e**t = 2**k e**r
-    with the Taylor polynomial of degree 13 for e**r, whose error is less than a rounding.
-
-    Parameters
-    ----------
-    t : ndarray of any shape
-
-    Source
-    ------
-    Cody and Waite, Software Manual for the Elementary Functions, 1980, ch. 6 (the two-part ln 2).
-    """
-    t = np.minimum(np.maximum(t, -SATURATION), SATURATION)
-    k = t * LOG2_E
-    np.rint(k, out=k)
-    r = t - k * LN2_HI
-    r -= k * LN2_LO
-    p = r * TAYLOR[0]
-    for coefficient in TAYLOR[1:-1]:
-        p += coefficient
-        p *= r
-    p += TAYLOR[-1]
-    p *= power_of_two(k)
-    return p
-
-
-def power_of_two(k: np.ndarray) -> np.ndarray:
-    """Return 2.0**k exactly, built from the exponent bits of a float64.
-
-    Parameters
-    ----------
-    k : ndarray of any shape
-        Integers, as float64, between -1022 and 1023.
-    """
-    bits = k.astype(np.int64)
-    bits += 1023
-    bits <<= 52
-    return bits.view(np.float64)

@@ -131,7 +131,7 @@ def find_data(data: str | None) -> MnistFiles:
 
 def load_examples(files: MnistFiles, backend: str) -> tuple[Any, Any, Any]:
     """Return the training, validation and test examples, read by the backend's own loader."""
-    return twin(backend, "mnist_loader").load_data_wrapper(files.folder)
+    return twin(backend, "mnist_loader").load_data_wrapper(files)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,21 +1,16 @@
-"""The two networks are one: near in floating point, in fixed-point equal to the last bit.
-
-What both say to bad input is here as well, because they say the same.
-"""
+"""The two networks are one: near in floating point, in fixed-point equal to the last bit."""
 
 import contextlib
 import dataclasses
-import importlib
 import itertools
 import os
 import re
 import subprocess
 import sys
-import warnings
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -23,81 +18,21 @@ import torch
 from compare.rounding import update_bounds
 from model.initial import initial_parameters
 from model.parameters import Parameters
+from tests.twin import (
+    CUDA,
+    REFERENCE,
+    TORCH,
+    TWINS,
+    Twin,
+    both,
+    drawn,
+    fingerprint,
+    flat,
+    refusal,
+    same_bits,
+)
 
 ROOT = Path(__file__).parent.parent
-ARITHMETICS = ["Float64", "Float32", "FixedPoint"]
-
-
-class Twin:
-    """One of the two networks, spoken to in columns and NumPy whatever it speaks inside."""
-
-    def __init__(self, name: str, device: str | None = None) -> None:
-        self.name = name
-        self.keywords = {"device": device} if device else {}
-        for module in ("network", "arithmetic", "mnist_loader"):
-            setattr(self, module, importlib.import_module(f"{name}.{module}"))
-
-    def __repr__(self) -> str:
-        return "-".join([self.name, *self.keywords.values()])
-
-    def start(self, parameters, arithmetic="FixedPoint"):
-        arithmetic = getattr(self.arithmetic, arithmetic)()
-        return self.network.Network.from_parameters(parameters, arithmetic, **self.keywords)
-
-    def native(self, columns: np.ndarray) -> Any:
-        """Columns as this twin takes them."""
-        if self.name == "reference":
-            return columns
-        return torch.tensor(np.ascontiguousarray(columns.T)).to(self.keywords.get("device", "cpu"))
-
-    def columns(self, v: Any) -> np.ndarray:
-        """What this twin returns, as NumPy columns; weights stay as they are, if told so."""
-        return v if self.name == "reference" else v.detach().cpu().numpy().T
-
-    def examples(self, x: np.ndarray, y: np.ndarray) -> Any:
-        """Columns x and columns or digits y as Examples."""
-        rows = [np.ascontiguousarray(x.T), np.ascontiguousarray(y.T)]
-        if self.name != "reference":
-            rows = [torch.tensor(v) for v in rows]
-        return self.mnist_loader.Examples(*rows)
-
-    def backprop(self, net, x, y) -> list[np.ndarray]:
-        """nabla_b as columns, then nabla_w."""
-        nabla_b, nabla_w = net.backprop(self.native(x), self.native(y))
-        if self.name == "reference":
-            return [*nabla_b, *nabla_w]
-        both = [v.cpu().numpy() for v in (*nabla_b, *nabla_w)]
-        return [v[:, None] if v.ndim == 1 else v for v in both]
-
-    def sgd(self, net, x, y, epochs, mini_batch_size, eta, seed=1) -> list[str]:
-        """The fingerprints after every epoch."""
-        fingerprints: list[str] = []
-        net.SGD(
-            self.examples(x, y),
-            epochs,
-            mini_batch_size,
-            eta,
-            rng=np.random.default_rng(seed),
-            on_epoch=lambda *_: fingerprints.append(fingerprint(net)),
-        )
-        return fingerprints
-
-
-REFERENCE, TORCH = Twin("reference"), Twin("torch_impl")
-TWINS = [REFERENCE, TORCH]
-CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
-both = pytest.mark.parametrize("twin", TWINS, ids=repr)
-
-
-def fingerprint(net) -> str:
-    return Parameters(net.sizes, *net.export()).fingerprint
-
-
-def drawn(sizes, m, seed=0):
-    """Pixels, four in five dark as in MNIST, and desired outputs, in columns."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(0, 256, (sizes[0], m)) / 256 * (rng.random((sizes[0], m)) > 0.8)
-    return x, np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], m)]
 
 
 # --- Floating point: within the rounding of two correct implementations -------------------------
@@ -110,26 +45,19 @@ def drawn(sizes, m, seed=0):
 def test_autograd_equals_backprop_within_the_derived_bounds(arithmetic, sizes, m, device):
     torch_twin = Twin("torch_impl", device)
     kept = np.float32 if arithmetic == "Float32" else np.float64
-    start = initial_parameters(sizes, 4)
-    rounded = [[v.astype(kept).astype(float) for v in part] for part in (start.weights,
-                                                                         start.biases)]  # fmt: skip
-    start = Parameters(sizes, *rounded)
-    x, y = drawn(sizes, m)
+    start, (x, y) = initial_parameters(sizes, 4), drawn(sizes, m)
+    rounded = [
+        [v.astype(kept).astype(float) for v in part] for part in (start.weights, start.biases)
+    ]
     bounds = update_bounds(*rounded, x, y, 3.0, arithmetic.lower())
-    nets = [twin.start(start, arithmetic) for twin in (REFERENCE, torch_twin)]
     results = []
-    for twin, net in zip((REFERENCE, torch_twin), nets, strict=True):
-        native = twin.native(x), twin.native(y)
-        zs, activations = net.trace(native[0])
-        read = {
-            "zs": [twin.columns(v) for v in zs],
-            "activations": [twin.columns(v) for v in activations],
-            "deltas": [twin.columns(v) for v in net.deltas(*native)],
-        }
-        nablas = twin.backprop(net, x, y)
-        read["nabla_b"], read["nabla_w"] = nablas[: len(zs)], nablas[len(zs) :]
-        net.update_mini_batch(native, 3.0)
-        read["new_weights"], read["new_biases"] = net.export()
+    for twin in (REFERENCE, torch_twin):
+        net, layers = twin.start(Parameters(sizes, *rounded), arithmetic), len(sizes) - 1
+        nablas, read = twin.backprop(net, x, y), {"deltas": twin.deltas(net, x, y)}
+        read["zs"], read["activations"] = twin.trace(net, x)
+        read["nabla_b"], read["nabla_w"] = nablas[:layers], nablas[layers:]
+        new = twin.step(net, x, y, 3.0)
+        read["new_weights"], read["new_biases"] = new[:layers], new[layers:]
         results.append(read)
     for name, ours in results[0].items():
         for one, other, bound in zip(ours, results[1][name], getattr(bounds, name), strict=True):
@@ -149,15 +77,11 @@ def test_everything_a_step_computes_is_equal_in_fixed_point(sizes, m, device):
     torch_twin = Twin("torch_impl", device)
     start, (x, y) = initial_parameters(sizes, 4), drawn(sizes, m)
     ours, theirs = REFERENCE.start(start), torch_twin.start(start)
-    native = torch_twin.native(x), torch_twin.native(y)
-    pairs = list(zip(ours.trace(x)[0], theirs.trace(native[0])[0], strict=True))
-    pairs += list(zip(ours.trace(x)[1], theirs.trace(native[0])[1], strict=True))
-    pairs += list(zip(ours.deltas(x, y), theirs.deltas(*native), strict=True))
-    for one, other in pairs:
-        assert np.array_equal(one, torch_twin.columns(other))
-    nablas = REFERENCE.backprop(ours, x, y), torch_twin.backprop(theirs, x, y)
-    for one, other in zip(*nablas, strict=True):
-        assert np.array_equal(one, other)
+    for verb, *given in (("trace", x), ("deltas", x, y), ("backprop", x, y), ("step", x, y, 3.0)):
+        one = getattr(REFERENCE, verb)(ours, *given)
+        other = getattr(torch_twin, verb)(theirs, *given)
+        both_traced = (flat(one), flat(other)) if verb == "trace" else (one, other)
+        assert same_bits(*both_traced), verb
 
 
 TRAININGS = [
@@ -242,7 +166,7 @@ def test_a_run_ends_with_the_bits_that_it_always_ended_with(twin):
     for step in range(60):
         k = np.arange(49 * 10).reshape(49, 10) + 77 * step
         x, digits = (k * k * 31 % 257) / 256, (np.arange(10) * 3 + step) % 10
-        net.update_mini_batch((twin.native(x), twin.native(np.eye(10)[:, digits])), 3.0)
+        twin.step(net, x, np.eye(10)[:, digits], 3.0)
     assert fingerprint(net) == GOLDEN
 
 
@@ -266,7 +190,6 @@ def to_grid(v: float, bits: int) -> float:
 
 def step_by_definition(parameters, x, y, eta, f, f_d):
     """One step with rational sums and, elementwise, Python's own float64."""
-    import mpmath
 
     def sigmoid(z):
         with mpmath.workdps(40):
@@ -313,12 +236,9 @@ def test_a_step_is_what_the_definition_says(twin, sizes, m, f, f_d):
     start, (x, y) = initial_parameters(sizes, 6), drawn(sizes, m)
     weights, biases = step_by_definition(start, x, y, 3.0, f, f_d)
     net = twin.start(start)
-    net.update_mini_batch((twin.native(x), twin.native(y)), 3.0)
-    received = net.export()
-    for one, other in zip(received[0], weights, strict=True):
-        assert np.array_equal(one, other)
-    for one, other in zip(received[1], biases, strict=True):
-        assert np.array_equal(one[:, 0], other)
+    twin.step(net, x, y, 3.0)
+    assert same_bits(net.export()[0], map(np.array, weights))
+    assert same_bits([b[:, 0] for b in net.export()[1]], map(np.array, biases))
 
 
 @both
@@ -364,7 +284,7 @@ import numpy as np
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.arithmetic import FixedPoint
-from reference.mnist_loader import Examples
+from reference.examples import Examples
 from reference.network import Network
 rng = np.random.default_rng(0)
 sizes, m = (784, 64, 10), 1100
@@ -409,33 +329,6 @@ def test_one_epoch_of_mnist_ends_with_the_same_fingerprint(mnist, device):
         ends.append((fingerprint(net), net.evaluate(test)))
     assert ends[0] == ends[1]
     assert ends[0][1] > 8_500  # of 10,000
-
-
-# --- The sigmoid and its parts ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_exp_and_the_exact_sigmoid_are_the_same_bits_for_millions_of_z(device):
-    rng = np.random.default_rng(5)
-    z = np.concatenate([rng.uniform(-41, 41, 1_500_000), rng.standard_normal(1_500_000)])
-    t = torch.tensor(z, device=device)
-    for name in ("exp", "exact_sigmoid"):
-        ours = getattr(REFERENCE.arithmetic, name)(z)
-        theirs = getattr(TORCH.arithmetic, name)(t)
-        assert np.array_equal(ours, theirs.cpu().numpy())
-    for bits in (12, 21, 37):
-        ours = REFERENCE.arithmetic.rounded_sigmoid(z, 2.0**bits)
-        theirs = TORCH.arithmetic.rounded_sigmoid(t, 2.0**bits)
-        assert np.array_equal(ours, theirs.cpu().numpy())
-
-
-def test_the_number_formats_are_the_same():
-    ours, theirs = REFERENCE.arithmetic, TORCH.arithmetic
-    for sizes in itertools.product((1, 2, 63, 64, 784), (1, 3, 20, 127, 128), (1, 10, 33)):
-        f = ours.parameter_bits(sizes)
-        assert f == theirs.parameter_bits(sizes)
-        for m in (1, 2, 10, 33, 1000):
-            assert ours.delta_bits(sizes, f, m) == theirs.delta_bits(sizes, f, m)
 
 
 # --- Properties that hold to the last bit -------------------------------------------------------
@@ -492,7 +385,7 @@ def test_the_order_of_a_mini_batch_changes_nothing(twin, case):
     (x, y), order = case.batch, case.order(case.m)
     net = twin.start(case.parameters)
     ours, theirs = twin.backprop(net, x, y), twin.backprop(net, x[:, order], y[:, order])
-    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert same_bits(ours, theirs)
 
 
 @both
@@ -510,7 +403,7 @@ def test_permuting_hidden_neurons_permutes_the_gradient(twin, case):
         ours[layers][order],
         ours[layers + 1][:, order],
     )
-    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert same_bits(ours, theirs)
 
 
 @over_cases
@@ -525,297 +418,3 @@ def test_steps_are_equal_whatever_the_network(case):
         assert outcomes[0] == outcomes[1]
         assert outcomes[0] is None or "overflow" in outcomes[0]
     assert fingerprint(ours) == fingerprint(theirs)
-
-
-# --- Overflow is never silent -------------------------------------------------------------------
-
-
-def refusal(function, *arguments, **keywords):
-    """The text of the error, or None."""
-    try:
-        function(*arguments, **keywords)
-    except (ValueError, OverflowError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def overflow(quantity, value, limit):
-    return (
-        f"OverflowError: fixed-point overflow: the largest {quantity} reached {value} in magnitude "
-        f"and must stay below {limit}: use float64 arithmetic, or a smaller eta"
-    )
-
-
-def one_weight_too_large(value=64.0):
-    weights = [np.zeros((3, 2)), np.array([[0.5, value, 0.25]])]
-    return Parameters((2, 3, 1), weights, [np.zeros((3, 1)), np.zeros((1, 1))])
-
-
-@both
-def test_an_initial_weight_out_of_range_is_refused(twin):
-    assert refusal(twin.start, one_weight_too_large()) == overflow("weight or bias", 64, 64)
-    assert refusal(twin.start, one_weight_too_large(-64.5)) == overflow(
-        "weight or bias", "64.5", 64
-    )
-    twin.start(one_weight_too_large(63.5))
-    twin.start(one_weight_too_large(), "Float64")
-
-
-@both
-def test_a_bias_that_is_trained_out_of_range_is_told(twin):
-    """All a = 1/2; delta = -1/8; b moves by eta / 8, past 64 where eta is 600."""
-    start = Parameters((2, 1), [np.zeros((1, 2))], [np.zeros((1, 1))])
-    pair = twin.native(np.zeros((2, 1))), twin.native(np.ones((1, 1)))
-    assert refusal(twin.start(start).update_mini_batch, pair, 500) is None  # 62.5
-    told = refusal(twin.start(start).update_mini_batch, pair, 600)
-    assert told == overflow("weight or bias", 75, 64)
-
-
-@both
-def test_sgd_tells_an_overflow_before_the_epoch_is_reported(twin):
-    """It happens in the first of many steps and the magnitude has come back by the last."""
-    start = Parameters((2, 1), [np.zeros((1, 2))], [np.zeros((1, 1))])
-    x, y = np.zeros((2, 8)), np.tile([[1.0, 0.0]], 4)
-    net, reported = twin.start(start), []
-    told = refusal(
-        net.SGD, twin.examples(x, y), 3, 1, 600.0, on_epoch=lambda *told: reported.append(told)
-    )
-    assert told == overflow("weight or bias", 75, 64)
-    assert reported == []
-
-
-@both
-def test_a_magnitude_out_of_range_for_some_steps_in_the_middle_is_told(twin):
-    """The bias starts at -63.5 and moves by 1/8 at most: down in ten steps, then up in ten."""
-    start = Parameters((1, 1), [np.array([[63.5]])], [np.array([[-63.5]])])
-    x, y = np.ones((1, 80)), np.repeat([[0.0, 1.0]], 40, axis=1)  # z = 63.5 - 63.5 = 0
-
-    class AsTheyAre:
-        permutation = staticmethod(np.arange)
-
-    net, biases = twin.start(start, "Float64"), []
-    for k in range(0, 80, 4):
-        net.update_mini_batch((twin.native(x[:, k : k + 4]), twin.native(y[:, k : k + 4])), 1.0)
-        biases.append(float(net.biases[0].item()))
-    assert min(biases) < -64.1 < -63.9 < biases[-1]
-    net, reported = twin.start(start), []
-    keywords = {"rng": AsTheyAre(), "on_epoch": lambda *told: reported.append(told)}
-    told = refusal(net.SGD, twin.examples(x, y), 1, 4, 1.0, **keywords)
-    assert told is not None
-    assert told.startswith("OverflowError: fixed-point overflow: the largest weight or bias")
-    assert f"reached {-min(biases):.4g}" in told
-    assert reported == []
-
-
-@both
-@pytest.mark.parametrize("verb", ["backprop", "deltas", "update_mini_batch"])
-def test_a_delta_out_of_range_is_told(twin, verb):
-    """a = 1/2, so delta = (1/2 - y) / 4 = -2 where y is 8.5."""
-    start = Parameters((2, 1), [np.zeros((1, 2))], [np.zeros((1, 1))])
-    x, y = twin.native(np.zeros((2, 2))), twin.native(np.array([[0.0, 8.5]]))
-    net = twin.start(start)
-    arguments = ((x, y), 0.1) if verb == "update_mini_batch" else (x, y)
-    assert refusal(getattr(net, verb), *arguments) == overflow("delta", 2, 1)
-    if verb != "update_mini_batch":  # which has taken its step
-        assert refusal(getattr(net, verb), *arguments) == overflow("delta", 2, 1)
-
-
-@both
-def test_a_hidden_delta_out_of_range_is_told_though_the_outer_ones_are_not(twin):
-    """a[1] = 1/2, z[1] = 30 + 15 + 15 - 60 = 0, delta[1] = (1/2 - 1) / 4 = -1/8 ten times;
-    in the first neuron W[1].T delta[1] = 60 * 10 * (-1/8) = -75, and -75 / 4 = -18.75.
-    """
-    weights = [np.zeros((3, 2)), np.tile([60.0, 30.0, 30.0], (10, 1))]
-    biases = [np.zeros((3, 1)), np.full((10, 1), -60.0)]
-    net = twin.start(Parameters((2, 3, 10), weights, biases))
-    x, y = twin.native(np.zeros((2, 1))), twin.native(np.ones((10, 1)))
-    assert refusal(net.backprop, x, y) == overflow("delta", "18.75", 1)
-
-
-@both
-def test_a_chaotic_eta_ends_in_an_error_without_a_warning(twin):
-    x, y = drawn((784, 20, 10), 60)
-    for eta in (1e3, 1e6, 1e300):
-        net = twin.start(initial_parameters((784, 20, 10), 0))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            rng = np.random.default_rng(0)
-            told = refusal(net.SGD, twin.examples(x, y), 1, 10, eta, rng=rng, on_epoch=print)
-        assert told.startswith("OverflowError: fixed-point overflow: the largest weight or bias")
-
-
-# --- What is refused, and how it is said --------------------------------------------------------
-
-
-@both
-@pytest.mark.parametrize(
-    "sizes", [[], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"]]
-)
-def test_sizes_of_no_network_are_refused(twin, sizes):
-    assert refusal(twin.network.Network, sizes) == (
-        "ValueError: sizes are two or more whole numbers of units, each at least 1, such as "
-        f"[784, 20, 10]; received {sizes}"
-    )
-
-
-@both
-def test_parameters_of_other_shapes_are_refused(twin):
-    class Wrong:
-        sizes = (2, 3, 1)
-        weights = (np.zeros((3, 2)), np.zeros((3, 1)))
-        biases = (np.zeros((3, 1)), np.zeros((1, 1)))
-
-    assert refusal(twin.start, Wrong) == (
-        "ValueError: weights of these sizes have the shapes [(3, 2), (1, 3)]; received "
-        "[(3, 2), (3, 1)]"
-    )
-    Wrong.weights = (np.zeros((3, 2)), np.zeros((1, 3)))
-    Wrong.biases = (np.zeros((3,)), np.zeros((1,)))
-    assert refusal(twin.start, Wrong) == (
-        "ValueError: biases of these sizes have the shapes [(3, 1), (1, 1)]; received [(3,), (1,)]"
-    )
-    Wrong.biases = (np.zeros((3, 1)),)
-    assert refusal(twin.start, Wrong) == (
-        "ValueError: biases of these sizes have the shapes [(3, 1), (1, 1)]; received [(3, 1)]"
-    )
-
-
-@both
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
-@pytest.mark.parametrize("shape", [(3, 1), (1, 2), (2,), (2, 0), (2, 3, 1)])
-def test_inputs_of_another_shape_are_refused(twin, arithmetic, shape):
-    net = twin.start(initial_parameters((2, 3, 1), 0), arithmetic)
-    x = np.zeros(shape)
-    if twin is REFERENCE:
-        said = f"columns of shape (2, m), one example in each, one or more; received shape {shape}"
-    else:
-        said = (
-            f"rows of shape (m, 2), one example in each, one or more; received shape {shape[::-1]}"
-        )
-    y = twin.native(np.zeros((1, 1)))
-    for verb, *others in (
-        ("feedforward",),
-        ("trace",),
-        ("backprop", y),
-        ("deltas", y),
-        ("cost", y),
-    ):
-        told = refusal(getattr(net, verb), twin.native(x), *others)
-        assert told == f"ValueError: inputs are {said}"
-
-
-@both
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite_are_refused(twin, bad):
-    net = twin.start(initial_parameters((2, 3, 1), 0), "Float64")
-    x, y = np.zeros((2, 3)), np.zeros((1, 3))
-    wrong_x, wrong_y = x.copy(), y.copy()
-    wrong_x[1, 2] = wrong_y[0, 2] = bad
-    for arrays, said in (
-        ((wrong_x, y), "inputs are finite numbers; received NaN or infinity"),
-        ((x, wrong_y), "desired outputs are finite numbers; received NaN or infinity"),
-    ):
-        native = [twin.native(v) for v in arrays]
-        for verb in ("backprop", "deltas", "cost"):
-            assert refusal(getattr(net, verb), *native) == f"ValueError: {said}"
-        assert refusal(net.update_mini_batch, tuple(native), 1.0) == f"ValueError: {said}"
-        assert refusal(net.SGD, twin.examples(*arrays), 1, 1, 1.0) == f"ValueError: {said}"
-    assert refusal(net.evaluate, twin.examples(wrong_x, np.zeros(3, int))) == (
-        "ValueError: inputs are finite numbers; received NaN or infinity"
-    )
-
-
-@both
-def test_fixed_point_refuses_what_is_no_pixel(twin):
-    net = twin.start(initial_parameters((2, 3, 1), 0))
-    x, y = np.full((2, 4), 0.5), np.zeros((1, 4))
-    x[1, 3] = 0.3
-    said = (
-        "ValueError: fixed-point inputs are multiples of 2**-8 between -1 and 1, such as "
-        "byte / 256; received 0.3: scale them, or use float64"
-    )
-    assert refusal(net.feedforward, twin.native(x)) == said
-    assert refusal(net.SGD, twin.examples(x, y), 1, 1, 1.0) == said
-    x[1, 3] = 255.0
-    said = said.replace("0.3", "255.0")
-    assert refusal(net.SGD, twin.examples(x, y), 1, 1, 1.0) == said
-
-
-@both
-def test_desired_outputs_of_another_shape_are_refused(twin):
-    net, x = twin.start(initial_parameters((2, 3, 4), 0)), np.zeros((2, 5))
-    for shape in ((4, 4), (3, 5), (1, 5), (4, 1)):  # the last two would broadcast
-        y = np.zeros(shape)
-        told = refusal(net.backprop, twin.native(x), twin.native(y))
-        expected, received = ((4, 5), shape) if twin is REFERENCE else ((5, 4), shape[::-1])
-        said = f"desired outputs for 5 inputs have shape {expected}; received shape {received}"
-        assert told == f"ValueError: {said}"
-    pairs = [(x[:, [0]], np.zeros((3, 1)))] * 2
-    expected, received = ((4, 2), (3, 2)) if twin is REFERENCE else ((2, 4), (2, 3))
-    for told in (refusal(net.SGD, pairs, 1, 1, 1.0), refusal(net.update_mini_batch, pairs, 1.0)):
-        said = f"desired outputs for 2 inputs have shape {expected}; received shape {received}"
-        assert told == f"ValueError: {said}"
-
-
-@both
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ((-1, 1, 1.0), "epochs is a whole number, 0 or more; received -1"),
-        *(
-            (
-                (1, size, 1.0),
-                "mini_batch_size lies between 1 and the number of training examples, 3; "
-                f"received {size}",
-            )
-            for size in (0, -1, 4)
-        ),
-        *(
-            ((1, 1, eta), f"eta is a finite learning rate such as 3.0; received {eta}")
-            for eta in (float("nan"), float("inf"), -float("inf"))
-        ),
-    ],
-)
-def test_settings_that_cannot_be_trained_with_are_refused(twin, settings, said):
-    net = twin.start(initial_parameters((2, 3, 1), 0))
-    before = fingerprint(net)
-    data = twin.examples(np.zeros((2, 3)), np.ones((1, 3)))
-    assert refusal(net.SGD, data, *settings) == f"ValueError: {said}"
-    assert fingerprint(net) == before
-
-
-@both
-def test_an_eta_that_is_not_finite_is_refused_for_a_single_step(twin):
-    net = twin.start(initial_parameters((2, 3, 1), 0))
-    pair = twin.native(np.zeros((2, 1))), twin.native(np.zeros((1, 1)))
-    assert refusal(net.update_mini_batch, pair, float("nan")) == (
-        "ValueError: eta is a finite learning rate such as 3.0; received nan"
-    )
-
-
-@both
-def test_data_of_the_wrong_kind_are_refused(twin):
-    net = twin.start(initial_parameters((2, 3, 4), 0))
-    x, digits, y = np.zeros((2, 3)), np.array([0, 1, 2]), np.zeros((4, 3))
-    nothing = "ValueError: there are no examples in the data; expected at least one pair (x, y)"
-    assert refusal(net.SGD, [], 1, 1, 1.0) == nothing
-    assert refusal(net.update_mini_batch, [], 1.0) == nothing
-    assert refusal(net.evaluate, iter([])) == nothing
-    assert refusal(net.SGD, twin.examples(x, digits), 1, 1, 1.0) == (
-        "ValueError: training data pairs every input with 4 desired outputs; received digits: use "
-        "the first of what load_data_wrapper returns, or vectorized_result"
-    )
-    for wrong, shape in ((y, (3, 4)), (digits[:0], (0,))):
-        assert refusal(net.evaluate, twin.examples(x[:, : len(wrong.T)], wrong)) == (
-            "ValueError: test data pairs every input with its digit and has one example or more; "
-            f"received digits of shape {shape}: use what load_data_wrapper returns second or third"
-        )
-
-
-@both
-def test_pairs_of_two_lengths_are_refused_not_cut(twin):
-    """A `zip` that is silently as long as its shortest would train on less."""
-    net = twin.start(initial_parameters((2, 3, 4), 0))
-    pairs = [(np.zeros((2, 1)), np.zeros((4, 1))), (np.zeros((2, 1)),)]
-    with pytest.raises(ValueError, match=r"not enough values|is shorter"):
-        net.SGD(pairs, 1, 1, 1.0)

@@ -16,19 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_impl.exact_sigmoid import exact_sigmoid
+
 EXACT_BITS = 53
 RANGE_BITS = 6
 INPUT_BITS = 8
 COARSEST_BITS = 12
-
-INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
-LN2_UPPER = float.fromhex("0x1.62e42feep-1")
-LN2_LOWER = float.fromhex("0x1.a39ef35793c76p-33")
-LARGEST_EXPONENT = 40.0
 SIGMOID_ERROR = math.ldexp(1.0, -49)  # torch.sigmoid and the exact one differ by far less
-TAYLOR_COEFFICIENTS = torch.tensor(
-    [1.0 / math.factorial(j) for j in range(13, -1, -1)], dtype=torch.float64
-).unbind()  # tensors of no axes: on the CPU they cost less than Python's numbers
 
 
 class Float64:
@@ -38,69 +32,37 @@ class Float64:
     dtype = torch.float64
 
     def for_network(self, sizes: Sequence[int]) -> Float64:
-        """Return the arithmetic that a network of these sizes computes in.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units of every layer, the input layer first.
-        """
+        """Return the arithmetic that a network of these sizes computes in."""
         return self
 
     def check_inputs(self, x: Tensor) -> None:
-        """Raise ValueError if inputs are not what this arithmetic can compute with.
-
-        Parameters
-        ----------
-        x : tensor of any shape
-            Finite.
-        """
+        """Raise ValueError if inputs are not what this arithmetic can compute with."""
         if not torch.isfinite(x).all():
             raise ValueError("inputs are finite numbers; received NaN or infinity")
 
     def parameters(self, v: np.ndarray | Tensor) -> Tensor:
-        """Return a fresh tensor of weights or biases as this arithmetic keeps them.
-
-        Parameters
-        ----------
-        v : ndarray or tensor of any shape
-        """
+        """Return a fresh tensor of weights or biases as this arithmetic keeps them."""
         if isinstance(v, Tensor):
             return v.detach().to(self.dtype, copy=True)
         return torch.tensor(np.array(v), dtype=self.dtype)
 
     def sigmoid(self, z: Tensor) -> Tensor:
-        """Return the activation 1 / (1 + exp(-z)).
-
-        Parameters
-        ----------
-        z : tensor of any shape
-            Weighted inputs.
-        """
+        """Return the activation 1 / (1 + exp(-z))."""
         return torch.sigmoid(z)
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return delta as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        delta : tensor (m, n)
-        """
+        """Return a delta as this arithmetic keeps it."""
         return delta
 
-    def descend(self, parameters: list[Tensor], nablas: list[Tensor], rate: float) -> None:
-        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
+    def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
+        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it.
 
-        Parameters
-        ----------
-        parameters : list of tensor of any shape
-            Weights and biases.
-        nablas : list of tensor of the same shapes
-            Their gradients; overwritten.
-        rate : float
-            eta / m.
+        What is returned second is still to be multiplied by: the subtraction does it on its way.
         """
-        torch._foreach_add_(parameters, nablas, alpha=-_rounded(rate, self.dtype))
+        return nablas, _rounded(rate, self.dtype)
+
+    def watch(self, parameters: list[Tensor]) -> None:
+        """Note the magnitude of weights or biases that were just updated."""
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
@@ -116,15 +78,7 @@ class Float32(Float64):
 class FixedPoint(Float64):
     """Multiples of 2**-f held in float64, such that every sum of products is exact.
 
-    Parameters
-    ----------
-    sizes : sequence of int, optional
-        Units of every layer; a network fills them in.
-
-    Raises
-    ------
-    ValueError
-        When the layers are so large that fewer than 12 fractional bits would be left.
+    A network fills in its sizes; ValueError where fewer than 12 fractional bits would be left.
     """
 
     name = "fixed-point"
@@ -133,30 +87,17 @@ class FixedPoint(Float64):
         self.peaks: dict[str, list[Tensor]] = {}
         if sizes is not None:
             self.sizes = tuple(sizes)
-            self.parameter_bits = enough_bits(
-                parameter_bits(sizes), "weights and activations", sizes
-            )
+            bits = parameter_bits(sizes)
+            self.parameter_bits = enough_bits(bits, "weights and activations", sizes)
             self.parameter_scale = math.ldexp(1.0, self.parameter_bits)
             self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
-        """Return the arithmetic that a network of these sizes computes in.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units of every layer, the input layer first.
-        """
+        """Return the arithmetic that a network of these sizes computes in."""
         return FixedPoint(sizes)
 
     def check_inputs(self, x: Tensor) -> None:
-        """Raise ValueError if inputs are not what this arithmetic can compute with.
-
-        Parameters
-        ----------
-        x : tensor of any shape
-            Multiples of 2**-8 between -1 and 1, such as byte / 256.
-        """
+        """Raise ValueError unless inputs are multiples of 2**-8 between -1 and 1."""
         for block in x.split(1000):
             inside = block.clamp(-1.0, 1.0)
             scaled = inside * 2**INPUT_BITS
@@ -168,63 +109,31 @@ class FixedPoint(Float64):
                 )
 
     def parameters(self, v: np.ndarray | Tensor) -> Tensor:
-        """Return a fresh tensor of weights or biases as this arithmetic keeps them.
-
-        Parameters
-        ----------
-        v : ndarray or tensor of any shape
-        """
+        """Return a fresh tensor of weights or biases as this arithmetic keeps them."""
         kept = on_grid(super().parameters(v), self.parameter_scale)
         self.watch([kept])
         self.check()
         return kept
 
     def sigmoid(self, z: Tensor) -> Tensor:
-        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid.
-
-        Parameters
-        ----------
-        z : tensor of any shape
-            Weighted inputs.
-        """
+        """Return the activation 1 / (1 + exp(-z)), of + - * / alone, rounded to the grid."""
         return RoundedSigmoid.apply(z, self)
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return delta as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        delta : tensor (m, n)
-        """
+        """Return a delta as this arithmetic keeps it."""
         delta = on_grid(delta, self.delta_scale(len(delta)))
         self._note("delta", [delta])
         return delta
 
-    def descend(self, parameters: list[Tensor], nablas: list[Tensor], rate: float) -> None:
-        """Subtract rate * nabla from every parameter, in place, as this arithmetic keeps it.
-
-        Parameters
-        ----------
-        parameters : list of tensor of any shape
-            Weights and biases.
-        nablas : list of tensor of the same shapes
-            Their gradients; overwritten.
-        rate : float
-            eta / m.
-        """
+    def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
+        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
         factor = _constant(rate * self.parameter_scale, nablas[0].device)
         torch._foreach_mul_(nablas, factor)
         torch._foreach_round_(nablas)
-        torch._foreach_add_(parameters, nablas, alpha=-1.0 / self.parameter_scale)
-        self.watch(parameters)
+        return nablas, 1.0 / self.parameter_scale
 
     def watch(self, parameters: list[Tensor]) -> None:
-        """Note the magnitude of weights or biases that were just updated.
-
-        Parameters
-        ----------
-        parameters : list of tensor of any shape
-        """
+        """Note the magnitude of weights or biases that were just updated."""
         self._note("weight or bias", parameters)
 
     def check(self) -> None:
@@ -241,13 +150,7 @@ class FixedPoint(Float64):
                 )
 
     def delta_scale(self, m: int) -> float:
-        """Return 2**f for the deltas of a mini-batch.
-
-        Parameters
-        ----------
-        m : int
-            Examples in the mini-batch.
-        """
+        """Return 2**f for the deltas of a mini-batch of m examples."""
         if m not in self.delta_scales:
             bits = delta_bits(self.sizes, self.parameter_bits, m)
             bits = enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
@@ -267,14 +170,7 @@ class RoundedSigmoid(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, arithmetic: FixedPoint) -> Tensor:
-        """Return the rounded activation.
-
-        Parameters
-        ----------
-        ctx : autograd context
-        z : tensor (m, n)
-        arithmetic : FixedPoint
-        """
+        """Return the rounded activation."""
         a = rounded_sigmoid(z, arithmetic.parameter_scale)
         ctx.save_for_backward(a)
         ctx.arithmetic = arithmetic
@@ -282,14 +178,7 @@ class RoundedSigmoid(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Return the rounded delta, the derivative of the cost by z.
-
-        Parameters
-        ----------
-        ctx : autograd context
-        gradient : tensor (m, n)
-            Derivative of the cost by the activation.
-        """
+        """Return the rounded delta, given the derivative of the cost by the activation."""
         (a,) = ctx.saved_tensors
         slope = 1.0 - a
         slope *= a
@@ -297,12 +186,7 @@ class RoundedSigmoid(torch.autograd.Function):
 
 
 def parameter_bits(sizes: Sequence[int]) -> int:
-    """Return the fractional bits of weights, biases and activations that keep every z exact.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-    """
+    """Return the fractional bits of weights, biases and activations that keep every z exact."""
     bits = EXACT_BITS - RANGE_BITS - INPUT_BITS - ceil_log2(sizes[0] + 1)
     for n_in in sizes[1:-1]:
         bits = min(bits, (EXACT_BITS - RANGE_BITS - ceil_log2(n_in + 1)) // 2)
@@ -310,16 +194,7 @@ def parameter_bits(sizes: Sequence[int]) -> int:
 
 
 def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
-    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-    parameter_bits : int
-        Fractional bits of weights and activations.
-    m : int
-        Examples in the mini-batch.
-    """
+    """Return the fractional bits of deltas that keep every w.T @ delta and every gradient exact."""
     bits = EXACT_BITS - parameter_bits - ceil_log2(m)
     for n_out in sizes[2:]:
         bits = min(bits, EXACT_BITS - RANGE_BITS - parameter_bits - ceil_log2(n_out))
@@ -327,15 +202,7 @@ def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
 
 
 def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
-    """Return the bits, or raise ValueError if they are too few to learn with.
-
-    Parameters
-    ----------
-    bits : int
-    quantity : str
-        What the bits are for, as the error names it.
-    sizes : sequence of int
-    """
+    """Return the bits of a quantity, or raise ValueError if they are too few to learn with."""
     if bits < COARSEST_BITS:
         raise ValueError(
             f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
@@ -346,13 +213,7 @@ def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
 
 
 def ceil_log2(n: int) -> int:
-    """Return the smallest k with 2**k >= n.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.
-    """
+    """Return the smallest k with 2**k >= n, for n of 1 or more."""
     k = 0
     while 2**k < n:
         k += 1
@@ -372,29 +233,15 @@ def _constant(value: float, device: torch.device) -> Tensor:
 
 
 def on_grid(v: Tensor, scale: float, factor: float = 1.0) -> Tensor:
-    """Round factor * v in place to the nearest multiple of 1 / scale, half to even, and return it.
-
-    Parameters
-    ----------
-    v : tensor of any shape
-    scale : float
-        A power of two, so that multiplying by it is exact, in the factor too.
-    factor : float
-    """
+    """Round factor * v in place to the nearest multiple of 1 / scale, half to even."""
     return v.mul_(factor * scale).round_().mul_(1.0 / scale)
 
 
 def rounded_sigmoid(z: Tensor, scale: float) -> Tensor:
-    """Return `exact_sigmoid` rounded to the grid.
+    """Return `exact_sigmoid` rounded to multiples of 1 / scale.
 
     On the CPU by way of the platform's own sigmoid, wherever that does not lie so near a tie that
     its error could matter. On a GPU the exact one always: to look would be to wait for the device.
-
-    Parameters
-    ----------
-    z : tensor of any shape
-    scale : float
-        The grid has multiples of 1 / scale.
     """
     if z.device.type != "cpu":
         return on_grid(exact_sigmoid(z), scale)
@@ -403,43 +250,3 @@ def rounded_sigmoid(z: Tensor, scale: float) -> Tensor:
     if scaled.sub_(a).abs_().max().item() > 0.5 - SIGMOID_ERROR * scale:
         a = exact_sigmoid(z).mul_(scale).round_()
     return a.mul_(1.0 / scale)
-
-
-def exact_sigmoid(z: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-z)) in elementwise + - * / alone, the same bits on every machine.
-
-    Parameters
-    ----------
-    z : tensor of any shape
-    """
-    return exp(-z).add_(1.0).reciprocal_()
-
-
-def exp(t: Tensor) -> Tensor:
-    """Return e**t in elementwise + - * alone, the same bits on every machine.
-
-    Every operation is a kernel of its own, so that no multiplication is fused with an addition.
-
-    Parameters
-    ----------
-    t : tensor of any shape
-    """
-    t = t.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
-    k = torch.mul(t, INVERSE_LN2).round_()
-    r = t.sub_(k * LN2_UPPER).sub_(k * LN2_LOWER)
-    leading, *middle, constant = TAYLOR_COEFFICIENTS
-    p = r * leading
-    for coefficient in middle:
-        p.add_(coefficient).mul_(r)
-    return p.add_(constant).mul_(power_of_two(k))
-
-
-def power_of_two(k: Tensor) -> Tensor:
-    """Return 2.0**k exactly, built from the exponent bits of a float64.
-
-    Parameters
-    ----------
-    k : tensor of any shape
-        Integers, as float64, between -1022 and 1023.
-    """
-    return (k + 1023.0).mul_(2.0**52).to(torch.int64).view(torch.float64)

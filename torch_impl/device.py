@@ -27,23 +27,12 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
     if not re.fullmatch("cpu(:0)?|cuda(:[0-9]+)?", name):
         raise ValueError(f"device is cpu, cuda or cuda:N; received {name!r}")
     if kind == "cuda":
-        check_cuda(name, int(number or 0))
+        if not torch.cuda.is_available():
+            raise ValueError(f"device {name!r} needs CUDA, and PyTorch finds none here: use cpu")
+        found = torch.cuda.device_count()
+        if int(number or 0) >= found:
+            raise ValueError(
+                f"device {name!r} does not exist; PyTorch finds {found}, numbered from 0"
+            )
         torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
-
-
-def check_cuda(name: str, number: int) -> None:
-    """Raise ValueError unless the machine has a CUDA device of this number.
-
-    Parameters
-    ----------
-    name : str
-        As the user wrote it.
-    number : int
-        Counted from 0.
-    """
-    if not torch.cuda.is_available():
-        raise ValueError(f"device {name!r} needs CUDA, and PyTorch finds none here: use cpu")
-    if number >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise ValueError(f"device {name!r} does not exist; PyTorch finds {found}, numbered from 0")

@@ -19,8 +19,12 @@ PROGRAMS = sorted(
     for path in (ROOT / "scripts").glob("*.py")
     if '__name__ == "__main__"' in path.read_text()
 )
-# Warnings are errors, but for a folder that PyTorch 2.6 leaves to be cleaned up at exit.
-WARNINGS = "error,ignore:Implicitly cleaning up:ResourceWarning"
+# Warnings are errors, but for a folder that PyTorch 2.6 leaves to be cleaned up at exit, and for
+# older matplotlib's own use of pyparsing.
+WARNINGS = "error,ignore:Implicitly cleaning up:ResourceWarning" + "".join(
+    f",ignore::DeprecationWarning:matplotlib.{name}"
+    for name in ("_fontconfig_pattern", "_mathtext")
+)
 # The tests may run where Ctrl-C is ignored, as under nohup: here it is not.
 HEARD = (
     "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"

@@ -1,0 +1,94 @@
+"""What both twins ask of sizes, shapes, settings and files, and how they say it.
+
+This file lies in `reference/` and in `model/`, byte for byte the same.
+"""
+
+import gzip
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+ADVICE = "give a folder with MNIST's four IDX files (raw or .gz), or Nielsen's mnist.pkl.gz"
+REPAIR = "replace it by the file of MNIST"
+
+
+def printable(text: object) -> str:
+    """Return text from outside as it can be shown: what could steer a terminal is written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def refusal(path: Path, error: Exception) -> Exception:
+    """Return what stopped the reading of a file in one line: the system, or else damage."""
+    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+        why = (error.strerror or str(error)).lower()
+        line = f"{path}: cannot be read, {why}; let this user read it, or {ADVICE}"
+        return type(error)(printable(line))
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return ValueError(printable(f"{path}: damaged or cut short ({why}); {REPAIR}"))
+
+
+def wrong(path: Path, expected: str, received: object) -> ValueError:
+    """Return what a file should have held and did not, in one line."""
+    return ValueError(printable(f"{path}: expected {expected}, received {received}; {REPAIR}"))
+
+
+def checked_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return the sizes as a list, or raise ValueError if no network has them."""
+    if len(sizes) < 2 or not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+        raise ValueError(
+            "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
+            f"received {sizes}"
+        )
+    return [int(n) for n in sizes]
+
+
+def check_shapes(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> None:
+    """Raise ValueError unless the weights and the biases, columns, are those of these sizes."""
+    for name, arrays, inputs in (("weights", weights, sizes), ("biases", biases, [1] * len(sizes))):
+        expected = list(zip(sizes[1:], inputs, strict=False))
+        received = [tuple(getattr(v, "shape", ())) for v in arrays]
+        if received != expected:
+            shapes = f"have the shapes {expected}; received {received}"
+            raise ValueError(f"{name} of these sizes {shapes}")
+
+
+def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float) -> None:
+    """Raise ValueError unless one can train with these settings on this number of examples."""
+    if epochs < 0:
+        raise ValueError(f"epochs is a whole number, 0 or more; received {epochs}")
+    if not 1 <= mini_batch_size <= examples:
+        raise ValueError(
+            f"mini_batch_size lies between 1 and the number of training examples, {examples}; "
+            f"received {mini_batch_size}"
+        )
+    if not math.isfinite(eta):
+        raise ValueError(f"eta is a finite learning rate such as 3.0; received {eta}")
+
+
+def check_desired(shape: tuple[int, ...], outputs: int) -> None:
+    """Raise ValueError unless a y of this shape holds desired outputs to train on, not digits."""
+    if len(shape) != 2:
+        raise ValueError(
+            f"training data pairs every input with {outputs} desired outputs; received "
+            f"digits: use the first of what load_data_wrapper returns, or vectorized_result"
+        )
+
+
+def check_digits(shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a y of this shape holds a digit for each of one or more examples."""
+    if len(shape) != 1 or not shape[0]:
+        raise ValueError(
+            f"test data pairs every input with its digit and has one example or more; received "
+            f"digits of shape {tuple(shape)}: use what load_data_wrapper returns second or third"
+        )
+
+
+def book_lines(tests: int | None) -> Callable[[int, int | None], None]:
+    """Return a function that prints the book's progress line, with that many tests if any."""
+
+    def report(epoch: int, correct: int | None) -> None:
+        print(f"Epoch {epoch} complete" if tests is None else f"Epoch {epoch}: {correct} / {tests}")
+
+    return report

@@ -1,0 +1,338 @@
+"""The arithmetics of both twins: number formats, rounding, and the sigmoid."""
+
+import math
+import warnings
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from tests.twin import REFERENCE, TORCH, both, every, overflow, refusal
+
+MNIST = (784, 20, 10)
+SIZES = [MNIST, (784, 10), (784, 30, 10), (784, 20, 16, 10), (1, 1), (2, 1), (3, 1, 1), (7, 100, 3)]
+LIMIT = 2**53  # every integer up to it is a float64
+SIGMOID_ERROR = 2.0**-49  # of the platform's own, at most
+
+
+def drawn_z(number: int = 2_000_000, seed: int = 0) -> np.ndarray:
+    """Weighted inputs near 0, over the range that counts, and far out."""
+    rng = np.random.default_rng(seed)
+    near, middle = rng.standard_normal(number // 4), rng.uniform(-20, 20, number // 2)
+    return np.concatenate([near, middle, rng.uniform(-45, 45, number // 4)])
+
+
+def near_ties(bits: int, ks: np.ndarray) -> np.ndarray:
+    """z whose sigmoid lies within some 2**-49 of half-way between k and k + 1 grid units."""
+    a = (ks + 0.5) * 2.0**-bits
+    offsets = np.random.default_rng(0).uniform(-4, 4, len(ks)) * 2.0**-50 / (a * (1 - a))
+    return np.log(a) - np.log1p(-a) + offsets
+
+
+def called(twin, function, z, *arguments):
+    """A function of this twin on an array of NumPy's."""
+    owner = twin.exact_sigmoid if hasattr(twin.exact_sigmoid, function) else twin.arithmetic
+    return twin.numpy(getattr(owner, function)(twin.array(z), *arguments))
+
+
+def exactly_rounded(twin, z, scale):
+    return np.rint(called(twin, "exact_sigmoid", z) * scale) / scale
+
+
+# --- Number formats -----------------------------------------------------------------------------
+
+
+def exact_parameters(sizes: tuple[int, ...], f: int) -> bool:
+    """Whether every z fits: (n_in + 1) products of less than 2**6 and at most 1, in grid units."""
+    first = (sizes[0] + 1) * 2**6 * 2 ** (f + 8) <= LIMIT  # pixels are multiples of 2**-8
+    return first and all((n + 1) * 2**6 * 2 ** (2 * f) <= LIMIT for n in sizes[1:-1])
+
+
+def exact_deltas(sizes: tuple[int, ...], f: int, f_d: int, m: int) -> bool:
+    """Whether every w.T @ delta and every sum of delta * a over the mini-batch fits."""
+    back = all(n * 2**6 * 2 ** (f + f_d) <= LIMIT for n in sizes[2:])
+    return back and m * 2 ** (f_d + f) <= LIMIT and m * 2 ** (f_d + 8) <= LIMIT
+
+
+@both
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_formats_are_the_finest_whose_largest_sums_are_exact(twin, sizes):
+    f = twin.arithmetic.parameter_bits(sizes)
+    assert f == max(k for k in range(60) if exact_parameters(sizes, k))
+    for m in (1, 3, 10, 16, 100):
+        expected = max(k for k in range(60) if exact_deltas(sizes, f, k, m))
+        assert twin.arithmetic.delta_bits(sizes, f, m) == expected
+
+
+@both
+def test_the_formats_of_784_20_10_are_21_21_and_22_bits(twin):
+    fixed = twin.kept("FixedPoint", MNIST)
+    assert (fixed.parameter_scale, fixed.delta_scale(10)) == (2.0**21, 2.0**22)
+    for n in range(1, 1030):
+        k = twin.arithmetic.ceil_log2(n)
+        assert 2**k >= n
+        assert n == 1 or 2 ** (k - 1) < n
+
+
+@both
+def test_networks_too_large_for_a_fine_grid_are_refused(twin):
+    text = (
+        "ValueError: sizes [{}] are too large for fixed-point arithmetic: {} would keep 11 "
+        "fractional bits and need at least 12: use float64 arithmetic, or smaller layers or "
+        "mini-batches"
+    )
+    said = refusal(twin.arithmetic.FixedPoint, (784, 2**24, 10))
+    assert said == text.format("784, 16777216, 10", "weights and activations")
+    fixed = twin.arithmetic.FixedPoint((2, 1))
+    said = refusal(fixed.round_delta, twin.native(np.zeros((1, 17))))
+    assert said == text.format("2, 1", "deltas in mini-batches of 17")
+    fixed.round_delta(twin.native(np.zeros((1, 16))))  # the last that is not
+
+
+# --- Rounding -----------------------------------------------------------------------------------
+
+
+@both
+def test_rounding_is_to_the_nearest_and_half_to_even(twin):
+    v = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.49, 0.51, -2.75]) / 8
+    assert (called(twin, "on_grid", v, 8.0) * 8).tolist() == [0, 2, 2, -0.0, -2, 0, 1, -3]
+
+
+def stepped(twin, arithmetic, v, nablas, rate):
+    """v after a step, by what the arithmetic returns."""
+    steps = twin.kept(arithmetic, MNIST).steps([twin.array(n) for n in nablas], rate)
+    steps, unit = steps if twin.rows else (steps, 1.0)
+    return [a - unit * twin.numpy(step) for a, step in zip(v, steps, strict=True)]
+
+
+@both
+def test_steps_are_rounded_after_the_product(twin):
+    nablas = [np.array([[3.0, -0.7]]), np.array([[1 / 3]])]
+    received = stepped(twin, "FixedPoint", [np.zeros_like(v) for v in nablas], nablas, -0.3)
+    for v, nabla in zip(received, nablas, strict=True):
+        assert np.array_equal(v, np.rint(0.3 * nabla * 2**21) / 2**21)
+
+
+@both
+@pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
+def test_floating_point_rounds_nothing(twin, arithmetic):
+    kept = twin.kept(arithmetic)
+    assert kept.for_network(MNIST) is kept
+    delta = twin.array([[1 / 3, 5.0]])
+    assert kept.round_delta(delta) is delta
+    assert kept.parameters(np.array([1 / 3])).dtype == kept.dtype
+    small = np.float32 if arithmetic == "Float32" else np.float64
+    [v] = stepped(twin, arithmetic, [np.array([3 * 2.0**100])], [np.array([2.0**100], small)], 3.0)
+    assert v.item() == 0
+    kept.watch([delta])
+    kept.check()
+    with np.errstate(over="ignore"):
+        [v] = stepped(twin, arithmetic, [np.ones(1)], [np.ones(1, small)], 1e300)
+    assert v.item() == (-math.inf if small is np.float32 else -1e300)
+
+
+@both
+@every
+def test_parameters_are_fresh_and_may_be_read_only(twin, arithmetic):
+    v = np.array([[0.5, 0.25]])
+    v.flags.writeable = False
+    kept = twin.kept(arithmetic, MNIST)
+    for source in (v, twin.array(v)):
+        one = kept.parameters(source)
+        one[0, 0] = 7.0
+        assert np.asarray(source).tolist() == [[0.5, 0.25]]
+        assert one.tolist() == [[7.0, 0.25]]
+
+
+# --- The sigmoid --------------------------------------------------------------------------------
+
+
+@both
+def test_exp_and_sigmoid_are_right_to_a_rounding_or_two(twin):
+    z = np.concatenate([np.linspace(-39.9, 39.9, 1501), [1e-300, -1e-10, 0.5 * math.log(2)]])
+    exps, sigmoids = called(twin, "exp", z), called(twin, "exact_sigmoid", z)
+    with mpmath.workdps(60):
+        for v, e, s in zip(z.tolist(), exps.tolist(), sigmoids.tolist(), strict=True):
+            true = mpmath.exp(v)
+            assert abs(mpmath.mpf(e) / true - 1) < 1.5 * 2.0**-52
+            assert abs(mpmath.mpf(s) * (1 + true) / true - 1) < 1.5 * 2.0**-52
+
+
+@both
+def test_the_constants_are_those_of_ln_2_and_of_the_exponential_series(twin):
+    ours = twin.exact_sigmoid
+    names = ("INVERSE_LN2", "LN2_UPPER", "LN2_LOWER", "TAYLOR_COEFFICIENTS")
+    names = names if twin.rows else ("LOG2_E", "LN2_HI", "LN2_LO", "TAYLOR")
+    inverse, upper, lower, taylor = (getattr(ours, name) for name in names)
+    with mpmath.workdps(60):
+        assert abs(mpmath.ln(2) - upper - lower) < 2.0**-86
+        assert float(1 / mpmath.ln(2)) == inverse
+    assert upper * 2**32 % 1 == 0  # so that k * upper is exact for |k| < 2**21
+    assert [float(v) for v in reversed(taylor)] == [1 / math.factorial(j) for j in range(14)]
+    k = np.arange(-1022.0, 1024.0)
+    assert np.array_equal(called(twin, "power_of_two", k), np.ldexp(1.0, k.astype(int)))
+
+
+@both
+def test_the_fast_sigmoid_errs_by_a_quarter_of_what_is_allowed_at_most(twin):
+    z = drawn_z()
+    fast = twin.numpy(twin.kept("Float64").sigmoid(twin.array(z)))
+    assert np.abs(fast - called(twin, "exact_sigmoid", z)).max() <= SIGMOID_ERROR / 4
+    name = "SIGMOID_ERROR" if twin.rows else "FAST_SIGMOID_ERROR"
+    assert getattr(twin.arithmetic, name) == SIGMOID_ERROR
+
+
+@both
+def test_the_rounded_sigmoid_is_the_exact_one_rounded(twin):
+    """For millions of z in blocks, at every tie of the grid, and at ties taken one at a time."""
+    z, ties = drawn_z(1_000_000, seed=1), near_ties(21, np.arange(2**21))
+    for scale in (2.0**21, 2.0**12, 2.0**37):
+        expected = exactly_rounded(twin, z, scale)
+        for block, want in zip(z.reshape(-1, 250), expected.reshape(-1, 250), strict=True):
+            assert np.array_equal(called(twin, "rounded_sigmoid", block, scale), want)
+    expected = exactly_rounded(twin, ties, 2.0**21)
+    assert np.array_equal(called(twin, "rounded_sigmoid", ties, 2.0**21), expected)
+    fast = twin.numpy(twin.kept("Float64").sigmoid(twin.array(ties)))
+    assert (np.rint(fast * 2**21) / 2**21 != expected).any()  # it alone would be wrong there
+    for k in np.random.default_rng(2).integers(0, 2**21, 20_000):  # others would hide a mistake
+        assert called(twin, "rounded_sigmoid", ties[k : k + 1], 2.0**21)[0] == expected[k]
+
+
+@both
+@every
+def test_the_sigmoid_saturates_at_0_and_1_without_a_warning(twin, arithmetic):
+    kept, dtype = twin.kept(arithmetic, MNIST), np.float32 if arithmetic == "Float32" else float
+    far = np.array([40.0, 50.0, 710.0, 1e4, float(np.finfo(dtype).max), np.inf], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert twin.numpy(kept.sigmoid(twin.array(far))).tolist() == [1.0] * 6
+        low = twin.numpy(kept.sigmoid(twin.array(-far)))
+        assert kept.sigmoid(twin.array(np.zeros(1, dtype))).tolist() == [0.5]
+    assert (np.abs(low) < 1e-15).all()
+    assert low.dtype == dtype
+
+
+@both
+def test_the_exact_sigmoid_stands_still_beyond_40_and_the_rounded_one_is_monotone(twin):
+    far = np.array([40.0, 41.0, 709.0, 1e308, np.inf])
+    for sign, end in ((1, 1), (-1, 0)):
+        values = called(twin, "exact_sigmoid", sign * far)
+        assert (values == values[0]).all()
+        for bits in range(12, 39):  # on every grid there can be
+            assert (called(twin, "rounded_sigmoid", sign * far, 2.0**bits) == end).all()
+    z = np.sort(drawn_z(200_000))
+    assert (np.diff(called(twin, "rounded_sigmoid", z, 2.0**21)) >= 0).all()
+
+
+@both
+def test_the_functions_leave_their_argument_alone(twin):
+    z = twin.array(drawn_z(400))
+    kept, ours = twin.numpy(z).copy(), twin.exact_sigmoid
+    rounded = [lambda v: twin.arithmetic.rounded_sigmoid(v, 2.0**21)]
+    for function in (ours.exp, ours.exact_sigmoid, ours.power_of_two, *rounded):
+        function(z)
+        assert np.array_equal(twin.numpy(z), kept)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_both_have_the_same_bits_and_formats(device):
+    z = np.concatenate([drawn_z(3_000_000, seed=5), near_ties(21, np.arange(0, 2**21, 7))])
+    t = torch.tensor(z, device=device)
+    for name in ("exp", "exact_sigmoid"):
+        theirs = getattr(TORCH.exact_sigmoid, name)(t).cpu().numpy()
+        assert np.array_equal(getattr(REFERENCE.exact_sigmoid, name)(z), theirs)
+    for bits in (12, 21, 37):
+        theirs = TORCH.arithmetic.rounded_sigmoid(t, 2.0**bits).cpu().numpy()
+        assert np.array_equal(REFERENCE.arithmetic.rounded_sigmoid(z, 2.0**bits), theirs)
+
+
+def test_autograd_sees_the_rounded_delta():
+    """The gradient by z is round(g * (a * (1 - a))), noted for the check of magnitudes."""
+    fixed = TORCH.kept("FixedPoint", MNIST)
+    z = torch.tensor([[0.3, -2.0], [8.0, 50.0]], dtype=torch.float64, requires_grad=True)
+    gradient = torch.tensor([[0.37, -1.0], [5.0, 9.0]], dtype=torch.float64)
+    a = fixed.sigmoid(z)
+    (received,) = torch.autograd.grad(a, z, gradient)
+    expected = torch.round(gradient * (a * (1 - a)) * 2**22) / 2**22
+    assert torch.equal(received, expected.detach())
+    fixed.check()
+    (_,) = torch.autograd.grad(fixed.sigmoid(z), z, 100 * gradient)
+    with pytest.raises(OverflowError, match="the largest delta reached 10"):
+        fixed.check()
+
+
+# --- What is refused ----------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize(
+    "bad", [0.3, 1.5, -1.00390625, 2**-9, 1e308, math.nan, math.inf, -math.inf]
+)
+def test_inputs_that_are_no_pixels_or_no_numbers_are_refused_without_a_warning(twin, bad):
+    x = np.zeros((1500, 3))
+    x[1400, 1] = bad  # not among the first thousand rows
+    assert refusal(twin.kept("FixedPoint").check_inputs, twin.array(x)) == (
+        "ValueError: fixed-point inputs are multiples of 2**-8 between -1 and 1, such as byte / "
+        f"256; received {x[1400, 1]}: scale them, or use float64"
+    )
+    said = None if np.isfinite(bad) else "inputs are finite numbers; received NaN or infinity"
+    for arithmetic in ("Float64", "Float32"):
+        told = refusal(twin.kept(arithmetic).check_inputs, twin.array(x))
+        assert told == (said and f"ValueError: {said}")
+
+
+@both
+@pytest.mark.parametrize(("bad", "dtype"), [(300, "f2"), (2, "u1"), (-(2**63), "i8")])
+def test_numbers_of_other_kinds_that_are_no_pixels_are_refused(twin, bad, dtype):
+    check = twin.kept("FixedPoint").check_inputs
+    assert "multiples of 2**-8" in (refusal(check, twin.array([[0, bad]], dtype)) or "")
+    for kind in ("f2", "f4", "f8"):
+        check(twin.array(np.arange(-256, 257) / 256, kind))
+    check(twin.array([0, 1], "u1"))
+    check(twin.array([False, True]))
+
+
+# fmt: off
+TOLD = [  # what is watched, or rounded as a delta; what is told
+    ("watch", [[64.0]], ("weight or bias", 64, 64)),
+    ("watch", [[1.0], [0.0, -70.5], [2.0]], ("weight or bias", "70.5", 64)),
+    ("watch", [[-math.inf]], ("weight or bias", "inf", 64)),
+    ("watch", [[0.5], [math.nan, 1.0], [63.0]], ("weight or bias", "NAN", 64)),
+    ("watch", [[64 - 2.0**-21, 2.0**-21 - 64]], None),
+    ("round_delta", [[1.0]], ("delta", 1, 1)),
+    ("round_delta", [[0.5, -3.25], [0.25, 0.0]], ("delta", "3.25", 1)),
+    ("round_delta", [[-math.inf]], ("delta", "inf", 1)),
+    ("round_delta", [[math.nan, 0.5], [0.25, 0.5]], ("delta", "NAN", 1)),
+    ("round_delta", [[1 - 2.0**-22, 2.0**-22 - 1]], None),
+]
+# fmt: on
+
+
+@both
+@pytest.mark.parametrize(("verb", "values", "told"), TOLD)
+def test_a_magnitude_out_of_its_range_is_told_once(twin, verb, values, told):
+    fixed = twin.kept("FixedPoint", MNIST)
+    arrays = [twin.array([v]) for v in values]
+    if verb == "watch":
+        fixed.watch(arrays)
+        fixed.watch([twin.array([[0.5]])] * len(arrays))  # what comes later does not hide it
+    else:
+        for v in arrays:
+            fixed.round_delta(v)
+    said = refusal(fixed.check)
+    if told and told[1] == "NAN":  # NumPy's peak says inf, PyTorch's nan
+        told = (told[0], "nan" if twin.rows else "inf", told[2])
+    assert said == (told and overflow(*told))
+    fixed.check()  # the check begins anew
+    if verb == "watch" and told:
+        with pytest.raises(OverflowError):
+            fixed.parameters(np.array(values[-1] if len(values) == 1 else values[1]))
+
+
+@both
+def test_of_two_overflows_the_weight_is_told_first(twin):
+    fixed = twin.kept("FixedPoint", MNIST)
+    fixed.round_delta(twin.array([[2.0]]))
+    fixed.watch([twin.array([[65.0]])])
+    assert refusal(fixed.check) == overflow("weight or bias", 65, 64)

@@ -1,0 +1,579 @@
+"""Where MNIST is looked for, what comes out of its files, and what is said of every damage."""
+
+import contextlib
+import gzip
+import os
+import pickle
+import pickletools
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model import mnist_files
+from model.mnist_files import find_mnist
+from model.synthetic_digits import draw_digits, idx_bytes, write_idx_files
+from tests.twin import REFERENCE, TORCH, TWINS, both
+
+ROOT = Path(__file__).parent.parent
+NAMES = tuple(mnist_files.SHA256)
+TRAIN, LABELS, TESTS, TEST_LABELS = NAMES
+READERS = {
+    "reference": REFERENCE.mnist_loader.load_data,
+    "torch_impl": TORCH.mnist_loader.load_data,
+    "find_mnist": find_mnist,
+}
+by_all = pytest.mark.parametrize("reader", READERS)
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A small data set that no test changes."""
+    write_idx_files(folder := tmp_path_factory.mktemp("drawn"), 60, 20)
+    return folder
+
+
+@pytest.fixture
+def folder(drawn, tmp_path):
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(drawn, tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def good(drawn):
+    return REFERENCE.mnist_loader.load_data(drawn)
+
+
+@contextlib.contextmanager
+def an_ordinary_user():
+    """Permissions do not bind root, so root steps down meanwhile."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def pickled(path, parts, protocol=4):
+    content = parts if isinstance(parts, bytes) else pickle.dumps(parts, protocol)
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    return path
+
+
+def told(reader, path, kind=ValueError):
+    """What a reader says of what it refuses: one line that begins with the place."""
+    with pytest.raises(kind) as caught:
+        READERS[reader](path)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert line.startswith(f"{path}")
+    return line.removeprefix(f"{path}")
+
+
+def same_data(received, expected):
+    """Bit for bit the same numbers, of the same kinds."""
+    for ours, theirs in zip(received, expected, strict=True):
+        for v, want, dtype in zip(ours, theirs, (np.float32, np.int64), strict=True):
+            v = np.asarray(v)
+            assert v.dtype == dtype
+            np.testing.assert_array_equal(v, want)
+    return True
+
+
+# --- What comes out -----------------------------------------------------------------------------
+
+
+@both
+def test_pixels_are_bytes_over_256_and_the_last_sixth_is_for_validation(twin, folder):
+    images, labels = draw_digits(60)
+    x, (test_images, test_labels) = images.reshape(60, 784) / 256, draw_digits(20, part=1)
+    tested = test_images.reshape(20, 784) / 256, test_labels
+    expected = [(x[:50], labels[:50]), (x[50:], labels[50:]), tested]
+    received = twin.mnist_loader.load_data(folder)
+    assert same_data(received, expected)
+    received[0][0][0, 0] = 0.5  # memory of its own, and not the file's
+    assert same_data(twin.mnist_loader.load_data(folder), expected)
+
+
+@both
+def test_every_layout_gives_the_same_data(twin, folder, good, tmp_path):
+    load, nested = twin.mnist_loader.load_data, tmp_path / "root" / "MNIST" / "raw"
+    shutil.copytree(folder, nested)
+    assert same_data(load(tmp_path / "root"), good)
+    assert same_data(load(str(nested)), good)
+    for path in list(nested.iterdir()):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert same_data(load(tmp_path / "root"), good)
+    shutil.copy(folder / TRAIN, nested)
+    (nested / f"{TRAIN}.gz").write_bytes(b"damaged, but raw comes first")
+    assert same_data(load(find_mnist(nested)), good)
+
+
+def old_pickle(parts):
+    """A pickle as Python 2 and NumPy 1 wrote it: bytes as str, the old names of modules."""
+
+    def array(a):
+        raw, code = a.tobytes(), a.dtype.str[1:].encode()
+        shape = b"".join(b"J" + struct.pack("<i", n) for n in a.shape)
+        return (
+            b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+            b"(K\x01(" + shape + b"tcnumpy\ndtype\n(U\x02" + code + b"K\x00K\x01tR(K\x03U\x01<NNNJ"
+            b"\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+            b"I00\nT" + struct.pack("<i", len(raw)) + raw + b"tb"
+        )
+
+    return b"\x80\x02(" + b"".join(b"(" + array(x) + array(y) + b"t" for x, y in parts) + b"t."
+
+
+@both
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5, "Python 2"])
+def test_a_pickle_of_any_protocol_gives_the_same_data(twin, good, tmp_path, protocol):
+    parts = old_pickle(good) if protocol == "Python 2" else good
+    for name in ("mnist.pkl.gz", "mnist.pkl"):
+        path = pickled(tmp_path / name, parts, 2 if protocol == "Python 2" else protocol)
+        assert same_data(twin.mnist_loader.load_data(path), good)
+    (x, y), *others = good
+    kinds = [(np.asfortranarray(x.astype(">f8")), y.astype("u1")), *map(list, others)]
+    if protocol != "Python 2":
+        path = pickled(tmp_path / "kinds.pkl", kinds, protocol)
+        assert same_data(twin.mnist_loader.load_data(path), good)
+
+
+@both
+def test_the_wrapper_gives_arrays_and_nielsens_pairs(twin, folder, good):
+    loader, shape = twin.mnist_loader, ((784,) if twin.rows else (784, 1))
+    parts = loader.load_data_wrapper(folder)
+    assert [len(part) for part in parts] == [50, 10, 20]
+    for part, (images, labels) in zip(parts, good, strict=True):
+        for k, (x, y) in enumerate(part):
+            assert x.shape == shape
+            np.testing.assert_array_equal(np.ravel(x), images[k])
+            if part is parts[0]:
+                np.testing.assert_array_equal(y, loader.vectorized_result(int(labels[k])))
+            else:
+                assert (type(y), y) == (int, labels[k])
+    training_data, _, test_data = parts
+    np.testing.assert_array_equal(training_data[-1][0], training_data[49][0])
+    assert test_data[3:5][1][1] == test_data[4][1]
+    assert len(test_data[:7]) == len(list(test_data[:7])) == 7
+    with pytest.raises(IndexError):
+        training_data[50]
+    assert repr(test_data) == "Examples(x of shape (20, 784), y of shape (20,))"
+
+
+@both
+def test_vectorized_result_has_its_one_at_the_digit(twin):
+    for j in range(10):
+        e = np.asarray(twin.mnist_loader.vectorized_result(j))
+        assert (e.shape, e.dtype) == ((10,) if twin.rows else (10, 1), np.float32)
+        assert (e.argmax(), e.sum()) == (j, 1)
+    for j in (-1, 10, 2.5):
+        with pytest.raises(ValueError, match=f"^a label is a digit from 0 to 9, received {j}$"):
+            twin.mnist_loader.vectorized_result(j)
+
+
+def test_the_result_does_not_depend_on_the_default_dtype(folder, good):
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert same_data(TORCH.mnist_loader.load_data(folder), good)
+        assert TORCH.mnist_loader.load_data_wrapper(folder)[0].y.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_idx_files_of_any_content_are_read_back():
+    hypothesis = pytest.importorskip("hypothesis")
+    st = hypothesis.strategies
+
+    @hypothesis.settings(deadline=None, max_examples=15)
+    @hypothesis.given(st.integers(6, 40), st.integers(1, 9), st.integers(0, 2**32), st.booleans())
+    def read_back(training, test, seed, packed):
+        rng, made = np.random.default_rng(seed), []
+        with tempfile.TemporaryDirectory() as folder:
+            for part, count in (("train", training), ("t10k", test)):
+                images = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+                labels = rng.integers(0, 10, count).astype(np.uint8)
+                made.append((images.reshape(count, 784) / 256, labels))
+                for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+                    path, content = Path(folder, f"{part}-{name}-ubyte"), idx_bytes(array)
+                    if packed:
+                        path, content = path.with_name(path.name + ".gz"), gzip.compress(content)
+                    path.write_bytes(content)
+            received = [twin.mnist_loader.load_data(folder) for twin in TWINS]
+        first, ((x, y), tested) = training - training // 6, made
+        for parts in received:
+            assert same_data(parts, [(x[:first], y[:first]), (x[first:], y[first:]), tested])
+
+    read_back()
+
+
+@pytest.mark.mnist
+def test_mnist_is_what_it_is_known_to_be(mnist):
+    found = find_mnist(mnist)
+    assert (found.kind, found.notice, found.sha256) == ("mnist", "", mnist_files.SHA256)
+    parts = training, validation, test = REFERENCE.mnist_loader.load_data(mnist)
+    assert same_data(TORCH.mnist_loader.load_data(found), parts)
+    assert [len(x) for x, _ in parts] == [50_000, 10_000, 10_000]
+    assert (training[1][:5].tolist(), test[1][:5].tolist()) == ([5, 0, 4, 1, 9], [7, 2, 1, 0, 4])
+    counts = np.bincount(np.concatenate([training[1], validation[1]]))
+    assert counts.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert training[0].max() == np.float32(255 / 256)
+
+
+OPENED = """
+import collections, sys
+counts = collections.Counter()
+sys.addaudithook(lambda event, given: event == "open" and counts.update([str(given[0])]))
+import os
+from scripts.command_line import find_data, load_examples
+load_examples(find_data(sys.argv[1]), sys.argv[2])
+print(sorted(counts[os.path.join(sys.argv[1], name)] for name in os.listdir(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_the_programs_read_each_file_once(folder, backend):
+    run = [sys.executable, "-c", OPENED, str(folder), backend]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[1, 1, 1, 1]\n"
+
+
+def test_importing_the_loader_imports_no_torchvision():
+    code = "import sys, torch_impl.mnist_loader; print('torchvision' in sys.modules)"
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+# --- Damage, told by all in the same words ------------------------------------------------------
+
+
+def change(name, make):
+    """A damage: the file's bytes replaced by make(bytes)."""
+    return lambda folder: (folder / name).write_bytes(make((folder / name).read_bytes()))
+
+
+def packed(make):
+    """A damage: the training images packed, and the .gz replaced by make(bytes)."""
+
+    def damage(folder):
+        path = folder / TRAIN
+        path.with_name(f"{TRAIN}.gz").write_bytes(make(gzip.compress(path.read_bytes())))
+        path.unlink()
+
+    return damage
+
+
+def header(*numbers):
+    return struct.pack(f">{len(numbers)}I", *numbers)
+
+
+def replaced(folder):
+    (folder / LABELS).unlink()
+    (folder / LABELS).mkdir()
+
+
+ABSENT = f": MNIST's files are missing here ({LABELS}); give a folder with MNIST's four IDX files"
+PROMISED = f"/{TRAIN}: expected 47,056 bytes for the 60 images that its header promises, received "
+IMAGES = (
+    f"/{TRAIN}: expected an IDX file of images that starts with 2051, N, 28, 28, "
+    "N from 1 to 342,392"
+)
+DIGITS = (
+    f"/{LABELS}: expected an IDX file of labels that starts with 2049, N, N from 1 to 268,435,448"
+)
+MILLION = header(2051, 1_000_000, 28, 28)
+DAMAGES = {
+    "missing file": (lambda folder: (folder / LABELS).unlink(), ABSENT),
+    "a folder of that name": (replaced, ABSENT),
+    "empty": (change(TRAIN, lambda b: b""), f"{IMAGES}, received 0 bytes; replace it"),
+    "half a header": (change(TRAIN, lambda b: b[:7]), f"{IMAGES}, received 7 bytes; replace it"),
+    "cut short": (change(TRAIN, lambda b: b[:-5]), f"{PROMISED}47,051; replace it by the file of"),
+    "too long": (
+        change(LABELS, lambda b: b + b"\0"),
+        f"/{LABELS}: expected 68 bytes for the 60 labels that its header promises, received 69 or",
+    ),
+    "labels for images": (
+        lambda folder: shutil.copy(folder / LABELS, folder / TRAIN),
+        f"{IMAGES}, received 2049, 60, ",
+    ),
+    "a web page": (
+        change(LABELS, lambda b: b"<!DOCTYPE html>"),
+        f"{DIGITS}, received 1008813135, ",
+    ),
+    "other sides": (
+        change(TRAIN, lambda b: header(2051, 60, 14, 56) + b[16:]),
+        f"{IMAGES}, received 2051, 60, 14, 56; replace it by the file of MNIST",
+    ),
+    "no labels": (
+        change(LABELS, lambda b: header(2049, 0)),
+        f"{DIGITS}, received 2049, 0; replace",
+    ),
+    "a label of 10": (
+        change(LABELS, lambda b: b[:-1] + b"\x0a"),
+        f"/{LABELS}: expected labels from 0 to 9, received 10",
+    ),
+    "a label missing": (
+        change(LABELS, lambda b: header(2049, 59) + b[8:-1]),
+        f"/{LABELS}: expected a label for each of the 60 images of {TRAIN}, received 59",
+    ),
+    "fewer than six": (
+        lambda folder: write_idx_files(folder, 5, 3),
+        f"/{TRAIN}: expected 6 images or more, of which a sixth is for validation, received 5",
+    ),
+    "gz cut short": (
+        packed(lambda b: b[:-500]),
+        f"/{TRAIN}.gz: damaged or cut short (Compressed file ended before",
+    ),
+    "gz that is none": (
+        packed(lambda b: b"<html>"),
+        f"/{TRAIN}.gz: damaged or cut short (Not a gzipped file",
+    ),
+    "gz with a flipped bit": (
+        packed(lambda b: b[:3000] + bytes([b[3000] ^ 8]) + b[3001:]),
+        f"/{TRAIN}.gz: ",
+    ),
+    "a promise of billions": (
+        change(TRAIN, lambda b: header(2051, 2**32 - 1, 28, 28) + b[16:]),
+        f"{IMAGES}, received 2051, 4294967295, 28, 28; replace it by the file of MNIST",
+    ),
+    "a million images": (
+        packed(lambda b: gzip.compress(MILLION + bytes(784_000_000), 1)),
+        f"{IMAGES.replace(TRAIN, TRAIN + '.gz')}, received 2051, 1000000, 28, 28; replace it",
+    ),
+}
+
+
+@by_all
+@pytest.mark.parametrize("what", DAMAGES)
+def test_damage_is_told_in_one_line(reader, what, folder):
+    damage, text = DAMAGES[what]
+    damage(folder)
+    line = told(reader, folder, FileNotFoundError if text == ABSENT else ValueError)
+    assert line.startswith(text), line
+    assert line.endswith(
+        ("; replace it by the file of MNIST", "(raw or .gz), or Nielsen's mnist.pkl.gz")
+    )
+
+
+@by_all
+def test_a_place_that_is_not_there_is_told(reader, tmp_path):
+    for name in ("nowhere", "nowhere.pkl.gz", "a\x1b[2J"):
+        with pytest.raises(FileNotFoundError) as caught:
+            READERS[reader](tmp_path / name)
+        shown = f"{tmp_path}/{name}".replace("\x1b", "\\x1b")
+        assert str(caught.value).startswith(f"{shown}: no such file or folder; give a folder")
+    (tmp_path / "file").write_bytes(b"")
+    line = told(reader, tmp_path / "file", FileNotFoundError)
+    assert line.startswith(": this is a file, expected a folder; give a folder")
+    with pytest.raises(ValueError, match=r"a\\x00b: damaged or cut short \(.*null"):
+        READERS[reader](tmp_path / "a\0b")
+
+
+@posix
+@by_all
+def test_a_file_or_folder_that_may_not_be_read_is_told(reader, folder, good):
+    with tempfile.TemporaryDirectory() as outside:
+        os.chmod(outside, 0o755)
+        copy = Path(shutil.copytree(folder, Path(outside) / "data"))
+        pickled(copy / "mnist.pkl", good)
+        for path in (copy, *copy.iterdir()):
+            os.chmod(path, 0o755)
+        for forbidden in (copy / TRAIN, copy / "mnist.pkl", copy):
+            os.chmod(forbidden, 0)
+            asked = forbidden if forbidden.suffix else copy
+            with an_ordinary_user():
+                line = told(reader, asked, PermissionError)
+            place = str(forbidden).removeprefix(str(asked))
+            said = f"{place}: cannot be read, permission denied; let this user read it, or give a"
+            assert line.startswith(said)
+            os.chmod(forbidden, 0o755)
+
+
+def test_files_of_two_layouts_are_never_mixed(folder):
+    shutil.copytree(folder, folder / "MNIST" / "raw")
+    (folder / TRAIN).unlink()
+    (folder / "MNIST" / "raw" / LABELS).unlink()
+    for reader in READERS:
+        line = told(reader, folder, FileNotFoundError)
+        assert line.startswith(f": MNIST's files are missing here ({TRAIN}); give a")
+
+
+# --- Pickles ------------------------------------------------------------------------------------
+
+
+class Calls:
+    """Pickles into a call, and into a state for what it returned."""
+
+    def __init__(self, *call, state=None):
+        self.made = (call[0], call[1:]) if state is None else (call[0], call[1:], state)
+
+    def __reduce__(self):
+        return self.made
+
+
+def part(good, x=None, y=None):
+    """The three pairs, of which the first has other images or labels."""
+    (images, labels), *others = good
+    return ((images if x is None else x, labels if y is None else y), *others)
+
+
+PAIRS = ": expected three pairs (images, labels), received something else; replace it"
+SHAPES = ": expected float images of shape (N, 784) and whole-number labels of shape (N,), received"
+BYTES = ": expected pixels that are a byte divided by 256, received"
+DAMAGED = ": damaged or cut short ("
+OTHER_THINGS = {
+    "two pairs": (lambda d: d[:2], PAIRS),
+    "text": (lambda d: "text", PAIRS),
+    "numbers": (lambda d: [1, 2, 3], PAIRS),
+    "five in the midst": (lambda d: (d[0], 5, d[1], d[2]), PAIRS),
+    "a part too many": (lambda d: (*d, ()), PAIRS),
+    "a dict as a fourth part": (lambda d: (*d, {}), f"{DAMAGED}instruction 125, which no array"),
+    "a dict": (lambda d: {}, f"{DAMAGED}instruction 125, which no array needs); replace it"),
+    "a dtype for images": (lambda d: part(d, np.dtype("f4")), f"{SHAPES} int64 (50,);"),
+    "a list for images": (lambda d: part(d, [[1, 2]]), f"{SHAPES} int64 (50,); repl"),
+    "a list of fractions": (lambda d: part(d, [0.5]), f"{DAMAGED}instruction 71, which no array "),
+    "a number for images": (lambda d: part(d, 1), f"{SHAPES} int64 (50,); replace"),
+    "783 pixels": (
+        lambda d: part(d, d[0][0][:, 1:]),
+        f"{SHAPES} float32 (50, 783) and int64 (50,); replace it by the file of MNIST",
+    ),
+    "a label missing": (lambda d: part(d, y=d[0][1][1:]), f"{SHAPES} float32 (50, 784) and "),
+    "whole numbers for images": (lambda d: part(d, d[0][0].astype(int)), f"{SHAPES} int64 (50, 7"),
+    "no images": (lambda d: part(d, d[0][0][:0], d[0][1][:0]), f"{SHAPES} float32 (0, 784) and"),
+    "labels of 12": (
+        lambda d: part(d, y=d[0][1] * 0 + 12),
+        ": expected labels from 0 to 9, received int64 from 12 to 12; replace it",
+    ),
+    "labels of -1": (lambda d: part(d, y=d[0][1] - 20), ": expected labels from 0 to 9, received"),
+    "labels of 1.0": (lambda d: part(d, y=d[0][1] / 1), ": expected labels from 0 to 9, received"),
+    "bytes over 255": (lambda d: part(d, d[0][0] * np.float32(256 / 255)), BYTES),
+    "pixels above 1": (lambda d: part(d, d[0][0] + 1), f"{BYTES} 1.0"),
+    "pixels below 0": (lambda d: part(d, d[0][0] - 1), f"{BYTES} -1.0; replace it by the file of"),
+    "pixels of 1e308": (lambda d: part(d, d[0][0].astype(float) * 0 + 1e308), f"{BYTES} 1e+308;"),
+    "no numbers": (lambda d: part(d, d[0][0] * np.float32("nan")), f"{BYTES} nan; replace it"),
+    "objects": (lambda d: np.array([None, "text"]), f"{DAMAGED}it holds an array of 'O8', not of"),
+    "memory": (lambda d: Calls(np.ndarray, (1 << 30,)), PAIRS),
+    "a function changed": (
+        lambda d: b"\x80\x02cnumpy\ndtype\n(K\x01K\x02tb.",
+        f"{DAMAGED}it completes what is no array); replace it by the file of MNIST",
+    ),
+    "attributes of a function": (
+        lambda d: b"\x80\x02c_codecs\nencode\nN(X\x01\0\0\0aK\x01t\x86b.",
+        f"{DAMAGED}it completes what is no array); replace it by the file of MNIST",
+    ),
+    "a call of what is no function": (lambda d: b"\x80\x02K\x01)R.", f"{DAMAGED}'int' object is"),
+    "a call of an array": (
+        lambda d: b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R)R.",
+        f"{DAMAGED}'numpy.dtype",
+    ),
+    "text beyond Latin-1": (lambda d: "\u0100", f"{DAMAGED}text beyond Latin-1); replace it"),
+}  # fmt: skip
+CALLED = [os.system, eval, getattr, np.load, np.lib.format.open_memmap, np.zeros, Path]
+
+
+@by_all
+@pytest.mark.parametrize("what", OTHER_THINGS)
+def test_a_pickle_of_other_things_is_told(reader, what, good, tmp_path):
+    make, text = OTHER_THINGS[what]
+    line = told(reader, pickled(tmp_path / "mnist.pkl", make(good)))
+    assert line.startswith(text), line
+    assert line.endswith("; replace it by the file of MNIST")
+    assert same_data(REFERENCE.mnist_loader.load_data(pickled(tmp_path / "m.pkl", good)), good)
+
+
+@by_all
+@pytest.mark.parametrize("function", CALLED)
+@pytest.mark.parametrize("protocol", [0, 4])
+def test_a_pickle_that_calls_anything_is_refused(reader, tmp_path, function, protocol):
+    touched = tmp_path / "touched"
+    path = pickled(tmp_path / "mnist.pkl.gz", Calls(function, f"touch {touched}"), protocol)
+    assert re.match(r": damaged or cut short \(it asks for .*, only arrays are", told(reader, path))
+    assert not touched.exists()
+
+
+@by_all
+def test_a_pickle_cut_anywhere_is_told(reader, good, tmp_path):
+    whole, path = pickle.dumps(good, 4), tmp_path / "mnist.pkl"
+    for length in [0, 1, 2, 20, 50, 100, 1000, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        assert told(reader, path).startswith(DAMAGED)
+
+
+def test_every_instruction_that_is_not_admitted_is_refused(tmp_path):
+    """Of the 68 that Python knows; with an argument each that is long enough."""
+    admitted = REFERENCE.mnist_loader.read_pickle.__globals__["_Machine"].dispatch
+    others = [code for code in pickletools.opcodes if ord(code.code) not in admitted]
+    assert {"DICT", "EMPTY_DICT", "OBJ", "INST", "NEWOBJ", "DUP", "PERSID", "EXT1", "SETITEM"} <= {
+        code.name for code in others
+    }
+    for code in others:
+        path = pickled(tmp_path / "mnist.pkl", b"]]" + code.code.encode("latin1") + b"1\n" * 9)
+        assert f"(instruction {ord(code.code)}, which no array needs)" in told("reference", path)
+
+
+def packed_number(code, number):
+    return code + struct.pack("<Q", number)
+
+
+MANY = "more than 268,435,456 bytes or 20,000 pieces"
+GROW = {  # a few megabytes on disk that would take gigabytes
+    "lists": (lambda: [b"]" * (1 << 20)] * 100, MANY),
+    "marks": (lambda: [b"(" * (1 << 20)] * 1000, MANY),
+    "a far place in the memo": (lambda: [b"]r\xff\xff\xff\x0f."], "expected three pairs"),
+    "a text again and again": (
+        lambda: [
+            b"c_codecs\nencode\nX\0\0\0\x02", b"a" * (1 << 25), b"q\x01X\6\0\0\0latin1\x86q\2R",
+            b"c_codecs\nencode\nh\2R" * 1000,
+        ],
+        "more than 268,435,456 bytes",
+    ),
+    "bytes without end": (lambda: [packed_number(b"\x8e", 1 << 40)], MANY),
+    "changeable bytes without end": (lambda: [packed_number(b"\x96", 1 << 36)], MANY),
+    "a frame without end": (lambda: [packed_number(b"\x80\4\x95", 1 << 40), b"]."], "three pairs"),
+    "wide text": (
+        lambda: [b"X\0\0\0\x08", b"a" * ((1 << 27) - 4), "\U0001f600.".encode()],
+        "text beyond Latin-1",
+    ),
+    "a line without end": (lambda: [b"S'", *[b"a" * (1 << 20)] * 300], MANY),
+}  # fmt: skip
+PEAK = """
+import resource, sys
+from importlib import import_module
+module, function, path = sys.argv[1:]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read = getattr(import_module(module), function)
+try:
+    read(path)
+except ValueError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@posix
+@pytest.mark.parametrize("what", GROW)
+def test_a_pickle_that_would_grow_is_refused_in_bounded_memory(what, tmp_path):
+    path, (make, why) = tmp_path / "mnist.pkl.gz", GROW[what]
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.writelines(make())
+    assert path.stat().st_size < 7_000_000
+    run = [sys.executable, "-c", PEAK, "reference.mnist_loader", "load_data", str(path)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    line, megabytes = done.stdout.splitlines()
+    assert line.startswith(f"{path}: ")
+    assert why in line
+    assert int(megabytes) < 800

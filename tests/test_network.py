@@ -1,0 +1,711 @@
+"""The networks: by hand, by complex step, as the book uses them, and PyTorch's as a module."""
+
+import contextlib
+import copy
+import io
+import math
+import pickle
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from compare.rounding import gradient_bounds
+from model.initial import initial_parameters
+from model.parameters import Parameters
+from tests.twin import TORCH, both, drawn, every, flat, overflow, refusal, same_bits
+
+SMALL = [(2, 2, 1), (3, 4, 2), (4, 3, 3, 2), (1, 1, 1), (5, 2)]
+SIZES = (3, 4, 2)
+
+
+def silent(*_):
+    """Stands for the book's progress lines."""
+
+
+# --- By hand ------------------------------------------------------------------------------------
+
+# Nielsen's equations for a 2-2-1 network, x = (1, 2), y = 1, with L = ln 3: sigmoid(0) = 1/2,
+# sigmoid(L) = 3/4, sigmoid(-L) = 1/4, and sigmoid' = a (1 - a) is 1/4, 3/16 and 3/16.
+#
+#   W[0] = ( 2  -1 )    b[0] = ( 0 )    z[0] = ( 2 - 2 + 0 ) = ( 0 )    a[1] = ( 1/2 )
+#          ( L   0 )           ( 0 )           ( L + 0 + 0 )   ( L )           ( 3/4 )
+#
+#   W[1] = ( 2L  -4L )  b[1] = ( L )    z[1] = L - 3L + L = -L          a[2] = 1/4
+#
+#   cost         (1/4 - 1)^2 / 2 = 9/32
+#   BP1 delta[1] (1/4 - 1) 3/16 = -9/64
+#   BP2 delta[0] W[1].T delta[1] = (-18L/64, 36L/64), times (1/4, 3/16) = (-9L/128, 27L/256)
+#   BP3          nabla_b = delta
+#   BP4 nabla_w  delta[0] x.T = ( -9L/128  -9L/64 )     delta[1] a[1].T = ( -9/128  -27/256 )
+#                               ( 27L/256  27L/128 )
+#   update       eta = 2, m = 1: w - 2 nabla_w
+L = math.log(3)
+W = [np.array([[2, -1], [L, 0]]), np.array([[2 * L, -4 * L]])]
+B = [np.array([[0.0], [0.0]]), np.array([[L]])]
+X, Y = np.array([[1.0], [2.0]]), np.array([[1.0]])
+ZS = [np.array([[0], [L]]), np.array([[-L]])]
+ACTIVATIONS = [X, np.array([[1 / 2], [3 / 4]]), np.array([[1 / 4]])]
+DELTAS = [np.array([[-9 * L / 128], [27 * L / 256]]), np.array([[-9 / 64]])]
+NABLA_W = [
+    np.array([[-9 * L / 128, -9 * L / 64], [27 * L / 256, 27 * L / 128]]),
+    np.array([[-9 / 128, -27 / 256]]),
+]
+NEW = [
+    np.array([[2 + 9 * L / 64, -1 + 9 * L / 32], [L - 27 * L / 128, -27 * L / 64]]),
+    np.array([[2 * L + 9 / 64, -4 * L + 27 / 128]]),
+    np.array([[9 * L / 64], [-27 * L / 128]]),
+    np.array([[L + 9 / 32]]),
+]
+
+
+@both
+@pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
+def test_a_2_2_1_network_worked_by_hand(twin, arithmetic):
+    net = twin.start(Parameters((2, 2, 1), W, B), arithmetic)
+    eps = float(np.finfo(np.float32 if arithmetic == "Float32" else float).eps)
+
+    def near(received, expected):
+        for one, other in zip(received, expected, strict=True):
+            assert one.shape == other.shape
+            np.testing.assert_allclose(one, other, rtol=8 * eps, atol=0)
+
+    zs, activations = twin.trace(net, X)
+    near(zs, ZS)
+    near(activations, ACTIVATIONS)
+    near([twin.columns(net.feedforward(twin.native(X)))], ACTIVATIONS[-1:])
+    assert net.cost(twin.native(X), twin.native(Y)) == pytest.approx(9 / 32, rel=8 * eps)
+    near(twin.deltas(net, X, Y), DELTAS)
+    near(twin.backprop(net, X, Y), [*DELTAS, *NABLA_W])
+    net.update_mini_batch(twin.pairs(X, Y), 2.0)
+    near(flat(net.export()), NEW)
+
+
+@both
+@every
+def test_one_step_is_w_minus_eta_over_m_times_nabla(twin, arithmetic):
+    net, (x, y) = twin.start(SIZES, arithmetic), drawn(SIZES, 5)
+    dtype = np.float32 if arithmetic == "Float32" else np.float64
+    before, nablas = flat(net.export()), twin.backprop(net, x, y)
+    after = twin.step(net, x, y, 0.7)
+    for old, nabla, new in zip(before, nablas[2:] + nablas[:2], after, strict=True):
+        step = np.asarray(0.7 / 5, dtype) * nabla
+        if arithmetic == "FixedPoint":
+            step = np.rint(step * net.arithmetic.parameter_scale) / net.arithmetic.parameter_scale
+            assert np.array_equal(new, old - step)
+        # in PyTorch a product and a difference may be fused, which rounds once
+        bound = np.finfo(dtype).eps * (np.abs(step) + np.abs(old))
+        assert (np.abs(new - (old.astype(dtype) - step)) <= bound * twin.rows).all()
+
+
+@both
+@every
+def test_a_mini_batch_is_averaged(twin, arithmetic):
+    """Four times the same example make the same step as one."""
+    x, y = drawn(SIZES, 1)
+    one, four = twin.start(SIZES, arithmetic), twin.start(SIZES, arithmetic)
+    ends = twin.step(one, x, y, 2.0), twin.step(four, x.repeat(4, axis=1), y.repeat(4, axis=1), 2.0)
+    assert arithmetic != "FixedPoint" or same_bits(*ends)
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+# --- Against differentiation that shares no formula ---------------------------------------------
+
+
+def cost_of(weights, biases, x, y):
+    """The book's cost, for complex parameters too: equations (3) and (6) of chapter 1."""
+    a = x
+    for w, b in zip(weights, biases, strict=True):
+        a = 1 / (1 + np.exp(-(w @ a + b)))
+    return ((a - y) ** 2).sum() / 2
+
+
+def complex_step(parameters, x, y):
+    """The derivative of the cost by every bias and every weight, C'(w) = Im C(w + ih) / h."""
+    lists = [[v.astype(complex) for v in part] for part in (parameters.weights, parameters.biases)]
+    gradients = [[np.zeros(v.shape) for v in part] for part in lists]
+    for part, gradient in zip(lists, gradients, strict=True):
+        for v, g in zip(part, gradient, strict=True):
+            for entry in np.ndindex(v.shape):
+                v[entry] += 1e-100j
+                g[entry] = cost_of(*lists, x, y).imag / 1e-100
+                v[entry] = v[entry].real
+    return [*gradients[1], *gradients[0]]
+
+
+@both
+@pytest.mark.parametrize("sizes", SMALL)
+@pytest.mark.parametrize("m", [1, 4])
+def test_backprop_equals_complex_step(twin, sizes, m):
+    parameters, (x, y) = initial_parameters(sizes, 3), drawn(sizes, m)
+    bounds = gradient_bounds(parameters.weights, parameters.biases, x, y)
+    received = twin.backprop(twin.start(parameters, "Float64"), x, y)
+    fixed = twin.backprop(twin.start(parameters), x, y)
+    expected = complex_step(parameters, x, y)
+    allowed = [*bounds.nabla_b, *bounds.nabla_w]
+    for a, b, c, bound in zip(received, expected, fixed, allowed, strict=True):
+        assert (np.abs(a - b) <= 1.5 * bound).all()  # a complex product rounds twice
+        assert (bound < 1e-11).all()
+        np.testing.assert_allclose(c, b, atol=1e-4)
+
+
+@both
+@every
+def test_deltas_sum_to_nabla_b_and_make_nabla_w_and_the_cost_is_a_sum(twin, arithmetic):
+    net, (x, y) = twin.start(SIZES, arithmetic), drawn(SIZES, 5)
+    nablas, (_, activations) = twin.backprop(net, x, y), twin.trace(net, x)
+    for k, delta in enumerate(twin.deltas(net, x, y)):
+        bound = 5 * np.finfo(delta.dtype).eps * np.abs(delta).sum(axis=1, keepdims=True)
+        assert (np.abs(delta.sum(axis=1, keepdims=True) - nablas[k]) <= bound).all()
+        np.testing.assert_allclose(delta @ activations[k].T, nablas[2 + k], rtol=1e-5, atol=1e-7)
+    expected = ((activations[-1].astype(float) - y) ** 2).sum() / 2
+    assert net.cost(twin.native(x), twin.native(y)) == pytest.approx(expected, rel=1e-6)
+
+
+# --- The book's session, and what goes in -------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("pairs", [list, tuple, lambda data: data, lambda data: list(data)[:77]])
+def test_the_book_s_own_session_runs_verbatim(twin, digits_folder, monkeypatch, capsys, pairs):
+    """Nielsen, ch. 1; with Examples, with lists of pairs, and with fewer of them."""
+    monkeypatch.setenv("MNIST_DIR", str(digits_folder))
+    network, mnist_loader = twin.network, twin.mnist_loader
+    training_data, _validation_data, test_data = mnist_loader.load_data_wrapper()
+    training_data, test_data = pairs(training_data), pairs(test_data)
+    net = network.Network([784, 30, 10])
+    net.SGD(training_data, 3, 10, 3.0, test_data=test_data)
+    lines = capsys.readouterr().out.splitlines()
+    n = len(test_data)
+    assert [line.split(": ")[0] for line in lines] == ["Epoch 0", "Epoch 1", "Epoch 2"]
+    assert all(line.endswith(f" / {n}") for line in lines)
+    assert lines[2] == f"Epoch 2: {net.evaluate(test_data)} / {n}"
+    net.SGD(training_data, 1, 10, 3.0)
+    assert capsys.readouterr().out == "Epoch 0 complete\n"
+
+
+@both
+@every
+def test_one_example_as_the_loader_has_it_is_taken_by_every_verb(twin, digits_folder, arithmetic):
+    training = twin.mnist_loader.load_data_wrapper(digits_folder)[0]
+    net = twin.start((784, 12, 10), arithmetic)
+    x, y = training[0]
+    column, desired = training.x[:1].T, training.y[:1].T
+    column, desired = np.asarray(column), np.asarray(desired)
+    output = twin.columns(net.feedforward(x))
+    assert output.shape == (10, 1)
+    assert np.array_equal(output, twin.columns(net.feedforward(twin.native(column))))
+    one = flat(net.backprop(*training[0]))
+    other = flat(net.backprop(twin.native(column), twin.native(desired)))
+    assert same_bits([twin.numpy(v) for v in one], [twin.numpy(v) for v in other])
+    assert same_bits([twin.columns(v) for v in net.deltas(x, y)], twin.deltas(net, column, desired))
+    assert net.cost(x, y) == net.cost(twin.native(column), twin.native(desired))
+    twins = [twin.start((784, 12, 10), arithmetic) for _ in range(3)]
+    for copied, batch in zip(twins, ([training[0]], (x, y), training[:1]), strict=True):
+        copied.update_mini_batch(batch, 0.5)
+        assert same_bits(flat(copied.export()), flat(twins[0].export()))
+
+
+@both
+@every
+def test_examples_pairs_and_columns_train_the_same_network(twin, digits_folder, arithmetic):
+    training, _, test = twin.mnist_loader.load_data_wrapper(digits_folder)
+
+    def columns(data):  # the book's own pairs: NumPy columns
+        rows = [(np.asarray(x), y if isinstance(y, int) else np.asarray(y)) for x, y in data]
+        return [(x.reshape(-1, 1), y if isinstance(y, int) else y.reshape(-1, 1)) for x, y in rows]
+
+    ends = []
+    for kind in (lambda data: data, list, iter, columns):
+        net, counts = twin.start((784, 12, 10), arithmetic), []
+        rng = np.random.default_rng(1)
+        keywords = {
+            "test_data": kind(test),
+            "rng": rng,
+            "on_epoch": lambda *t, c=counts: c.append(t),
+        }
+        net.SGD(kind(training), 2, 7, 3.0, **keywords)
+        ends.append((flat(net.export()), counts))
+    assert [epoch for epoch, _ in ends[0][1]] == [0, 1]
+    for end in ends[1:]:
+        assert same_bits(end[0], ends[0][0])
+        assert end[1] == ends[0][1]
+
+
+@both
+@every
+def test_it_learns(twin, digits_folder, arithmetic):
+    training, _, test = twin.mnist_loader.load_data_wrapper(digits_folder)
+    net = twin.start((784, 20, 10), arithmetic)
+    before = net.evaluate(test)
+    net.SGD(training, 8, 10, 3.0, rng=np.random.default_rng(0), on_epoch=silent)
+    assert net.evaluate(test) > before + 0.4 * len(test)
+
+
+# --- SGD ----------------------------------------------------------------------------------------
+
+
+@both
+@every
+@pytest.mark.parametrize("mini_batch_size", [1, 4, 5, 23])
+def test_sgd_takes_one_permutation_an_epoch_in_consecutive_slices(
+    twin, arithmetic, mini_batch_size
+):
+    """23 examples: the last mini-batch is smaller, and is divided by its own size."""
+    x, y = drawn(SIZES, 23)
+    ours, theirs = twin.start(SIZES, arithmetic), twin.start(SIZES, arithmetic)
+    rng, order_rng = np.random.default_rng(8), np.random.default_rng(8)
+    ours.SGD(twin.data(x, y), 3, mini_batch_size, 0.7, rng=rng, on_epoch=silent)
+    for _ in range(3):
+        order = order_rng.permutation(23)
+        for k in range(0, 23, mini_batch_size):
+            batch = order[k : k + mini_batch_size]
+            theirs.update_mini_batch(twin.pairs(x[:, batch], y[:, batch]), 0.7)
+    ends = flat(ours.export()), flat(theirs.export())
+    assert arithmetic != "FixedPoint" or same_bits(*ends)
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert rng.bit_generator.state == order_rng.bit_generator.state
+
+
+@both
+def test_on_epoch_replaces_the_printed_lines_and_no_epochs_change_nothing(twin, capsys):
+    x, y = drawn(SIZES, 6)
+    data, test = twin.data(x, y), twin.data(x, np.argmax(y, axis=0))
+    net, seen = twin.start(SIZES), []
+    net.SGD(data, 2, 3, 0.1, on_epoch=lambda *told: seen.append(told))
+    assert seen == [(0, None), (1, None)]
+    net.SGD(data, 1, 3, 0.1, test_data=test, on_epoch=lambda *told: seen.append(told))
+    assert seen[2:] == [(0, net.evaluate(test))]
+    before, rng = flat(net.export()), np.random.default_rng(0)
+    net.SGD(data, 0, 3, 0.1, rng=rng)
+    assert same_bits(before, flat(net.export()))
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+    assert capsys.readouterr().out == ""
+
+
+@both
+def test_evaluate_counts_the_examples_it_gets_right(twin):
+    net, x = twin.start((3, 4, 5)), drawn((3, 5), 2500)[0]  # more than one block of a thousand
+    digits = np.random.default_rng(0).integers(0, 5, 2500)
+    outputs = twin.columns(net.feedforward(twin.native(x)))
+    expected = int(np.sum(outputs.argmax(axis=0) == digits))
+    correct = net.evaluate(twin.data(x, digits))
+    assert (type(correct), correct) == (int, expected)
+    pairs = [(pair, int(d)) for (pair, _), d in zip(twin.pairs(x, x), digits, strict=True)]
+    assert net.evaluate(pairs) == expected
+    assert 0 < expected < 2500
+
+
+# --- Checked where a caller comes in, and nowhere else ------------------------------------------
+
+
+@both
+@every
+def test_what_comes_in_is_checked_once(twin, arithmetic, monkeypatch):
+    net, (x, y) = twin.start(SIZES, arithmetic), drawn(SIZES, 12)
+    checks, test = [], twin.data(x, np.argmax(y, axis=0))
+    kind = type(net.arithmetic)
+    real = kind.check_inputs
+    monkeypatch.setattr(kind, "check_inputs", lambda self, v: (checks.append(v), real(self, v)))
+    net.update_mini_batch((twin.native(x), twin.native(y)), 0.1)
+    net.cost(twin.native(x), twin.native(y))
+    net.evaluate(test)
+    assert len(checks) == 4  # evaluate looks at the first example's shape, then at all
+    net.SGD(twin.data(x, y), 5, 3, 0.1, test_data=test, on_epoch=silent)
+    assert len(checks) == 8
+
+
+@both
+def test_what_on_epoch_or_another_thread_hands_in_is_checked_as_well(twin):
+    net, (x, y) = twin.start(SIZES), drawn(SIZES, 6)
+    wrong, told = twin.native(np.full((3, 1), 0.3)), []
+
+    def tell(*_):
+        told.append(refusal(net.feedforward, wrong))
+
+    net.SGD(twin.data(x, y), 1, 3, 0.1, on_epoch=tell)
+    with twin.examples.inside(net):
+        other = threading.Thread(target=tell)
+        other.start()
+        other.join()
+        assert refusal(net.feedforward, wrong) is None
+    tell()
+    assert len(told) == 3
+    assert all("multiples of 2**-8" in line for line in told)
+
+
+@both
+def test_verbs_of_a_subclass_are_the_ones_that_train(twin):
+    """So a mistake, or a better idea, is a changed method."""
+    calls = []
+
+    class Told(twin.Network):
+        def backprop(self, x, y):
+            calls.append("backprop")
+            return super().backprop(x=x, y=y)
+
+        def update_mini_batch(self, mini_batch, eta):
+            calls.append("update")
+            super().update_mini_batch(mini_batch, eta=eta)
+
+    x, y = drawn(SIZES, 6)
+    net, plain = (
+        Told(SIZES, rng=np.random.default_rng(0)),
+        twin.Network(SIZES, rng=np.random.default_rng(0)),
+    )
+    for one in (net, plain):
+        one.SGD(twin.data(x, y), 1, 3, 0.5, rng=np.random.default_rng(1), on_epoch=silent)
+    assert calls == ["update", "backprop"] * 2
+    assert same_bits(flat(net.export()), flat(plain.export()))
+
+
+@both
+def test_a_refusal_in_the_middle_leaves_nothing_behind(twin):
+    """An overflow is told once; the network can be trained on afterwards."""
+    net, (x, y) = twin.start(SIZES), drawn(SIZES, 6)
+    assert "largest delta" in refusal(net.backprop, twin.native(x), twin.native(1000 * y))
+    twin.backprop(net, x, y)
+    assert net.within == 0
+
+
+# --- Memory and state ---------------------------------------------------------------------------
+
+
+@both
+@every
+def test_parameters_exports_and_data_share_no_memory_with_the_network(twin, arithmetic):
+    """`torch.from_numpy` and `.numpy()` share theirs; a step would then change both."""
+    source, (x, y) = initial_parameters(SIZES, 0), drawn(SIZES, 6)
+    net, other = (twin.start(source, arithmetic) for _ in range(2))
+    kept = [v.copy() for v in (*source.weights, *source.biases)]
+    weights, biases = net.export()
+    exported = [v.copy() for v in weights + biases]
+    data = twin.data(x, y)
+    net.SGD(data, 2, 4, 3.0, on_epoch=silent)
+    twin.step(net, x, y, 3.0)
+    assert same_bits(kept, [*source.weights, *source.biases])
+    assert same_bits(exported, weights + biases)
+    assert same_bits([twin.numpy(data.x), twin.numpy(data.y)], [x.T, y.T])
+    assert not same_bits(exported, flat(net.export()))
+    assert [b.shape for b in biases] == [(4, 1), (2, 1)]
+    assert all(v.dtype == np.float64 and v.flags.writeable for v in weights + biases)
+    weights[0][:] = 7.0
+    assert not (net.export()[0][0] == 7).any()
+    assert same_bits(exported, flat(other.export()))
+    assert arithmetic != "FixedPoint" or net.arithmetic is not other.arithmetic
+
+
+@both
+def test_initial_parameters_are_drawn_biases_first(twin):
+    rng = np.random.default_rng(5)
+    net = twin.Network([3, 4, 2], rng=np.random.default_rng(5))
+    expected = initial_parameters((3, 4, 2), 5)
+    assert same_bits(flat(net.export()), [*expected.weights, *expected.biases])
+    assert same_bits(net.export()[1], [rng.standard_normal((n, 1)) for n in (4, 2)])
+    assert np.array_equal(net.export()[0][0], rng.standard_normal((4, 3)))
+
+
+def global_state():
+    return (
+        np.random.get_state(legacy=True)[1].tolist(),  # noqa: NPY002
+        np.geterr(),
+        torch.get_rng_state().tolist(),
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.get_float32_matmul_precision(),
+        torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+@both
+@every
+def test_no_global_state_is_changed(twin, arithmetic):
+    before, (x, y) = global_state(), drawn(SIZES, 6)
+    net = twin.Network([3, 4, 2], twin.kept(arithmetic))
+    net.SGD(twin.data(x, y), 1, 2, 0.1, on_epoch=silent)
+    net.evaluate(twin.data(x, y.argmax(axis=0)))
+    assert global_state() == before
+
+
+@both
+def test_the_trace_begins_with_x_and_has_every_layer(twin):
+    net, x = twin.start((3, 4, 5, 2)), drawn((3, 2), 7)[0]
+    native = twin.native(x)
+    zs, activations = twin.trace(net, x)
+    assert [z.shape for z in zs] == [(4, 7), (5, 7), (2, 7)]
+    assert [a.shape for a in activations] == [(3, 7), (4, 7), (5, 7), (2, 7)]
+    assert net.trace(native)[1][0] is native
+    assert np.array_equal(activations[-1], twin.columns(net.feedforward(native)))
+    assert (net.sizes, net.num_layers) == ([3, 4, 5, 2], 4)
+
+
+# --- No warning ---------------------------------------------------------------------------------
+
+
+@both
+@every
+def test_saturated_neurons_raise_no_warning(twin, arithmetic):
+    """The book's sigmoid overflows at z < -709; z is 50,000 here, in either direction."""
+    large, x = 63.0, np.ones((784, 3))
+    sign = np.where(np.arange(4)[:, None] % 2, -large, large)
+    weights = [np.repeat(sign, 784, axis=1), np.full((2, 4), large)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        biases = [sign, np.full((2, 1), large)]
+        net = twin.start(Parameters((784, 4, 2), weights, biases), arithmetic)
+        assert np.abs(twin.trace(net, x)[0][0]).min() > 49_000
+        y = np.eye(2)[:, [0, 1, 1]]
+        twin.step(net, x, y, 0.001)
+        assert all(np.isfinite(v).all() for v in twin.backprop(net, x, y))
+
+
+@both
+@pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
+def test_weights_without_bounds_raise_no_warning_in_floating_point(twin, arithmetic):
+    weights = [np.array([[1e30, -1e30]]), np.array([[-1e30]])]
+    net = twin.start(Parameters((2, 1, 1), weights, [np.zeros((1, 1))] * 2), arithmetic)
+    x, y = np.array([[1.0], [0.0]]).repeat(4, axis=1), np.ones((1, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.SGD(twin.pairs(x, y), 2, 2, 1.0, on_epoch=silent)
+    assert all(np.isfinite(v).all() for v in flat(net.export()))
+
+
+# --- PyTorch's: autograd, and a module among modules --------------------------------------------
+
+
+def torch_drawn(sizes, m):
+    return tuple(TORCH.native(v) for v in drawn(sizes, m))
+
+
+def test_the_cost_s_own_backward_is_the_gradient_that_backprop_returns():
+    """No derivative of the cost by hand: autograd goes through the cost itself."""
+    net, (x, y) = TORCH.start((5, 4, 3, 2), "Float64"), drawn((5, 4, 3, 2), 6)
+    output = net(TORCH.native(x))
+    (((output - TORCH.native(y)) ** 2).sum() / 2).backward()
+    bounds = gradient_bounds(*net.export(), x, y)
+    ours = [*(b.grad[:, None] for b in net.biases), *(w.grad for w in net.weights)]
+    allowed = [*bounds.nabla_b, *bounds.nabla_w]
+    for a, b, bound in zip(ours, TORCH.backprop(net, x, y), allowed, strict=True):
+        assert (np.abs(a.numpy() - b) <= bound).all()
+
+
+@every
+def test_forward_can_be_differentiated_by_the_input(arithmetic):
+    net, (x, _) = TORCH.start((5, 4, 2), arithmetic), torch_drawn((5, 4, 2), 1)
+    x = x.to(net.arithmetic.dtype).requires_grad_()
+    output = net(x)
+    assert torch.equal(output.detach(), net.feedforward(x))
+    (gradient,) = torch.autograd.grad(output[0, 1], x)
+    exact = TORCH.start((5, 4, 2), "Float64")
+    (expected,) = torch.autograd.grad(exact(x.double())[0, 1], x)
+    torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-3)
+    assert gradient.abs().min() > 0
+    with torch.no_grad():
+        assert not net(x).requires_grad
+
+
+def test_what_is_read_carries_no_graph_and_leaves_no_grad():
+    net, (x, y) = TORCH.start((5, 4, 2)), torch_drawn((5, 4, 2), 6)
+    read = [net.feedforward(x), *net.trace(x)[0], *net.deltas(x, y), *flat(net.backprop(x, y))]
+    with torch.no_grad():
+        assert same_bits(flat(net.backprop(x, y)), read[-4:])
+    net.update_mini_batch((x, y), 3.0)
+    assert not any(v.requires_grad for v in read)
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_weights_and_biases_are_the_registered_parameters():
+    net = TORCH.start((5, 4, 2))
+    registered = {id(p) for p in net.parameters()}
+    assert registered == {id(p) for p in [*net.weights, *net.biases]}
+    assert all(p.requires_grad for p in net.parameters())
+    names = [f"layers.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")]
+    assert list(net.state_dict()) == names
+    assert net.device == torch.device("cpu")
+
+
+@every
+@pytest.mark.parametrize("way", ["state_dict", "file", "deepcopy", "pickle", "to"])
+def test_a_copy_computes_and_trains_as_the_original(arithmetic, way):
+    net, (x, y) = TORCH.start((5, 4, 2), arithmetic), torch_drawn((5, 4, 2), 6)
+    net.update_mini_batch((x, y), 3.0)
+    if way == "deepcopy":
+        twin = copy.deepcopy(net)
+    elif way == "pickle":
+        twin = pickle.loads(pickle.dumps(net))
+    elif way == "to":
+        twin = copy.deepcopy(net).to("cpu").to(net.arithmetic.dtype).cpu()
+    else:
+        twin = TORCH.start(initial_parameters((5, 4, 2), 1), arithmetic)
+        state = net.state_dict()
+        if way == "file":
+            file = io.BytesIO()
+            torch.save(state, file)
+            file.seek(0)
+            state = torch.load(file, weights_only=True)
+        twin.load_state_dict(state)
+    before = flat(net.export())
+    assert same_bits(flat(twin.export()), before)
+    twin.update_mini_batch((x, y), 3.0)
+    assert same_bits(before, flat(net.export()))  # no memory is shared
+    net.update_mini_batch((x, y), 3.0)
+    assert same_bits(flat(twin.export()), flat(net.export()))
+    assert not same_bits(before, flat(net.export()))
+    assert {id(p) for p in twin.parameters()} == {id(p) for p in [*twin.weights, *twin.biases]}
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_what_is_loaded_is_kept_as_the_arithmetic_keeps_it(assign):
+    """Numbers off the grid would make sums inexact, and nobody would notice."""
+    start = initial_parameters((5, 4, 2), 1)
+    exact, net = TORCH.start(start, "Float64"), TORCH.start((5, 4, 2))
+    net.load_state_dict(exact.state_dict(), assign=assign)
+    assert same_bits(flat(net.export()), flat(TORCH.start(start).export()))
+    net.update_mini_batch(torch_drawn((5, 4, 2), 6), 3.0)
+    assert torch.equal(net.layers[0].weight, net.weights[0])
+    with torch.no_grad():
+        exact.weights[1][0, 0] = 64.0
+    told = refusal(net.load_state_dict, exact.state_dict(), assign=assign)
+    assert told == overflow("weight or bias", 64, 64)
+
+
+def test_a_weight_whose_memory_was_exchanged_is_trained_on():
+    """Steps are taken out of autograd's sight; what they are taken on must not be a stale copy."""
+    net, twin, (x, y) = TORCH.start(SIZES), TORCH.start(SIZES), torch_drawn(SIZES, 6)
+    for train in (
+        lambda net: net.update_mini_batch((x, y), 3.0),
+        lambda net: net.SGD(TORCH.Examples(x, y), 2, 4, 3.0, rng=np.random.default_rng(0)),
+    ):
+        net.layers[0].weight.data = net.layers[0].weight.data.clone()
+        train(net)
+        train(twin)
+        assert same_bits(flat(net.export()), flat(twin.export()))
+
+
+def test_the_optimiser_of_pytorch_can_train_it():
+    """Its step is ours when the mini-batch's gradient is divided by m."""
+    net, twin = TORCH.start(SIZES, "Float64"), TORCH.start(SIZES, "Float64")
+    x, y = torch_drawn(SIZES, 6)
+    optimiser = torch.optim.SGD(net.parameters(), lr=3.0)
+    (((net(x) - y) ** 2).sum() / 2 / len(x)).backward()
+    optimiser.step()
+    twin.update_mini_batch((x, y), 3.0)
+    for a, b in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_arrays_that_are_handed_in_are_copied():
+    v, kept = np.array([[0.5, 0.25]]), torch.zeros(2)
+    t = TORCH.examples.tensor(v)
+    v[:] = 7.0
+    assert t.tolist() == [[0.5, 0.25]]
+    assert TORCH.examples.tensor(kept) is kept
+
+
+# --- Devices ------------------------------------------------------------------------------------
+
+choose = TORCH.network.choose_device
+
+
+@pytest.fixture
+def tf32():
+    """A function that allows or forbids TF32, undone afterwards."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    yield lambda allowed: setattr(torch.backends.cuda.matmul, "allow_tf32", allowed)
+    torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu"), torch.device("cpu", 0)])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_cpu_is_always_there_and_leaves_tf32_as_it_is(tf32, device, allowed):
+    tf32(allowed)
+    assert choose(device) == torch.device(device)
+    assert choose() == torch.device("cpu")
+    assert torch.backends.cuda.matmul.allow_tf32 is allowed
+
+
+@pytest.mark.parametrize(
+    "device", ["mps", "CPU", "gpu", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:²", " cpu", None]
+)
+def test_another_device_is_refused_by_name(device):
+    said = f"ValueError: device is cpu, cuda or cuda:N; received {str(device)!r}"
+    assert refusal(choose, device) == said
+
+
+def test_cuda_is_refused_where_there_is_none_and_turns_tf32_off_where_it_is(monkeypatch, tf32):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    said = "ValueError: device 'cuda:7' needs CUDA, and PyTorch finds none here: use cpu"
+    assert refusal(choose, "cuda:7") == said
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    said = "ValueError: device 'cuda:2' does not exist; PyTorch finds 2, numbered from 0"
+    assert refusal(choose, "cuda:2") == said
+    for device in ("cuda", torch.device("cuda", 1)):
+        tf32(True)
+        assert choose(device) == torch.device(device)
+        assert torch.backends.cuda.matmul.allow_tf32 is False
+
+
+def test_a_network_that_is_moved_to_cuda_turns_tf32_off_as_well(monkeypatch):
+    """Without a device: the move is one of PyTorch's, to where its parameters say they are."""
+    net, chosen = TORCH.start(SIZES), []
+    monkeypatch.setattr(TORCH.network, "choose_device", chosen.append)
+    net.to("cpu")
+    assert chosen == []
+
+    class OnCuda(torch.nn.Linear):
+        def get_parameter(self, target):
+            v = super().get_parameter(target)
+            return type("Moved", (), {"device": torch.device("cuda", 0), "of": v})()
+
+    net.layers = torch.nn.ModuleList([OnCuda(3, 4), OnCuda(4, 2)])
+    net.to("cpu")
+    assert chosen == [torch.device("cuda", 0)]
+    assert net.device == torch.device("cuda", 0)
+
+
+@contextlib.contextmanager
+def no_synchronisation():
+    """In here, waiting for the device is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it calls itself a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.cuda
+@every
+def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
+    net = TORCH.Network((784, 20, 10), TORCH.kept(arithmetic), device="cuda")
+    x, y = (v.cuda().to(net.arithmetic.dtype) for v in torch_drawn((784, 20, 10), 64))
+    order = torch.randperm(64, device="cuda")
+    with TORCH.examples.inside(net, grad=True):
+        net.update_mini_batch((x[:10], y[:10]), 3.0)  # what is made once is made here
+        with no_synchronisation():
+            for batch in TORCH.examples.mini_batches(x, y, order, 10, net.arithmetic.dtype):
+                net.update_mini_batch(batch, 3.0)
+            with pytest.raises(RuntimeError, match="synchroniz"):
+                x[0, 0].item()  # it would be noticed
+    net.arithmetic.check()
+
+
+@pytest.mark.cuda
+def test_a_network_can_be_moved_to_cuda(tf32):
+    net, (x, y) = TORCH.start((5, 4, 2)), torch_drawn((5, 4, 2), 6)
+    tf32(True)
+    twin = copy.deepcopy(net).to("cuda")
+    assert torch.backends.cuda.matmul.allow_tf32 is False
+    assert twin.device.type == "cuda"
+    for one in (net, twin):
+        one.update_mini_batch((x, y), 3.0)
+    assert same_bits(flat(net.export()), flat(twin.export()))
