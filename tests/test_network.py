@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from compare.rounding import gradient_bounds
+from compare.balls import bounds
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from tests.twin import TORCH, both, drawn, every, flat, overflow, refusal, same_bits
@@ -136,16 +136,21 @@ def complex_step(parameters, x, y):
     return [*gradients[1], *gradients[0]]
 
 
+def gradient_bounds(parameters, x, y):
+    """Return how far two correct gradients may differ, nabla_b before nabla_w."""
+    found, layers = bounds(parameters, x, y), range(len(parameters.weights))
+    return [found[f"{name}[{k}]"] for name in ("nabla_b", "nabla_w") for k in layers]
+
+
 @both
 @pytest.mark.parametrize("sizes", SMALL)
 @pytest.mark.parametrize("m", [1, 4])
 def test_backprop_equals_complex_step(twin, sizes, m):
     parameters, (x, y) = initial_parameters(sizes, 3), drawn(sizes, m)
-    bounds = gradient_bounds(parameters.weights, parameters.biases, x, y)
+    allowed = gradient_bounds(parameters, x, y)
     received = twin.backprop(twin.start(parameters, "Float64"), x, y)
     fixed = twin.backprop(twin.start(parameters), x, y)
     expected = complex_step(parameters, x, y)
-    allowed = [*bounds.nabla_b, *bounds.nabla_w]
     for a, b, c, bound in zip(received, expected, fixed, allowed, strict=True):
         assert (np.abs(a - b) <= 1.5 * bound).all()  # a complex product rounds twice
         assert (bound < 1e-11).all()
@@ -489,9 +494,8 @@ def test_the_cost_s_own_backward_is_the_gradient_that_backprop_returns():
     net, (x, y) = TORCH.start((5, 4, 3, 2), "Float64"), drawn((5, 4, 3, 2), 6)
     output = net(TORCH.native(x))
     (((output - TORCH.native(y)) ** 2).sum() / 2).backward()
-    bounds = gradient_bounds(*net.export(), x, y)
+    allowed = gradient_bounds(Parameters((5, 4, 3, 2), *net.export()), x, y)
     ours = [*(b.grad[:, None] for b in net.biases), *(w.grad for w in net.weights)]
-    allowed = [*bounds.nabla_b, *bounds.nabla_w]
     for a, b, bound in zip(ours, TORCH.backprop(net, x, y), allowed, strict=True):
         assert (np.abs(a.numpy() - b) <= bound).all()
 
