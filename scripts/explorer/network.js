@@ -9,7 +9,6 @@
 const SIGNIFICAND_BITS = 53; // of a number: integers up to 2**53 are exact
 const PARAMETER_RANGE_BITS = 6; // weights and biases stay below 2**6 in magnitude
 const PIXEL_BITS = 8; // pixels are multiples of 2**-8
-const FEWEST_BITS = 12; // below this a grid is too coarse to learn on
 
 const LOG2_E = 1.4426950408889634;
 const LN2_HI = 0.6931471803691238; // the leading bits of ln 2: k * LN2_HI is exact
@@ -56,15 +55,10 @@ export class FixedPoint extends Float64 {
 
   constructor(sizes = null) {
     super();
-    this.m = 0; // examples in the last mini-batch
-    this.peak_parameter = this.peak_delta = 0;
-    this.room = 0; // how far any parameter may still move within its range
-    this.reach = 0; // and how far one can have moved since it was looked at
+    this.peak_parameter = this.peak_delta = 0; // Math.max keeps a NaN
     if (sizes !== null) {
       this.sizes = sizes;
-      this.parameter_bits = enough_bits(parameter_bits(sizes), "weights and activations", sizes);
-      this.parameter_scale = 2 ** this.parameter_bits;
-      this.delta_scales = new Map();
+      this.parameter_scale = 2 ** parameter_bits(sizes);
     }
   }
 
@@ -74,7 +68,7 @@ export class FixedPoint extends Float64 {
 
   parameters(v) {
     const rounded = on_grid(Float64Array.from(v), this.parameter_scale);
-    this.watch([rounded]);
+    this.peak_parameter = rounded.reduce((peak, w) => Math.max(peak, Math.abs(w)), this.peak_parameter);
     this.check();
     return rounded;
   }
@@ -84,31 +78,24 @@ export class FixedPoint extends Float64 {
   }
 
   round_delta(delta, m) {
-    this.m = m;
     on_grid(delta, this.delta_scale(m));
-    this.peak_delta = _peak(delta, this.peak_delta);
+    this.peak_delta = delta.reduce((peak, d) => Math.max(peak, Math.abs(d)), this.peak_delta);
     return delta;
   }
 
   descend(parameters, nablas, rate) {
-    // |nabla| <= m max|delta|, as no input or activation exceeds 1: no parameter moves further.
-    this.reach += Math.abs(rate) * this.m * this.peak_delta + 1 / this.parameter_scale;
     const up = rate * this.parameter_scale;
     const down = 1 / this.parameter_scale;
+    let peak = this.peak_parameter;
     parameters.forEach((v, l) => {
       const nabla = nablas[l];
       for (let i = 0; i < v.length; i++) {
-        if (nabla[i] !== 0) v[i] -= (nabla[i] * up + ROUNDER - ROUNDER) * down;
+        if (nabla[i] === 0) continue;
+        v[i] -= (nabla[i] * up + ROUNDER - ROUNDER) * down;
+        peak = Math.max(peak, Math.abs(v[i]));
       }
     });
-    this.watch(parameters);
-  }
-
-  watch(parameters) {
-    if (this.reach < this.room) return; // none can have left its range since the last look
-    for (const v of parameters) this.peak_parameter = _peak(v, this.peak_parameter);
-    this.room = 2 ** PARAMETER_RANGE_BITS - this.peak_parameter;
-    this.reach = 0;
+    this.peak_parameter = peak;
   }
 
   check() {
@@ -116,7 +103,7 @@ export class FixedPoint extends Float64 {
       ["weight or bias", this.peak_parameter, 2 ** PARAMETER_RANGE_BITS],
       ["delta", this.peak_delta, 1],
     ];
-    this.peak_parameter = this.peak_delta = this.room = this.reach = 0;
+    this.peak_parameter = this.peak_delta = 0;
     for (const [quantity, peak, limit] of peaks) {
       if (!(peak < limit)) {
         throw new OverflowError(
@@ -128,11 +115,7 @@ export class FixedPoint extends Float64 {
   }
 
   delta_scale(m) {
-    if (!this.delta_scales.has(m)) {
-      const bits = delta_bits(this.sizes, this.parameter_bits, m);
-      this.delta_scales.set(m, 2 ** enough_bits(bits, `deltas in mini-batches of ${m}`, this.sizes));
-    }
-    return this.delta_scales.get(m);
+    return 2 ** delta_bits(this.sizes, parameter_bits(this.sizes), m);
   }
 }
 
@@ -151,32 +134,11 @@ export function delta_bits(sizes, parameter_bits, m) {
   return Math.min(available - ceil_log2(m), ...back);
 }
 
-/** The bits, or an error if they are too few to learn with. */
-export function enough_bits(bits, quantity, sizes) {
-  if (bits < FEWEST_BITS) {
-    throw new RangeError(
-      `sizes [${sizes.join(", ")}] are too large for fixed-point arithmetic: ${quantity} would keep ` +
-        `${bits} fractional bits and need at least ${FEWEST_BITS}: use float64 arithmetic, or ` +
-        `smaller layers or mini-batches`,
-    );
-  }
-  return bits;
-}
-
 /** The smallest k with 2**k >= n. */
 export function ceil_log2(n) {
   let k = 0;
   while (2 ** k < n) k++;
   return k;
-}
-
-function _peak(v, least) {
-  for (let i = 0; i < v.length; i++) {
-    const magnitude = Math.abs(v[i]);
-    if (magnitude > least) least = magnitude;
-    else if (magnitude !== magnitude) return Infinity;
-  }
-  return least;
 }
 
 /** Round v in place to the nearest multiple of 1 / scale, half to even. */
@@ -205,17 +167,13 @@ export function exp(t) {
   return p * power_of_two(k);
 }
 
-/** 2**k exactly, for the k that exp needs. */
+/** 2**k exactly, built from the exponent bits of a float64. */
 export function power_of_two(k) {
-  return POWERS[k + 64];
+  BITS.setUint32(0, (k + 1023) << 20);
+  return BITS.getFloat64(0);
 }
 
-const POWERS = Float64Array.from({ length: 129 }, (_, i) => {
-  let power = 1;
-  for (let k = 64; k < i; k++) power *= 2;
-  for (let k = i; k < 64; k++) power /= 2;
-  return power;
-});
+const BITS = new DataView(new ArrayBuffer(8));
 
 function factorial(j) {
   return j < 2 ? 1 : j * factorial(j - 1);
@@ -224,7 +182,7 @@ function factorial(j) {
 /** A feedforward network of sigmoid neurons that learns by stochastic gradient descent. */
 export class Network {
   constructor(sizes, arithmetic = new Float64(), rng = null) {
-    this.sizes = checked_sizes(sizes);
+    this.sizes = [...sizes];
     this.num_layers = sizes.length;
     this.arithmetic = arithmetic.for_network(this.sizes);
     if (rng === null) return; // from_parameters fills it
@@ -237,12 +195,8 @@ export class Network {
   /** A network that starts from given parameters. */
   static from_parameters(parameters, arithmetic = new Float64()) {
     const net = new Network(parameters.sizes, arithmetic);
-    const flat = (v) => (Array.isArray(v) ? v.flat() : v);
-    const units = net.sizes.slice(1);
-    for (const [name, lengths] of [["weights", units.map((n, l) => n * net.sizes[l])], ["biases", units]]) {
-      const given = parameters[name].map(flat);
-      check_shapes(name, lengths, given.map((v) => v.length));
-      net[name] = given.map((v) => net.arithmetic.parameters(v));
+    for (const name of ["weights", "biases"]) {
+      net[name] = parameters[name].map((v) => net.arithmetic.parameters(v.flat?.() ?? v));
     }
     return net;
   }
@@ -270,7 +224,6 @@ export class Network {
 
   /** Train by mini-batch stochastic gradient descent; on_epoch(epoch, correct) after each. */
   SGD(training_data, epochs, mini_batch_size, eta, test_data = null, rng = default_rng(0), on_epoch = () => {}) {
-    check_settings(training_data.length, epochs, mini_batch_size, eta);
     for (let epoch = 0; epoch < epochs; epoch++) {
       const order = rng.permutation(training_data.length);
       for (const mini_batch of mini_batches(training_data, order, mini_batch_size)) {
@@ -363,40 +316,6 @@ export function sigmoid_prime(a) {
 export function* mini_batches(data, order, mini_batch_size) {
   for (let k = 0; k < order.length; k += mini_batch_size) {
     yield data.take(order.subarray(k, k + mini_batch_size));
-  }
-}
-
-/** The sizes, or an error if no network has them. */
-export function checked_sizes(sizes) {
-  if (sizes.length < 2 || !sizes.every((n) => Number.isInteger(n) && n >= 1)) {
-    throw new RangeError(
-      `sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; ` +
-        `received [${sizes}]`,
-    );
-  }
-  return [...sizes];
-}
-
-/** An error unless weights or biases have as many numbers as expected. */
-export function check_shapes(name, expected, received) {
-  if (expected.join() !== received.join()) {
-    throw new RangeError(`${name} of these sizes have ${expected} numbers; received ${received}`);
-  }
-}
-
-/** An error unless one can train with these settings. */
-export function check_settings(examples, epochs, mini_batch_size, eta) {
-  if (!(Number.isInteger(epochs) && epochs >= 0)) {
-    throw new RangeError(`epochs is a whole number, 0 or more; received ${epochs}`);
-  }
-  if (!(mini_batch_size >= 1 && mini_batch_size <= examples)) {
-    throw new RangeError(
-      `mini_batch_size lies between 1 and the number of training examples, ${examples}; ` +
-        `received ${mini_batch_size}`,
-    );
-  }
-  if (!Number.isFinite(eta)) {
-    throw new RangeError(`eta is a finite learning rate such as 3.0; received ${eta}`);
   }
 }
 
@@ -613,42 +532,33 @@ class Generator {
 
 // The widths of the ziggurat's 256 strips, over 2**52, as float64: what NumPy's standard_normal
 // returns where 1 is drawn in each strip.
-const ZIGGURAT = new Float64Array(
-  Uint8Array.from(
-    atob(
-      "edkVeDtJzzzG9v3jC42LPLRbLDyvUJI8YTtEOLl8lTwMpy/o/AGYPLzQTC4MI5o892E4L00AnDx0cnRaL6ydPMPVTC1IMp88" +
-      "rbuOJzJNoDxDXQI7BfWgPHc2QZemkqE89Rp6j6InojyA2GM4LrWiPPWRV8A/PKM8L7GiwZ69ozxVm/+N7zmkPKf+PTa7saQ8" +
-      "dNMaYnUlpTyWzgengJWlPOp+2c8xAqY8PXyjYdJrpjxwBQCSotKmPKb4RtPaNqc8dyqzEK2YpzxD9UatRfinPHcKQ1PMVag8" +
-      "mnZ7nmSxqDyYz06pLgupPOoeLIJHY6k8RsU4jsm5qTwsp6TczA6qPFnNd21nYqo8MBYQbq20qjycbBNtsQWrPCl6QoeEVas8" +
-      "Op9Sjjakqzwygr8q1vGrPPNOWflwPqw8YTsypROKrDyLJnL+ydSsPEi3gA6fHq08EB/kKZ1nrTzDuCMAzq+tPFN28ak69608" +
-      "/u3Stes9rjwAb3oz6YOuPM6C+b06ya48JmLwhOcNrzyI9thU9lGvPK7Xh55tla88rC76fVPYrzzsNELgVg2wPJqPOfVALrA8" +
-      "/KUWnupOsDwQoHJbVm+wPAv0cZCGj7A8E2G8hH2vsDx/zEtmPc+wPGsIFkvI7rA87hWVMiAOsTy+DzEHRy2xPEGRjp8+TLE8" +
-      "HiDEvwhrsTw02ngap4mxPIht7lEbqLE8yyr4+GbGsTwu1OCTi+SxPJ+gQJmKArI86cbEcmUgsjwfw+l9HT6yPPtrqQy0W7I8" +
-      "f9MdZip5sjwb1xnHgZayPNouuGK7s7I8U7jhYtjQsjyOqcvo2e2yPNdIbg3BCrM8MLn04Y4nszyhXiZwRESzPNVSyrriYLM8" +
-      "algFvmp9szxksrJv3ZmzPAM9uL87trM84B1WmIbSszyDWnLevu6zPHSe4HHlCrQ8XXSmLfsmtDykMDzoAEO0PF3HynP3XrQ8" +
-      "NsNmnt96tDwvj0gyupa0PF1BAvaHsrQ83BGzrEnOtDwFpjgWAOq0PGJVXu+rBbU8WosK8k0htTxPZmrV5jy1PMiyG053WLU8" +
-      "eF9VDgB0tTwUhQ7GgY+1PFkbJCP9qrU8PXN90XLGtTzTjC974+G1PDhen8hP/bU8wx+jYLgYtjyisKLoHTS2PAsmtwSBT7Y8" +
-      "cpbJV+Jqtjw3MbGDQoa2PLGyUCmiobY8u0Oz6AG9tjxS0yhhYti2PFT4YTHE87Y862iL9ycPtzzGFGlRjiq3PNzucNz3Rbc8" +
-      "H3PlNWVhtzxJ9O/61ny3PJO9ushNmLc8CRSLPMqztzz7ItvzTM+3POfec4zW6rc8H+qGpGcGuDx2hsjaACK4PBWfic6iPbg8" +
-      "vfXRH05ZuDzFfnpvA3W4PC33R1/DkLg8Q8AFko6suDycDKGrZci4PCdqRFFJ5Lg8j7VzKToAuTxHgyjcOBy5PPwK7xJGOLk8" +
-      "iqIDeWJUuTzu1XC7jnC5PDEqLonLjLk8v5k/kxmpuTws2dWMecW5PBF0byvs4bk8StL6JnL+uTySNvk5DBu6PFvIoiG7N7o8" +
-      "iLsLnn9UujykqUpyWnG6PD0xoGRMjro8CPGfPlarujzO9VrNeMi6PDazi+G05bo8GqHDTwsDuzxbmJrwfCC7PAAM4KAKPrs8" +
-      "Az3OQbVbuzwniT+5fXm7PDz35fFkl7s8biWF22u1uzyiwC5rk9O7PIOugZvc8bs8oBbsbEgQvDwtevDl1y68PBwNbhOMTbw8" +
-      "BYfsCGZsvDwXpuvgZou8PKuiNr2Pqrw8kNY7x+HJvDw34GgwXum8PG6PizIGCb08IO83ENsovTxHxjMV3ki9PCPx55YQab08" +
-      "pfvX9HOJvTxwbiCZCaq9PA5J/PjSyr08Ny5SldHrvTwc0kn7Bg2+PPZG6sR0Lr48iNHBmRxQvjwl/pcvAHK+PAq/KkshlL48" +
-      "CG/3wIG2vjw6pxB2I9m+PKnsAWEI/L48IVPCijIfvzxtTbcPpEK/PGgBySBfZr88gpeJBGaKvzy/InEYu66/PIXnL9Jg0788" +
-      "C/YYwVn4vzx1oNNH1A7APEfJjwKoIcA8qwKpg6k0wDzH9T5O2kfAPH6zrfY7W8A8aCanI9BuwDwXLmOPmILAPFSi6AiXlsA8" +
-      "xMBxdc2qwDxI1O7RPb/APDA9qjTq08A8k2URz9TowDy2n6bv//3APEFwIARuE8E8NV27myEpwTxtCcRpHT/BPDsuYEhkVcE8" +
-      "8+6dO/lrwTxhEtJ034LBPKzrTlYamsE8ji9/d62xwTyUpnGpnMnBPDmu5Pvr4cE8Adniwp/6wTyBzASdvBPCPO7Tb3pHLcI8" +
-      "JJyspEVHwjzgWHbHvGHCPC5ZqPqyfMI8eA53zS6YwjxSCipTN7TCPJfbljHU0MI89XipsQ3uwjzurlbS7AvDPKOkaF57KsM8" +
-      "oxKuBcRJwzxAqDN60mnDPApBVpKzisM8+oiucHWswzymBBezJ8/DPHX0YKrb8sM82uW5nKQXxDyUXlQVmD3EPBU6p0TOZMQ8" +
-      "vEOcdWKNxDwnWmudc7fEPAKJzQ0l48Q8QazpU58QxTxCfjpSEUDFPBvkSqmxccU82Y1xi8ClxTz+0DokitzFPEwehs9pFsY8" +
-      "6moAe85TxjzD5Z++QJXGPDLiCY1r28Y8NHpf8CgnxzxzBglWlXnHPIzO1vQt1Mc8NPIpBQM5yDwUfKq/D6vIPJZEb5TgLsk8" +
-      "q1dAAe7LyTxad5R43I/KPLH9eDgfmMs8M60JgrQ7zTw=",
-    ),
-    (character) => character.charCodeAt(0),
-  ).buffer,
-);
+const ZIGGURAT = new Float64Array(Uint8Array.from(atob(
+  "edkVeDtJzzzG9v3jC42LPLRbLDyvUJI8YTtEOLl8lTwMpy/o/AGYPLzQTC4MI5o892E4L00AnDx0cnRaL6ydPMPVTC1IMp88rbuOJzJNoDxDXQI7" +
+  "BfWgPHc2QZemkqE89Rp6j6InojyA2GM4LrWiPPWRV8A/PKM8L7GiwZ69ozxVm/+N7zmkPKf+PTa7saQ8dNMaYnUlpTyWzgengJWlPOp+2c8xAqY8" +
+  "PXyjYdJrpjxwBQCSotKmPKb4RtPaNqc8dyqzEK2YpzxD9UatRfinPHcKQ1PMVag8mnZ7nmSxqDyYz06pLgupPOoeLIJHY6k8RsU4jsm5qTwsp6Tc" +
+  "zA6qPFnNd21nYqo8MBYQbq20qjycbBNtsQWrPCl6QoeEVas8Op9Sjjakqzwygr8q1vGrPPNOWflwPqw8YTsypROKrDyLJnL+ydSsPEi3gA6fHq08" +
+  "EB/kKZ1nrTzDuCMAzq+tPFN28ak69608/u3Stes9rjwAb3oz6YOuPM6C+b06ya48JmLwhOcNrzyI9thU9lGvPK7Xh55tla88rC76fVPYrzzsNELg" +
+  "Vg2wPJqPOfVALrA8/KUWnupOsDwQoHJbVm+wPAv0cZCGj7A8E2G8hH2vsDx/zEtmPc+wPGsIFkvI7rA87hWVMiAOsTy+DzEHRy2xPEGRjp8+TLE8" +
+  "HiDEvwhrsTw02ngap4mxPIht7lEbqLE8yyr4+GbGsTwu1OCTi+SxPJ+gQJmKArI86cbEcmUgsjwfw+l9HT6yPPtrqQy0W7I8f9MdZip5sjwb1xnH" +
+  "gZayPNouuGK7s7I8U7jhYtjQsjyOqcvo2e2yPNdIbg3BCrM8MLn04Y4nszyhXiZwRESzPNVSyrriYLM8algFvmp9szxksrJv3ZmzPAM9uL87trM8" +
+  "4B1WmIbSszyDWnLevu6zPHSe4HHlCrQ8XXSmLfsmtDykMDzoAEO0PF3HynP3XrQ8NsNmnt96tDwvj0gyupa0PF1BAvaHsrQ83BGzrEnOtDwFpjgW" +
+  "AOq0PGJVXu+rBbU8WosK8k0htTxPZmrV5jy1PMiyG053WLU8eF9VDgB0tTwUhQ7GgY+1PFkbJCP9qrU8PXN90XLGtTzTjC974+G1PDhen8hP/bU8" +
+  "wx+jYLgYtjyisKLoHTS2PAsmtwSBT7Y8cpbJV+Jqtjw3MbGDQoa2PLGyUCmiobY8u0Oz6AG9tjxS0yhhYti2PFT4YTHE87Y862iL9ycPtzzGFGlR" +
+  "jiq3PNzucNz3Rbc8H3PlNWVhtzxJ9O/61ny3PJO9ushNmLc8CRSLPMqztzz7ItvzTM+3POfec4zW6rc8H+qGpGcGuDx2hsjaACK4PBWfic6iPbg8" +
+  "vfXRH05ZuDzFfnpvA3W4PC33R1/DkLg8Q8AFko6suDycDKGrZci4PCdqRFFJ5Lg8j7VzKToAuTxHgyjcOBy5PPwK7xJGOLk8iqIDeWJUuTzu1XC7" +
+  "jnC5PDEqLonLjLk8v5k/kxmpuTws2dWMecW5PBF0byvs4bk8StL6JnL+uTySNvk5DBu6PFvIoiG7N7o8iLsLnn9UujykqUpyWnG6PD0xoGRMjro8" +
+  "CPGfPlarujzO9VrNeMi6PDazi+G05bo8GqHDTwsDuzxbmJrwfCC7PAAM4KAKPrs8Az3OQbVbuzwniT+5fXm7PDz35fFkl7s8biWF22u1uzyiwC5r" +
+  "k9O7PIOugZvc8bs8oBbsbEgQvDwtevDl1y68PBwNbhOMTbw8BYfsCGZsvDwXpuvgZou8PKuiNr2Pqrw8kNY7x+HJvDw34GgwXum8PG6PizIGCb08" +
+  "IO83ENsovTxHxjMV3ki9PCPx55YQab08pfvX9HOJvTxwbiCZCaq9PA5J/PjSyr08Ny5SldHrvTwc0kn7Bg2+PPZG6sR0Lr48iNHBmRxQvjwl/pcv" +
+  "AHK+PAq/KkshlL48CG/3wIG2vjw6pxB2I9m+PKnsAWEI/L48IVPCijIfvzxtTbcPpEK/PGgBySBfZr88gpeJBGaKvzy/InEYu66/PIXnL9Jg0788" +
+  "C/YYwVn4vzx1oNNH1A7APEfJjwKoIcA8qwKpg6k0wDzH9T5O2kfAPH6zrfY7W8A8aCanI9BuwDwXLmOPmILAPFSi6AiXlsA8xMBxdc2qwDxI1O7R" +
+  "Pb/APDA9qjTq08A8k2URz9TowDy2n6bv//3APEFwIARuE8E8NV27myEpwTxtCcRpHT/BPDsuYEhkVcE88+6dO/lrwTxhEtJ034LBPKzrTlYamsE8" +
+  "ji9/d62xwTyUpnGpnMnBPDmu5Pvr4cE8Adniwp/6wTyBzASdvBPCPO7Tb3pHLcI8JJyspEVHwjzgWHbHvGHCPC5ZqPqyfMI8eA53zS6YwjxSCipT" +
+  "N7TCPJfbljHU0MI89XipsQ3uwjzurlbS7AvDPKOkaF57KsM8oxKuBcRJwzxAqDN60mnDPApBVpKzisM8+oiucHWswzymBBezJ8/DPHX0YKrb8sM8" +
+  "2uW5nKQXxDyUXlQVmD3EPBU6p0TOZMQ8vEOcdWKNxDwnWmudc7fEPAKJzQ0l48Q8QazpU58QxTxCfjpSEUDFPBvkSqmxccU82Y1xi8ClxTz+0Dok" +
+  "itzFPEwehs9pFsY86moAe85TxjzD5Z++QJXGPDLiCY1r28Y8NHpf8CgnxzxzBglWlXnHPIzO1vQt1Mc8NPIpBQM5yDwUfKq/D6vIPJZEb5TgLsk8" +
+  "q1dAAe7LyTxad5R43I/KPLH9eDgfmMs8M60JgrQ7zTw=",
+), (character) => character.charCodeAt(0)).buffer);
 
 /** SHA-256 of sizes, weights and biases, as model/parameters.py takes it. */
 export function fingerprint(net) {

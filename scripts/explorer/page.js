@@ -11,6 +11,7 @@ const times = { strokes: [] };
 
 const { known, model, begin, own } = await unpack($("data").textContent);
 const hidden = known.sizes[1];
+const grid = new FixedPoint(known.sizes).parameter_scale;
 const grey = known.never_lit ?? new Array(SIDE * SIDE).fill(false);
 
 async function gunzipped(bytes) {
@@ -30,16 +31,18 @@ async function unpack(text) {
   const units = known.sizes.slice(1);
   const lengths = [...units.map((n, l) => n * known.sizes[l]), ...units];
   const layers = known.arrays.map((bits, i) => take(lengths[i % lengths.length], bits));
-  const [weights, biases, start_weights, start_biases] = [0, 1, 2, 3].map((i) => layers.slice(i * units.length, (i + 1) * units.length));
+  const [weights, biases, ...start] = [0, 1, 2, 3].map(() => layers.splice(0, units.length));
   const arithmetic = known.arithmetic === "fixed-point" ? new FixedPoint() : new Float64();
   const model = Network.from_parameters({ sizes: known.sizes, weights, biases }, arithmetic);
-  const begin = { sizes: known.sizes, weights: start_weights, biases: start_biases };
-  return { known, model, begin, own: new Examples(bytes.slice(at), known.labels) };
+  return { known, model, begin: { weights: start[0], biases: start[1] }, own: new Examples(bytes.slice(at), known.labels) };
 }
 
 // --- What is seen: the state, and the address that holds it ----------------------------------------
 
-const fresh = () => ({ image: null, digit: null, neuron: 0, mode: "change", target: null, tab: "neuron", frozen: new Set(), deleted: new Set() });
+const fresh = () => ({
+  image: null, digit: null, neuron: Math.max(known.names.indexOf("Jalebi"), 0), mode: known.start_known ? "change" : "weights",
+  target: null, tab: "neuron", frozen: new Set(), deleted: new Set(),
+});
 let state = fresh();
 let net = model; // the network that is shown
 let base = begin; // what it was trained from
@@ -50,18 +53,18 @@ let strokes = [];
 
 function read_address() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const numbers = (key) => new Set((given.get(key) ?? "").split(".").filter(Boolean).map(Number).filter((n) => n in known.names));
+  const numbers = (key) => (given.get(key) ?? "").split(".").filter((n) => /^\d+$/.test(n) && n in known.names).map(Number);
   state = fresh();
-  const jalebi = known.names.indexOf("Jalebi");
-  state.neuron = given.has("neuron") ? [...numbers("neuron")][0] ?? 0 : Math.max(jalebi, 0);
-  for (const [key, choices] of [["mode", MODES], ["tab", TABS]]) if (given.get(key) in choices) state[key] = given.get(key);
-  if (!known.start_known && state.mode === "change") state.mode = "weights";
-  if (/^[0-9]$/.test(given.get("target") ?? "")) state.target = Number(given.get("target"));
-  [state.frozen, state.deleted] = [numbers("frozen"), numbers("deleted")];
-  strokes = [];
-  const bytes = given.has("digit") ? digit_bytes(given.get("digit")) : null;
-  if (bytes !== null) show_digit(bytes);
-  else show_image(given.has("image") ? places.indexOf(Number(given.get("image"))) : first_image());
+  for (const [key, choices] of [["mode", modes], ["tab", tabs]]) {
+    if (choices.has(given.get(key)) && !choices.get(given.get(key)).disabled) state[key] = given.get(key);
+  }
+  [state.neuron = state.neuron] = numbers("neuron");
+  if (/^\d$/.test(given.get("target"))) state.target = Number(given.get("target"));
+  for (const key of ["frozen", "deleted"]) state[key] = new Set(numbers(key));
+  const bytes = digit_bytes(given.get("digit") ?? "");
+  const image = given.get("image") ?? places[known.rankings.highest[state.neuron][0]];
+  if (bytes === null) show_image(places.indexOf(Number(image)));
+  else show_digit(bytes);
 }
 
 function write_address() {
@@ -72,16 +75,17 @@ function write_address() {
   history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
 }
 
-const first_image = () => known.rankings.highest[state.neuron][0];
-
 function show_image(index) {
-  index = album.digits[index] === undefined ? 0 : index;
+  index = Math.max(index, 0); // -1: there is no such image
   [state.image, state.digit, strokes] = [places[index], null, []];
   x = album.take([index])[0];
 }
 
 // A drawn digit has 16 levels of grey: a hexadecimal digit for each pixel, runs of zeros as _length.
-const digit_text = (bytes) => Array.from(bytes, (v) => (v / 17).toString(16)).join("").replace(/0{3,}/g, (run) => `_${run.length.toString(36)}.`);
+function digit_text(bytes) {
+  const levels = Array.from(bytes, (v) => (v / 17).toString(16)).join("");
+  return levels.replace(/0{3,}/g, (run) => `_${run.length.toString(36)}.`);
+}
 
 function digit_bytes(text) {
   const levels = text.replace(/_([0-9a-z]+)\./g, (_, n) => "0".repeat(Math.min(parseInt(n, 36), SIDE * SIDE)));
@@ -126,7 +130,7 @@ let readings = []; // of every image in the album, and what they were made with
 let made_with = [];
 
 function read_all() {
-  const now = [net, album, [...state.frozen].join(), [...state.deleted].join()];
+  const now = [net, album, `${[...state.frozen]}`, `${[...state.deleted]}`];
   if (now.every((part, i) => part === made_with[i])) return readings;
   [made_with, readings] = [now, []];
   for (let k = 0; k < album.length; k += 1000) {
@@ -155,8 +159,8 @@ const square = (named = { ariaHidden: "true" }) => element("canvas", { width: SI
 function choose_colours() {
   const stops = STOPS[dark.matches ? "dark" : "light"];
   colours = Uint32Array.from({ length: 257 }, (_, i) => {
-    const [k, part] = [Math.min(Math.floor((i / 256) * 6), 5), (i / 256) * 6 - Math.min(Math.floor((i / 256) * 6), 5)];
-    const [r, g, b] = [0, 1, 2].map((c) => Math.round(stops[k][c] + part * (stops[k + 1][c] - stops[k][c])));
+    const k = Math.min(Math.floor((6 * i) / 256), 5);
+    const [r, g, b] = [0, 1, 2].map((c) => Math.round(stops[k][c] + ((6 * i) / 256 - k) * (stops[k + 1][c] - stops[k][c])));
     return (255 << 24) | (b << 16) | (g << 8) | r;
   });
   const scale = $("scale").getContext("2d").createImageData(65, 1);
@@ -198,7 +202,9 @@ function measure_colours() {
 // --- The screen ----------------------------------------------------------------------------------
 
 const lamps = known.names.map((_, n) => {
-  const lamp = { canvas: square(), name: element("span"), bar: element("i"), told: element("b"), mark: element("span", { className: "mark" }) };
+  const [name, bar, told, mark] = ["span", "i", "b", "span"].map((tag) => element(tag));
+  const lamp = { canvas: square(), name, bar, told, mark };
+  mark.className = "mark";
   lamp.button = element("button", { onclick: () => choose(n) },
     lamp.canvas, element("span", { className: "name" }, lamp.name, element("span", { className: "bulb" })),
     element("span", { className: "push" }, element("span", { className: "signed" }, lamp.bar), lamp.told), lamp.mark);
@@ -212,15 +218,14 @@ const scores = Array.from({ length: 10 }, (_, digit) => {
   $("scores").append(element("li", {}, row.button));
   return row;
 });
-const modes = Object.entries(MODES).map(([mode, told]) => element("button", { onclick: () => set({ mode }), textContent: told, disabled: mode === "change" && !known.start_known }));
-$("modes").append(...modes);
-const tabs = Object.entries(TABS).map(([tab, told]) => {
-  const button = element("button", { id: `tab-${tab}`, role: "tab", onclick: () => set({ tab }), textContent: told });
-  button.setAttribute("aria-controls", `panel-${tab}`);
-  return button;
-});
-$("tabs").append(...tabs);
+const modes = new Map(Object.entries(MODES).map(([mode, textContent]) =>
+  [mode, element("button", { onclick: () => set({ mode }), textContent, disabled: mode === "change" && !known.start_known })]));
+const tabs = new Map(Object.entries(TABS).map(([tab, textContent]) =>
+  [tab, element("button", { id: `tab-${tab}`, role: "tab", onclick: () => set({ tab }), textContent })]));
+$("modes").append(...modes.values());
+$("tabs").append(...tabs.values());
 
+const count = (n) => n.toLocaleString("en");
 const signed = (v) => (Math.abs(v) < 0.05 ? "0.0" : `${v < 0 ? "−" : "+"}${Math.abs(v).toFixed(1)}`);
 
 /** A neuron's number, and its name as long as the weights are those that it was given for. */
@@ -246,7 +251,8 @@ function look() {
     name.textContent = title_of(n);
     button.className = off === "deleted" ? "off" : "";
     button.setAttribute("aria-pressed", n === state.neuron);
-    button.ariaLabel = `Neuron ${title_of(n)} ${off}: activation ${a[n].toFixed(2)}, pushes ${signed(pushed[n])} towards ${target}`;
+    const told_in_words = `activation ${a[n].toFixed(2)}, pushes ${signed(pushed[n])} towards ${target}`;
+    button.ariaLabel = `Neuron ${title_of(n)} ${off}: ${told_in_words}`;
   });
   scores.forEach(({ button, bar, told }, digit) => {
     bar.style.width = `${100 * outputs[digit]}%`;
@@ -254,11 +260,12 @@ function look() {
     button.className = digit === read ? "read" : "";
     button.setAttribute("aria-pressed", digit === state.target);
   });
-  $("legend").textContent = `· lamp: activation · bar: push towards ${target}${state.mode === "input" || !known.never_lit ? "" : " · grey: lit in no training image"}`;
-  const index = state.image === null ? -1 : places.indexOf(state.image);
-  const shown = index < 0 ? (state.digit === null ? "Nothing drawn" : "Your digit, centred by mass") : `${known.split} image ${state.image}, a ${album.digits[index]}`;
-  const right = index < 0 ? "" : album.digits[index] === read ? " ✓" : " ✗";
-  const caption = `${shown}: read as ${read}${right}`;
+  const masked = known.never_lit && state.mode !== "input" ? " · grey: lit in no training image" : "";
+  $("legend").textContent = `· lamp: activation · bar: push towards ${target}${masked}`;
+  const digit = album.digits[places.indexOf(state.image)];
+  let shown = state.digit === null ? "Nothing drawn" : "Your digit, centred by mass";
+  if (state.image !== null) shown = `${known.split} image ${state.image}, a ${digit}`;
+  const caption = `${shown}: read as ${read}${state.image === null ? "" : digit === read ? " ✓" : " ✗"}`;
   if ($("caption").textContent !== caption) $("caption").textContent = caption;
   paint_digit($("seen"), Array.from(x, (v) => 256 * v));
   if (strokes.length === 0) paint_pad();
@@ -266,48 +273,53 @@ function look() {
 
 /** Repaint everything, after a press. */
 function show() {
-  modes.forEach((button, i) => button.setAttribute("aria-pressed", Object.keys(MODES)[i] === state.mode));
-  tabs.forEach((button, i) => {
-    const chosen = Object.keys(TABS)[i] === state.tab;
-    button.setAttribute("aria-selected", chosen);
-    button.tabIndex = chosen ? 0 : -1;
-    $(`panel-${Object.keys(TABS)[i]}`).hidden = !chosen;
-  });
+  for (const [mode, button] of modes) button.setAttribute("aria-pressed", mode === state.mode);
+  for (const [tab, button] of tabs) {
+    button.setAttribute("aria-selected", tab === state.tab);
+    button.tabIndex = tab === state.tab ? 0 : -1;
+    $(`panel-${tab}`).hidden = tab !== state.tab;
+  }
   look();
   show_choices();
   show_neuron();
-  $("unit").textContent = `1 / ${new FixedPoint(known.sizes).parameter_scale.toLocaleString("en")}: that of neuron ${state.neuron} at the pixel in the middle`;
+  $("unit").textContent = `1 / ${count(grid)}: that of neuron ${state.neuron} at the pixel in the middle`;
   write_address();
 }
 
 function show_choices() {
-  const mistakes = new Map();
+  const mistakes = {};
   read_all().forEach((read, i) => {
-    if (read !== album.digits[i]) mistakes.set(`${album.digits[i]}${read}`, (mistakes.get(`${album.digits[i]}${read}`) ?? 0) + 1);
+    const pair = `${album.digits[i]}${read}`;
+    if (pair[0] !== pair[1]) mistakes[pair] = (mistakes[pair] ?? 0) + 1;
   });
-  const wrong = [...mistakes.values()].reduce((sum, n) => sum + n, 0);
-  const pairs = [...mistakes].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-  const options = [["all", `all ${album.length} images`], ["misread", `misread (${wrong})`], ...pairs.map(([pair, n]) => [pair, `${pair[0]} read as ${pair[1]} (${n})`]), ...scores.map((_, digit) => [String(digit), `every ${digit}`])];
+  const pairs = Object.entries(mistakes).sort((a, b) => b[1] - a[1]);
+  const wrong = pairs.reduce((sum, [, n]) => sum + n, 0);
+  const options = { all: `all ${album.length} images`, misread: `misread (${wrong})` };
+  for (const [pair, n] of pairs) options[`${pair[0]}-${pair[1]}`] = `${pair[0]} read as ${pair[1]} (${n})`;
+  for (let digit = 0; digit < 10; digit++) options[`${digit}-`] = `every ${digit}`;
   const chosen = $("which").value;
-  $("which").replaceChildren(...options.map(([value, textContent]) => element("option", { value, textContent })));
-  $("which").value = options.some(([value]) => value === chosen) ? chosen : "all";
-  $("counted").textContent = `Of these ${album.length.toLocaleString("en")} images ${(album.length - wrong).toLocaleString("en")} are read rightly${state.frozen.size + state.deleted.size ? " with the neurons as you set them" : ""}.`;
+  $("which").replaceChildren(...Object.entries(options).map(([value, textContent]) => element("option", { value, textContent })));
+  $("which").value = chosen in options ? chosen : "all";
+  const how = state.frozen.size + state.deleted.size ? " with the neurons as you set them" : "";
+  $("counted").textContent = `Of these ${count(album.length)} images ${count(album.length - wrong)} are read rightly${how}.`;
 }
 
 /** Ten values as bars above and below a line; null where unknown. */
 function bars(title, values, classes) {
   const [top, bottom] = [Math.max(...values, 0), Math.min(...values, 0)];
-  const range = top - bottom || 1;
-  const drawn = values.map((v, digit) => {
+  const share = (v) => `${(100 * v) / (top - bottom || 1)}%`;
+  const told = (digit) => `${digit}: ${values[digit]?.toFixed(2) ?? "unknown"}`;
+  const ariaLabel = `${title}; ${values.map((_, digit) => told(digit)).join(", ")}`;
+  const chart = element("div", { className: "bars", role: "img", ariaLabel });
+  chart.style.setProperty("--zero", share(-bottom));
+  const digits = element("div", { className: "digits", ariaHidden: "true" });
+  values.forEach((v, digit) => {
     const bar = element("i");
-    bar.style.cssText = `height: ${(100 * Math.abs(v ?? 0)) / range}%; bottom: ${(100 * (Math.min(v ?? 0, 0) - bottom)) / range}%`;
-    return element("div", { className: classes(digit, v), title: `${digit}: ${v === null ? "unknown" : v.toFixed(3)}` }, bar);
+    bar.style.cssText = `height: ${share(Math.abs(v))}; bottom: ${share(Math.min(v, 0) - bottom)}`;
+    chart.append(element("div", { className: classes(digit, v), title: told(digit) }, bar));
+    digits.append(element("span", { className: classes(digit, v), textContent: digit }));
   });
-  const digits = values.map((_, digit) => element("span", { className: classes(digit, 1) === "fires" ? "fires" : "", textContent: digit }));
-  const [low, high] = [values.indexOf(Math.min(...values)), values.indexOf(Math.max(...values))];
-  const chart = element("div", { className: "bars", role: "img", ariaLabel: `${title}: most ${high}, ${values[high]?.toFixed(2)}; least ${low}, ${values[low]?.toFixed(2)}` }, ...drawn);
-  chart.style.setProperty("--zero", `${(-100 * bottom) / range}%`);
-  return [element("h3", { textContent: title }), chart, element("div", { className: "digits", ariaHidden: "true" }, ...digits)];
+  return [element("h3", { textContent: title }), chart, digits];
 }
 
 function show_neuron() {
@@ -317,29 +329,30 @@ function show_neuron() {
   for (const id of ["neuron-headline", "neuron-role", "images"]) $(id).hidden = net !== model;
   $("neuron-headline").textContent = `It ${known.headlines[n]}.`;
   $("neuron-role").textContent = known.roles[n];
-  for (const [id, set] of [["freeze", state.frozen], ["delete", state.deleted]]) $(id).setAttribute("aria-pressed", set.has(n));
+  $("freeze").setAttribute("aria-pressed", state.frozen.has(n));
+  $("delete").setAttribute("aria-pressed", state.deleted.has(n));
   $("freeze").disabled = net !== model;
   $("restore").disabled = state.frozen.size + state.deleted.size === 0;
   const fires = (digit) => (known.fires_for[n][digit] ? "fires" : "");
-  const next = known.sizes[2];
-  const answers = [];
-  if (net === model) answers.push(...bars("Responds to: share of each digit's images on which it fires", known.firing_rate[n], fires));
-  if (net.sizes.length === 3) {
-    const towards = Array.from({ length: next }, (_, digit) => net.weights[1][digit * hidden + n]);
-    answers.push(...bars("Pushes towards: its output weights", towards, (_, v) => (v < 0 ? "down" : "up")));
-  }
-  if (net === model && known.recall_lost) answers.push(...bars("Needed for: recall lost with it held at its mean", known.recall_lost[n], fires));
-  $("answers").replaceChildren(...answers);
-  if (net !== model) return;
-  $("images").replaceChildren(...Object.entries(RANKED).flatMap(([ranking, title]) => [
-    element("h3", { textContent: title }),
-    element("div", { className: "thumbs" }, ...known.rankings[ranking][n].map((index) => {
-      const canvas = square();
-      paint_digit(canvas, own.bytes.subarray(index * SIDE * SIDE));
-      const label = `Show ${known.split} image ${known.places[index]}, a ${known.labels[index]}`;
-      return element("button", { ariaLabel: label, title: label, onclick: () => { show_image(places.indexOf(known.places[index])); show(); } }, canvas);
-    })),
+  const recorded = (title, records) => (net === model && records ? bars(title, records[n], fires) : []);
+  const towards = Array.from({ length: 10 }, (_, digit) => net.weights[1][digit * hidden + n]);
+  $("answers").replaceChildren(
+    ...recorded("Responds to: share of each digit's images on which it fires", known.firing_rate),
+    ...(net.sizes.length === 3 ? bars("Pushes towards: its output weights", towards, (_, v) => (v < 0 ? "down" : "up")) : []),
+    ...recorded("Needed for: recall lost with it held at its mean", known.recall_lost),
+  );
+  $("images").replaceChildren(...Object.entries(RANKED).flatMap(([ranking, textContent]) => [
+    element("h3", { textContent }), element("div", { className: "thumbs" }, ...known.rankings[ranking][n].map(thumb)),
   ]));
+}
+
+/** One of the page's images, small, to be pressed. */
+function thumb(index) {
+  const canvas = square();
+  paint_digit(canvas, own.bytes.subarray(index * SIDE * SIDE));
+  const title = `Show ${known.split} image ${known.places[index]}, a ${known.labels[index]}`;
+  const onclick = () => { show_image(places.indexOf(known.places[index])); show(); };
+  return element("button", { ariaLabel: title, title, onclick }, canvas);
 }
 
 // --- Drawing ---------------------------------------------------------------------------------------
@@ -364,31 +377,32 @@ function paint_pad() {
   pad.strokeRect(280 * pen.x - 7, 280 * pen.y - 7, 14, 14);
 }
 
-/** The strokes as MNIST keeps digits: 20 pixels high or wide, the centre of mass in the middle. */
+/** The strokes as MNIST keeps digits: 20 pixels high or wide, the centre of mass at (14, 14). */
 function centred() {
   const all = strokes.flat();
   const bounds = [0, 1].map((c) => [Math.min(...all.map((p) => p[c])), Math.max(...all.map((p) => p[c]))]);
+  const middle = bounds.map(([low, high]) => (low + high) / 2);
   const size = Math.max(...bounds.map(([low, high]) => high - low), 0.15);
   const ink = (shift) => {
     const levels = new Float64Array(SIDE * SIDE);
-    const place = (p) => p.map((v, c) => ((v - (bounds[c][0] + bounds[c][1]) / 2) * 17.5) / size + 13.5 + shift[c]);
-    for (const stroke of strokes) stroke.forEach((p, i) => draw_segment(levels, place(stroke[Math.max(i - 1, 0)]), place(p)));
+    const place = (p) => p.map((v, c) => ((v - middle[c]) * 17.5) / size + 14 + shift[c]);
+    for (const stroke of strokes) stroke.forEach((p, i) => draw_line(levels, place(stroke[i - 1] ?? p), place(p)));
     return levels;
   };
   const first = ink([0, 0]);
   const mass = first.reduce((sum, v) => sum + v, 0);
   const centre = (coordinate) => first.reduce((sum, v, i) => sum + v * coordinate(i), 0) / mass;
-  const levels = ink([13.5 - centre((i) => i % SIDE), 13.5 - centre((i) => Math.floor(i / SIDE))]);
+  const levels = ink([14 - centre((i) => i % SIDE), 14 - centre((i) => Math.floor(i / SIDE))]);
   return Uint8Array.from(levels, (v) => 17 * Math.round(15 * v));
 }
 
-function draw_segment(levels, [ax, ay], [bx, by]) {
+function draw_line(levels, [ax, ay], [bx, by]) {
   const [dx, dy] = [bx - ax, by - ay];
   const squared = dx * dx + dy * dy || 1;
-  const span = (u, v) => [Math.max(0, Math.ceil(Math.min(u, v) - 2)), Math.min(SIDE - 1, Math.floor(Math.max(u, v) + 2))];
-  const [[left, right], [top, bottom]] = [span(ax, bx), span(ay, by)];
-  for (let py = top; py <= bottom; py++) {
-    for (let px = left; px <= right; px++) {
+  const first = (u, v) => Math.max(0, Math.ceil(Math.min(u, v) - 2));
+  const last = (u, v) => Math.min(SIDE - 1, Math.floor(Math.max(u, v) + 2));
+  for (let py = first(ay, by); py <= last(ay, by); py++) {
+    for (let px = first(ax, bx); px <= last(ax, bx); px++) {
       const along = Math.max(0, Math.min(((px - ax) * dx + (py - ay) * dy) / squared, 1));
       const distance = Math.hypot(px - ax - along * dx, py - ay - along * dy);
       levels[py * SIDE + px] = Math.max(levels[py * SIDE + px], Math.min(1, Math.max(0, 1.85 - distance)));
@@ -463,7 +477,7 @@ function step(by) {
   const which = $("which").value;
   const wanted = (i) => {
     const [digit, read] = [album.digits[i], read_all()[i]];
-    return which === "all" || (which === "misread" ? digit !== read : which === `${digit}` || which === `${digit}${read}`);
+    return which === "all" || (which === "misread" ? digit !== read : which === `${digit}-` || which === `${digit}-${read}`);
   };
   const from = state.image === null ? -1 : places.indexOf(state.image);
   for (let k = 1; k <= album.length; k++) {
@@ -485,14 +499,15 @@ const KEYS = {
   ArrowLeft: () => choose((state.neuron + hidden - 1) % hidden), ArrowRight: () => choose((state.neuron + 1) % hidden),
   f: $("freeze").onclick, d: $("delete").onclick, c: clear, n: () => step(1), p: () => step(-1),
   m: () => { $("which").value = "misread"; step(1); },
-  ...Object.fromEntries(Object.keys(MODES).map((mode, i) => [i + 1, () => modes[i].disabled || set({ mode })])),
+  ...Object.fromEntries([...modes.values()].map((button, i) => [i + 1, () => button.click()])),
 };
 document.onkeydown = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(event.target.tagName)) return;
   if (event.target.role === "tab" && event.key.startsWith("Arrow")) {
-    const next = (Object.keys(TABS).indexOf(state.tab) + (event.key === "ArrowRight" ? 1 : 2)) % 3;
-    set({ tab: Object.keys(TABS)[next] });
-    tabs[next].focus();
+    const all = [...tabs.values()];
+    const next = all[(all.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : 2)) % 3];
+    next.click();
+    next.focus();
   } else if (event.key in KEYS) KEYS[event.key]();
   else return;
   event.preventDefault();
@@ -503,17 +518,19 @@ document.onkeydown = (event) => {
 const sources = { page: split(own.bytes, known.labels, []) };
 let worker = null;
 let hashes = {};
+let verdicts = [];
 
 /** The last sixth of the images is for validation, as in MNIST's train file. */
 function split(bytes, digits, files) {
   const first = digits.length - Math.floor(digits.length / 6);
-  const part = (from, to) => ({ bytes: bytes.slice(from * SIDE * SIDE, to * SIDE * SIDE), digits: digits.slice(from, to) });
+  const part = (from, to) => ({ bytes: bytes.subarray(from * SIDE * SIDE, to * SIDE * SIDE), digits: digits.slice(from, to) });
   return { training: part(0, first), validation: part(first, digits.length), files };
 }
 
 function show_sources() {
   const told = { page: "in this page", mnist: "your MNIST" };
-  $("source").replaceChildren(...Object.entries(sources).map(([value, { training }]) => element("option", { value, textContent: `${told[value]} (${training.digits.length.toLocaleString("en")})` })));
+  $("source").replaceChildren(...Object.entries(sources).map(([value, { training }]) =>
+    element("option", { value, textContent: `${told[value]} (${count(training.digits.length)})` })));
   $("source").value = sources.mnist ? "mnist" : "page";
   $("source").onchange();
 }
@@ -525,7 +542,8 @@ async function read_idx(file) {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = await gunzipped(bytes);
   const view = new DataView(bytes.buffer);
   const [magic, head, each] = /images/.test(name) ? [0x803, 16, SIDE * SIDE] : [0x801, 8, 1];
-  if (name === null || bytes.length < head || view.getUint32(0) !== magic || bytes.length !== head + each * view.getUint32(4)) {
+  const whole = bytes.length >= head && view.getUint32(0) === magic && bytes.length === head + each * view.getUint32(4);
+  if (name === null || !whole) {
     throw new Error(`${file.name}: expected one of MNIST's IDX files, such as train-images-idx3-ubyte, raw or .gz`);
   }
   return [name, { bytes, content: bytes.subarray(head), count: view.getUint32(4) }];
@@ -533,13 +551,16 @@ async function read_idx(file) {
 
 $("files").onchange = async () => {
   try {
-    const files = Object.fromEntries(await Promise.all([...$("files").files].map(read_idx)));
+    const files = Object.fromEntries(await Promise.all(Array.from($("files").files, read_idx)));
     for (const part of ["train", "t10k"]) {
       const [images, labels] = [files[`${part}-images`], files[`${part}-labels`]];
-      if (!images && !labels) continue;
-      if (images?.count !== labels?.count) throw new Error(`${part}-images and ${part}-labels: expected both, with as many labels as images`);
-      if (part === "train") sources.mnist = split(images.content, labels.content, [["train-images-idx3-ubyte", images.bytes], ["train-labels-idx1-ubyte", labels.bytes]]);
-      else [album, places] = [new Examples(images.content, labels.content), Array.from(labels.content, (_, i) => i)];
+      if (images?.count !== labels?.count) throw new Error(`${part}: expected images, and as many labels`);
+      const hashed = [["train-images-idx3-ubyte", images?.bytes], ["train-labels-idx1-ubyte", labels?.bytes]];
+      if (images && part === "train") sources.mnist = split(images.content, labels.content, hashed);
+      else if (images && known.split === "test") {
+        album = new Examples(images.content, labels.content);
+        places = Array.from(labels.content, (_, i) => i);
+      }
     }
     $("progress").textContent = `Read ${Object.keys(files).join(", ")}.`;
     show_sources();
@@ -549,33 +570,34 @@ $("files").onchange = async () => {
   }
 };
 
-/** Start the worker on some starts; `hear` is told what it says until it is done. */
+/** Start the worker on one start or two; `hear` is told what it says until it is done. */
 function start(starts, seed, epochs, job, hear) {
-  stop();
   const code = ["network", "worker"].map((id) => `${$(id).textContent}\n`);
-  const address = URL.createObjectURL(new Blob(code, { type: "text/javascript" }));
-  worker = new Worker(address);
+  worker = new Worker(URL.createObjectURL(new Blob(code, { type: "text/javascript" })));
+  worker.onerror = (event) => hear({ kind: "error", text: event.message });
   worker.onmessage = ({ data }) => {
+    if (data.nets) wear(data.nets[0]);
     hear(data);
     if (data.kind === "done" || data.kind === "error") stop();
   };
-  worker.onerror = (event) => hear({ kind: "error", text: event.message });
   const { eta, mini_batch_size } = known.training;
   worker.postMessage({ starts, sizes: known.sizes, seed, epochs, eta, mini_batch_size, ...job });
-  for (const id of ["train", "fly"]) $(id).disabled = true;
-  for (const id of ["stop", "land"]) $(id).disabled = false;
+  running(true);
 }
 
 function stop() {
   worker?.terminate();
-  worker = null;
-  for (const id of ["train", "fly"]) $(id).disabled = false;
-  for (const id of ["stop", "land"]) $(id).disabled = true;
+  running(false);
 }
 
-/** Show other weights than the model's: its records no longer speak of them. */
-function wear(parameters) {
-  net = Network.from_parameters({ sizes: known.sizes, ...parameters }, new FixedPoint());
+function running(on) {
+  for (const id of ["train", "fly"]) $(id).disabled = on;
+  for (const id of ["stop", "land"]) $(id).disabled = !on;
+}
+
+/** Show other weights than the model's: its records do not speak of them. */
+function wear({ weights, biases }) {
+  net = Network.from_parameters({ sizes: known.sizes, weights, biases }, new FixedPoint());
   state.frozen.clear();
   $("back").disabled = false;
   measure_colours();
@@ -583,67 +605,69 @@ function wear(parameters) {
   show_neuron();
 }
 
-const seeds = () => {
+/** Where training starts and the seed of its order: the model's, or those of the seed that is given. */
+function chosen_start() {
   const text = $("seed").value.trim();
-  if (!/^\d{0,18}$/.test(text)) throw new Error(`start: expected nothing, for the model's, or a seed such as 3; received ${text}`);
-  return text === "" ? [begin, known.training.seed] : [new Network(known.sizes, new FixedPoint(), default_rng(text)), text];
-};
-const wanted_epochs = () => Math.max(1, Math.min(Math.floor(Number($("epochs").value)) || 1, 999));
+  if (text === "") return [begin, known.training.seed];
+  if (/^\d{1,18}$/.test(text)) return [new Network(known.sizes, new FixedPoint(), default_rng(text)), text];
+  throw new Error(`start: expected nothing, for the model's, or a seed such as 3; received ${text}`);
+}
+const chosen_epochs = () => Math.max(1, Math.min(Math.floor(Number($("epochs").value)) || 1, 999));
 
 function line_chart(svg, points, low, high, ticks) {
-  const [width, height] = [300, svg.id === "plot" ? 120 : 80];
-  const last = points.at(-1)?.[0] || 1;
-  const place = ([px, py]) => `${(28 + (px / last) * (width - 34)).toFixed(1)},${(height - 5 - ((py - low) / (high - low)) * (height - 12)).toFixed(1)}`;
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.innerHTML = `${ticks.map(([v, told]) => { const y = place([0, v]).split(",")[1]; return `<line x1="28" x2="${width}" y1="${y}" y2="${y}" stroke="var(--line)"/><text x="0" y="${Number(y) + 3}">${told}</text>`; }).join("")}<polyline fill="none" stroke="var(--accent)" stroke-width="2" points="${points.map(place).join(" ")}"/>`;
+  const height = svg.id === "plot" ? 120 : 80;
+  const across = (v) => (28 + (266 * v) / (points.at(-1)?.[0] || 1)).toFixed(1);
+  const down = (v) => (height - 5 - ((v - low) / (high - low)) * (height - 12)).toFixed(1);
+  const lines = ticks.map(([v, told]) => `<path d="M28 ${down(v)}H300" stroke="var(--line)"/><text y="${down(v)}" dy="3">${told}</text>`);
+  const line = points.map(([u, v]) => `${across(u)},${down(v)}`).join(" ");
+  svg.setAttribute("viewBox", `0 0 300 ${height}`);
+  svg.innerHTML = `${lines.join("")}<polyline fill="none" stroke="var(--accent)" stroke-width="2" points="${line}"/>`;
 }
 
-let verdicts = [];
-
 function hear_training(source, usual, message) {
-  const { kind, epoch, correct } = message;
-  if (message.nets) wear(message.nets[0]);
+  const { kind, epoch, correct, fingerprint } = message;
   if (kind === "file") hashes[message.name] = message.sha256;
-  else if (kind === "error") $("progress").textContent = `Stopped: ${message.text}`;
-  else if (kind === "steps") $("progress").textContent = `Epoch ${epoch}, step ${message.steps.toLocaleString("en")}`;
-  else if (kind === "done") $("progress").textContent = `Done: ${message.epochs} epochs.`;
-  if (kind === "done" || kind === "epoch") show();
+  if (kind === "error") $("progress").textContent = `Stopped: ${message.text}`;
+  if (kind === "steps") $("progress").textContent = `Epoch ${epoch}, step ${count(message.steps)}`;
+  if (kind === "done") $("progress").textContent = `Done: ${message.epochs} epochs.`;
   if (kind !== "epoch") return;
-  const other = source === "mnist" && Object.keys(hashes).some((name) => hashes[name] !== known.training.data[name]);
+  show();
+  const other = Object.keys(hashes).some((name) => hashes[name] !== known.training.data[name]);
   const expected = usual && !other ? known.training.epochs[source][epoch - 1]?.[0] : undefined;
-  const same = expected === undefined ? null : expected === message.fingerprint;
-  const unseen = sources[source].validation.digits.length;
-  verdicts.push({ epoch, same, correct, share: (100 * correct) / unseen, here: message.fingerprint, numpy: expected });
-  const cells = [epoch, `${verdicts.at(-1).share.toFixed(2)} %`, message.fingerprint.slice(0, 10), expected?.slice(0, 10) ?? "not known", same === null ? "" : same ? "= same" : "≠ DIFFERENT"];
-  const row = element("tr", { className: same === false ? "different" : "" }, ...cells.map((textContent) => element("td", { textContent })));
-  row.lastChild.className = same ? "same" : "different";
-  $("history").prepend(row);
+  const same = expected === undefined ? "" : expected === fingerprint ? "same" : "different";
+  const share = (100 * correct) / sources[source].validation.digits.length;
+  verdicts.push({ epoch, same, correct, share, fingerprint, expected });
+  const said = { same: "= same", different: "≠ DIFFERENT", "": "" }[same];
+  const cells = [epoch, `${share.toFixed(2)} %`, fingerprint.slice(0, 10), expected?.slice(0, 10) ?? "not known", said];
+  $("history").prepend(element("tr", { className: same }, ...cells.map((textContent) => element("td", { textContent }))));
   show_verdict(other, usual);
   line_chart($("curve"), verdicts.map((v) => [v.epoch, v.share]), 0, 100, [[0, "0 %"], [50, "50 %"], [100, "100 %"]]);
 }
 
 function show_verdict(other, usual) {
-  const [known_to_numpy, wrong] = [verdicts.filter((v) => v.same !== null), verdicts.find((v) => v.same === false)];
-  let told = `The same bits as NumPy's, after ${known_to_numpy.length === 1 ? "the epoch" : `each of ${known_to_numpy.length} epochs`}.`;
-  if (wrong) told = `NOT THE SAME BITS: after epoch ${wrong.epoch} the weights here are ${wrong.here.slice(0, 16)}, NumPy's ${wrong.numpy.slice(0, 16)}.`;
-  else if (!usual) told = "Another start than the model's: NumPy's fingerprints are not known here.";
+  const wrong = verdicts.find((v) => v.same === "different");
+  const equal = verdicts.filter((v) => v.same === "same").length;
+  let told = `The same bits as NumPy's, after ${equal === 1 ? "the epoch" : `each of ${equal} epochs`}.`;
+  if (wrong) {
+    const [here, numpy] = [wrong.fingerprint.slice(0, 16), wrong.expected.slice(0, 16)];
+    told = `NOT THE SAME BITS: after epoch ${wrong.epoch} the weights here are ${here}, NumPy's ${numpy}.`;
+  } else if (!usual) told = "Another start than the model's: NumPy's fingerprints are not known here.";
   else if (other) told = "These are not the files that NumPy trained on: there is nothing to compare with.";
-  else if (known_to_numpy.length === 0) told = "NumPy was not trained that long for this page: there is nothing to compare with.";
-  if (verdicts.at(-1).here === known.fingerprint) told += " This is the model itself, made again here.";
-  $("verdict").className = `verdict ${wrong ? "different" : known_to_numpy.length ? "same" : ""}`;
+  else if (equal === 0) told = "NumPy was not trained that long for this page: there is nothing to compare with.";
+  if (verdicts.at(-1).fingerprint === known.fingerprint) told += " This is the model itself, made again here.";
+  $("verdict").className = `verdict ${wrong ? "different" : equal ? "same" : ""}`;
   if ($("verdict").textContent !== told) $("verdict").textContent = told;
 }
 
 $("train").onclick = () => {
   try {
-    const [first, seed] = seeds();
-    const [source, usual] = [$("source").value, first === begin];
-    [verdicts, hashes, base] = [[], {}, first];
+    const [{ weights, biases }, seed] = chosen_start();
+    const [source, usual] = [$("source").value, seed === known.training.seed];
+    [verdicts, hashes, base] = [[], {}, { weights, biases }];
     $("history").replaceChildren();
     $("verdict").textContent = $("verdict").className = "";
-    start([{ weights: first.weights, biases: first.biases }], seed, wanted_epochs(), sources[source], (message) => hear_training(source, usual, message));
-    if (state.mode === "input") state.mode = known.start_known ? "change" : "weights";
     $("progress").textContent = "Starting";
+    start([base], seed, chosen_epochs(), sources[source], (message) => hear_training(source, usual, message));
   } catch (error) {
     $("progress").textContent = error.message;
   }
@@ -666,12 +690,13 @@ const pair = ["change in the one", "in the other", "difference"].map((told) => {
   $("pair").append(element("figure", {}, canvas, element("figcaption", { textContent: told })));
   return canvas;
 });
-let points = [];
 
 function correlation(u, v) {
-  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [a, b] = [u, v].map((values) => { const m = mean(values); return values.map((value) => value - m); });
   const dot = (p, q) => p.reduce((sum, value, i) => sum + value * q[i], 0);
+  const [a, b] = [u, v].map((values) => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return values.map((value) => value - mean);
+  });
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
@@ -679,20 +704,21 @@ function correlation(u, v) {
 function alike(nets) {
   const inputs = own.take(own.range(0, own.length))[0];
   const zs = nets.map(({ weights, biases }) => weighted_input(weights[0], biases[0], inputs));
-  return known.names.map((_, n) => correlation(...zs.map((z) => Array.from({ length: own.length }, (_, e) => z[e * hidden + n]))));
+  return known.names.map((_, n) => correlation(...zs.map((z) => z.filter((_, i) => i % hidden === n))));
 }
 
-function hear_butterfly(message) {
+function hear_butterfly(changed, points, message) {
   if (message.kind === "error") $("flight").textContent = `Stopped: ${message.text}`;
   if (!message.nets) return;
   points.push(...message.differences);
-  wear(message.nets[0]);
   const like = alike(message.nets);
-  const [least, median] = [Math.min(...like), [...like].sort((a, b) => a - b)[Math.floor(like.length / 2)]];
-  const apart = points.at(-1)?.[1] ?? 0;
-  $("flight").textContent = `After ${message.steps.toLocaleString("en")} steps one weight differs by ${apart.toPrecision(2)}. The neurons' z correlate ${median.toFixed(3)} in the median neuron, ${least.toFixed(3)} in the least alike.`;
+  const sorted = [...like].sort((a, b) => a - b);
+  const [least, median] = [sorted[0], sorted[Math.floor(sorted.length / 2)]].map((r) => r.toFixed(3));
+  $("flight").textContent =
+    `After ${count(message.steps)} steps from that change in neuron ${changed} the weights differ by up to ` +
+    `${(points.at(-1)?.[1] ?? 0).toPrecision(2)}. The neurons' z correlate ${median} in the median neuron, ${least} in the least alike.`;
   $("alike").textContent = like.map((r, n) => `${n}: ${r.toFixed(2)}`).join(" · ");
-  const logs = points.filter(([, d]) => d > 0).map(([steps, d]) => [steps, Math.log10(d)]);
+  const logs = points.filter(([, apart]) => apart > 0).map(([steps, apart]) => [steps, Math.log10(apart)]);
   line_chart($("plot"), logs, -7, 1, [[-6, "10⁻⁶"], [-4, "10⁻⁴"], [-2, "0.01"], [0, "1"]]);
   const from = state.neuron * SIDE * SIDE;
   const [one, two] = message.nets.map(({ weights }) => (i) => weights[0][from + i] - begin.weights[0][from + i]);
@@ -707,21 +733,23 @@ function shifted({ bytes, digits }) {
   shifts.forEach(([down, right], k) => {
     for (let i = 0; i < bytes.length; i++) {
       const [row, column] = [(Math.floor(i / SIDE) % SIDE) + down, (i % SIDE) + right];
-      if (bytes[i] && Math.min(row, column) >= 0 && Math.max(row, column) < SIDE) all[k * bytes.length + i + down * SIDE + right] = bytes[i];
+      const inside = Math.min(row, column) >= 0 && Math.max(row, column) < SIDE;
+      if (bytes[i] && inside) all[k * bytes.length + i + down * SIDE + right] = bytes[i];
     }
   });
   return { bytes: all, digits: shifts.flatMap(() => digits) };
 }
 
 $("fly").onclick = () => {
+  const [source, n] = [$("source").value, state.neuron];
   const second = begin.weights.map((w) => w.slice());
-  second[0][state.neuron * SIDE * SIDE + 14 * SIDE + 14] += 1 / new FixedPoint(known.sizes).parameter_scale;
-  [points, base] = [[], begin];
+  second[0][n * SIDE * SIDE + 14 * SIDE + 14] += 1 / grid;
+  base = begin;
   const starts = [begin.weights, second].map((weights) => ({ weights, biases: begin.biases }));
-  const job = { ...sources[$("source").value], files: [] };
-  if ($("source").value === "page") job.training = shifted(job.training);
-  start(starts, known.training.seed, $("source").value === "page" ? 15 : wanted_epochs(), job, hear_butterfly);
+  const job = { ...sources[source], files: [] };
+  if (source === "page") job.training = shifted(job.training);
   $("flight").textContent = "Starting";
+  start(starts, known.training.seed, source === "page" ? 15 : chosen_epochs(), job, hear_butterfly.bind(null, n, []));
 };
 
 // --- Begin -----------------------------------------------------------------------------------------------
@@ -735,4 +763,4 @@ read_address();
 show_sources();
 show();
 times.ready = performance.now();
-window.explorer = { known, times, own, network: () => net, scores: (index) => model.feedforward(own.take([index])[0]), verdicts: () => verdicts };
+window.explorer = { known, times, scores: (index) => model.feedforward(own.take([index])[0]), verdicts: () => verdicts };

@@ -11,7 +11,6 @@ onmessage = ({ data: job }) => {
 function train({ starts, sizes, training, validation, seed, epochs, mini_batch_size, eta, files }) {
   for (const [name, bytes] of files) postMessage({ kind: "file", name, sha256: sha256(bytes) });
   const [examples, unseen] = [training, validation].map(({ bytes, digits }) => new Examples(bytes, digits, sizes.at(-1)));
-  check_settings(examples.length, epochs, mini_batch_size, eta);
   const nets = starts.map((start) => Network.from_parameters({ sizes, ...start }, new FixedPoint()));
   const rng = default_rng(seed);
   let [steps, told, differences] = [0, 0, []];
