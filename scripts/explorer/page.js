@@ -205,7 +205,7 @@ const lamps = known.names.map((_, n) => {
   const [name, bar, told, mark] = ["span", "i", "b", "span"].map((tag) => element(tag));
   const lamp = { canvas: square(), name, bar, told, mark };
   mark.className = "mark";
-  lamp.button = element("button", { onclick: () => choose(n) },
+  lamp.button = element("button", { onclick: () => press(n) },
     lamp.canvas, element("span", { className: "name" }, lamp.name, element("span", { className: "bulb" })),
     element("span", { className: "push" }, element("span", { className: "signed" }, lamp.bar), lamp.told), lamp.mark);
   $("lamps").append(lamp.button);
@@ -261,7 +261,7 @@ function look() {
     button.setAttribute("aria-pressed", digit === state.target);
   });
   const masked = known.never_lit && state.mode !== "input" ? " · grey: lit in no training image" : "";
-  $("legend").textContent = `· lamp: activation · bar: push towards ${target}${masked}`;
+  $("legend").textContent = `lamp: activation · bar: push towards ${target}${masked}`;
   const digit = album.digits[places.indexOf(state.image)];
   let shown = state.digit === null ? "Nothing drawn" : "Your digit, centred by mass";
   if (state.image !== null) shown = `${known.split} image ${state.image}, a ${digit}`;
@@ -457,6 +457,11 @@ function set(changes) {
 
 const choose = (neuron) => set({ neuron, tab: state.tab === "train" ? "neuron" : state.tab });
 
+function press(neuron) {
+  choose(neuron);
+  if (innerWidth <= 640) $("side").scrollIntoView({ behavior: "smooth" }); // there the answers lie below
+}
+
 function toggle(set_name, other) {
   if (set_name === "frozen" && net !== model) return;
   const n = state.neuron;
@@ -638,7 +643,7 @@ function hear_training(source, usual, message) {
   const share = (100 * correct) / sources[source].validation.digits.length;
   verdicts.push({ epoch, same, correct, share, fingerprint, expected });
   const said = { same: "= same", different: "≠ DIFFERENT", "": "" }[same];
-  const cells = [epoch, `${share.toFixed(2)} %`, fingerprint.slice(0, 10), expected?.slice(0, 10) ?? "not known", said];
+  const cells = [epoch, `${share.toFixed(2)} %`, fingerprint.slice(0, 8), expected?.slice(0, 8) ?? "not known", said];
   $("history").prepend(element("tr", { className: same }, ...cells.map((textContent) => element("td", { textContent }))));
   show_verdict(other, usual);
   line_chart($("curve"), verdicts.map((v) => [v.epoch, v.share]), 0, 100, [[0, "0 %"], [50, "50 %"], [100, "100 %"]]);
