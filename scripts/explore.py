@@ -42,54 +42,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the page, and say where."""
     args = options().parse_args(argv)
     check_target(args.output)
-    check_sizes(Parameters.load(args.model).sizes)
+    sizes = Parameters.load(args.model).sizes
+    check_pixels(sizes)
+    if not (len(sizes) >= 3 and sizes[1] <= MOST_HIDDEN and sizes[-1] == 10):
+        raise ValueError(
+            f"sizes: expected 784 inputs, 1 to {MOST_HIDDEN} neurons in the first hidden layer and "
+            f"10 outputs, received {list(sizes)}; choose another --model"
+        )
     folder = {"output": args.output.parent, "backend": "numpy"}
     opened = open_network(argparse.Namespace(**{**vars(args), **folder}))
     content = page(*contents(opened))
-    print(
-        f"wrote {printable(write_atomically(args.output, content))}: {len(content) / 1000:.0f} kB"
-    )
+    path = printable(write_atomically(args.output, content))
+    print(f"wrote {path}: {len(content) / 1000:.0f} kB")
     return 0
 
 
 def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = command_line.parser(__doc__, "model", "data", "split", "limit")
-    add = result.add_argument
-    add(
-        "--initial", type=Path, metavar="FILE", help="what training started from, where it is known"
-    )
-    add(
-        "--images",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="put the first N images into the page, beside those that the pictures show",
-    )
-    add(
-        "--epochs",
-        type=whole_number(0),
-        metavar="N",
-        help="train that long, for the fingerprints to compare with (default: as the model was)",
-    )
-    add(
-        "--output",
-        type=Path,
-        default=Path("explore.html"),
-        metavar="FILE",
-        help="(default: %(default)s)",
-    )
-    return result  # fmt: skip
-
-
-def check_sizes(sizes: Sequence[int]) -> None:
-    """Refuse a network that the page has no room for."""
-    check_pixels(tuple(sizes))
-    if not (len(sizes) >= 3 and sizes[1] <= MOST_HIDDEN and sizes[-1] == 10):
-        raise ValueError(
-            f"sizes: expected 784 inputs, 1 to {MOST_HIDDEN} neurons in the first hidden layer and "
-            f"10 outputs, received {list(sizes)}; choose another --model"
-        )
+    # fmt: off
+    more: dict[str, dict[str, Any]] = {
+        "initial": {"type": Path, "metavar": "FILE", "help": "what training started from"},
+        "images": {"type": whole_number(0), "default": 0, "metavar": "N",
+                   "help": "put in the first N images, beside those that the pictures show"},
+        "epochs": {"type": whole_number(0), "metavar": "N",
+                   "help": "of the fingerprints to compare with (default: as the model's)"},
+        "output": {"type": Path, "default": Path("explore.html"), "metavar": "FILE",
+                   "help": "(default: %(default)s)"},
+    }
+    # fmt: on
+    for name, told in more.items():
+        result.add_argument(f"--{name}", **told)
+    return result
 
 
 def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -99,21 +83,26 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     shown = np.unique(np.concatenate([v.ravel() for v in rankings.values()]))
     shown = np.union1d(shown, np.arange(min(args.images, len(opened.images))))
     begin = start_of(parameters, args.initial) or initial_parameters(parameters.sizes, 0)
-    arithmetic = arithmetic_of(parameters)
-    neurons = range(records.hidden)
+    arithmetic, neurons = arithmetic_of(parameters), range(records.hidden)
     kept = network(parameters, "numpy", arithmetic).arithmetic
+    fixed = network(begin, "numpy", "fixed-point")  # whatever the model's, the page trains in this
+    start_layers = [v for layers in fixed.export() for v in layers]
+    packs = [packed(v) for v in (*parameters.weights, *parameters.biases, *start_layers)]
+    images = np.rint(opened.images[shown] * 256).astype(np.uint8)
+    needed = records.needed_for
     known: dict[str, Any] = {
+        "title": words.page_title(records),
+        "note": opened.note,
         "sizes": parameters.sizes,
         "arithmetic": "fixed-point" if arithmetic == "fixed-point" else "float64",
         "fingerprint": parameters.fingerprint,
-        "note": opened.note,
-        "title": words.page_title(records),
+        "arrays": [bits for bits, _ in packs],
         "names": records.names,
         "roles": [words.role_line(records, n) for n in neurons],
         "headlines": [words.headline(records, n) for n in neurons],
         "fires_for": records.fires_for,
-        "firing_rate": records.firing_rate,
-        "recall_lost": records.needed_for and records.needed_for.recall_lost,
+        "firing_rate": without_nan(records.firing_rate),
+        "recall_lost": None if needed is None else without_nan(needed.recall_lost),
         "held_at": kept.parameters(records.activation_mean_all),
         "never_lit": records.never_lit,
         "start_known": records.change is not None,
@@ -123,22 +112,17 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
         "rankings": {name: np.searchsorted(shown, v) for name, v in rankings.items()},
         "training": trainings(opened, begin, shown),
     }
-    grid = twin("numpy", "arithmetic").FixedPoint(parameters.sizes)
-    start_layers = [grid.parameters(v) for v in (*begin.weights, *begin.biases)]
-    layers = [*parameters.weights, *parameters.biases, *start_layers]
-    images = np.rint(opened.images[shown] * 256).astype(np.uint8)
-    known["arrays"], arrays = zip(*map(packed, layers), strict=True)
-    return known, [*arrays, images]
+    return known, [*(v for _, v in packs), images]
 
 
 def trainings(opened: Opened, begin: Parameters, shown: np.ndarray) -> dict[str, Any]:
     """What NumPy makes of the start in fixed-point, on the page's images and on the data set."""
     made, args = opened.parameters.metadata, opened.args
-    told = {"seed": begin.metadata.get("seed"), "epochs": made.get("epochs")}
-    told |= {key: made.get(key) for key in ("eta", "mini_batch_size")}
+    told = {**made, "seed": begin.metadata.get("seed")}
     if args.epochs is not None:
         told["epochs"] = args.epochs
-    given: Any = {key: value for key, value in told.items() if type(value) in (int, float)}
+    names = ("epochs", "mini_batch_size", "eta", "seed")
+    given: Any = {key: told[key] for key in names if type(told.get(key)) in (int, float)}
     settings = Settings(**given)
     examples = twin("numpy", "mnist_loader").Examples
     x, digits = opened.images[shown], opened.labels[shown]
@@ -146,9 +130,7 @@ def trainings(opened: Opened, begin: Parameters, shown: np.ndarray) -> dict[str,
     desired = np.eye(begin.sizes[-1], dtype=np.float32)[digits]
     own = examples(x[:first], desired[:first]), *[examples(x[first:], digits[first:])] * 2
     return {
-        "eta": settings.eta,
-        "mini_batch_size": settings.mini_batch_size,
-        "seed": settings.seed,
+        **{name: getattr(settings, name) for name in names[1:]},
         "data": opened.files.sha256,
         "epochs": {
             "page": followed(Run(settings, begin, opened.files, data=own)),
@@ -181,8 +163,8 @@ def packed(v: np.ndarray) -> tuple[int | None, np.ndarray]:
 
 def page(known: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
     """Put the parts of the page and what it knows into one file."""
-    head = json.dumps(plain(known), allow_nan=False).encode()
-    content = b"\n".join([head, b"".join(v.tobytes() for v in arrays)])
+    head = json.dumps(known, allow_nan=False, default=lambda v: v.tolist()).encode()
+    content = head + b"\n" + b"".join(v.tobytes() for v in arrays)
     parts = {path.name: path.read_text(encoding="utf-8") for path in PARTS.iterdir()}
     parts["network.js"] = re.sub(r"(?m)^export ", "", parts["network.js"])
     parts["data"] = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
@@ -191,15 +173,9 @@ def page(known: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
     return re.sub(r"{{ ([\w.]+) }}", lambda match: parts[match[1]], template).encode()
 
 
-def plain(value: Any) -> Any:
-    """Arrays as lists, NaN (a digit with no image) as None: what JSON can say."""
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+def without_nan(v: np.ndarray) -> list[Any]:
+    """As lists, with None for the NaN of a digit that no image shows."""
+    return [[None if math.isnan(value) else value for value in row] for row in v.tolist()]
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = options.parse_args(argv).output
     make_folder(folder)
     for name in ARITHMETICS:
-        print(f"wrote {write_atomically(folder / f'{name}.json', lines(vectors(name)).encode())}")
+        content = f"{lines(vectors(name))}\n".encode()
+        print(f"wrote {write_atomically(folder / f'{name}.json', content)}")
     return 0
 
 
@@ -55,7 +56,7 @@ def vectors(arithmetic: str) -> dict[str, Any]:
         batch = x[:, order[k : k + MINI_BATCH_SIZE]], y[:, order[k : k + MINI_BATCH_SIZE]]
         zs, activations = net.trace(batch[0])
         step = {"x": batch[0], "y": batch[1], "zs": zs, "activations": activations}
-        step |= {"cost": net.cost(*batch), "deltas": net.deltas(*batch)}
+        step |= {"cost": float(net.cost(*batch)), "deltas": net.deltas(*batch)}
         step |= dict(zip(("nabla_b", "nabla_w"), net.backprop(*batch), strict=True))
         net.update_mini_batch(batch, ETA)
         step |= dict(zip(("new_weights", "new_biases"), net.export(), strict=True))
@@ -63,17 +64,13 @@ def vectors(arithmetic: str) -> dict[str, Any]:
     return made
 
 
-def lines(made: dict[str, Any]) -> str:
+def lines(part: Any) -> str:
     """JSON with a key on a line, every number as the shortest decimal that reads back the same."""
-    plain: Any = lambda v: v.tolist() if isinstance(v, np.ndarray) else float(v)  # noqa: E731
-    steps = [rows(step, plain) for step in made.pop("steps")]
-    return rows(made, plain)[:-2] + ',\n"steps": [\n' + ",\n".join(steps) + "\n]\n}\n"
-
-
-def rows(part: dict[str, Any], plain: Any) -> str:
-    """A JSON object with a key on a line."""
-    told = (f'"{key}": {json.dumps(value, default=plain)}' for key, value in part.items())
-    return "{\n" + ",\n".join(told) + "\n}"
+    if isinstance(part, dict):
+        return "{\n" + ",\n".join(f'"{key}": {lines(value)}' for key, value in part.items()) + "\n}"
+    if isinstance(part, list) and isinstance(part[0], dict):
+        return f"[{','.join(map(lines, part))}]"
+    return json.dumps(part, default=lambda v: v.tolist())
 
 
 if __name__ == "__main__":

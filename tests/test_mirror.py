@@ -257,6 +257,7 @@ def unlike(theirs: dict[str, list[str]]) -> list[str]:
 TAKES = [
     "Float64.round_delta: (delta), not (delta, m)",  # an array of rows does not say how many
     "FixedPoint.round_delta: (delta), not (delta, m)",
+    "Network.deltas: (x, y), not (x, y, activations)",  # which backprop has already
     "on_grid: (v, scale, factor), not (v, scale)",
     "mini_batches: (x, y, order, mini_batch_size, dtype), not (data, order, mini_batch_size)",
 ]
@@ -273,7 +274,7 @@ def test_the_javascript_differs_in_what_is_listed_and_in_nothing_else():
     [
         ("  backprop(x, y) {", "  back(x, y) {", "only network.js has Network.back"),
         ("  backprop(x, y) {", "  back(x, y) {", "only reference has Network.backprop"),
-        ("  deltas(x, y) {", "  deltas(y, x) {", "Network.deltas: (x, y), not (y, x)"),
+        ("  cost(x, y) {", "  cost(y, x) {", "Network.cost: (x, y), not (y, x)"),
         ("  trace(x) {", "  cost(x) {", "order: Network.SGD where network.js has Network.cost"),
         ("export function exp(t)", "function exp(t)", "only reference has exp"),
     ],

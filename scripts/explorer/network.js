@@ -227,40 +227,46 @@ export class Network {
     for (let epoch = 0; epoch < epochs; epoch++) {
       const order = rng.permutation(training_data.length);
       for (const mini_batch of mini_batches(training_data, order, mini_batch_size)) {
-        this._update(...mini_batch, eta);
+        this.update_mini_batch(mini_batch, eta);
       }
-      this.arithmetic.check();
       on_epoch(epoch, test_data && this.evaluate(test_data));
     }
   }
 
   /** Take one step of gradient descent on one mini-batch [x, y]. */
   update_mini_batch(mini_batch, eta) {
-    this._update(...mini_batch, eta);
+    const [x, y] = mini_batch;
+    const [nabla_b, nabla_w] = this.backprop(x, y);
+    const m = y.length / this.sizes.at(-1);
+    this.arithmetic.descend([...this.biases, ...this.weights], [...nabla_b, ...nabla_w], eta / m);
     this.arithmetic.check();
   }
 
   /** The gradient of the cost, summed over the mini-batch: [nabla_b, nabla_w]. */
   backprop(x, y) {
-    const nablas = this._backprop(x, y);
-    this.arithmetic.check();
-    return nablas;
+    const activations = this.trace(x)[1];
+    const deltas = this.deltas(x, y, activations);
+    const nabla_b = deltas.map((delta, l) => summed(delta, this.sizes[l + 1])); // BP3
+    const nabla_w = deltas.map((delta, l) => outer(delta, activations[l], this.sizes[l + 1], this.sizes[l])); // BP4
+    return [nabla_b, nabla_w];
   }
 
   /** The derivative of the cost by z, of every layer, the first hidden layer first. */
-  deltas(x, y) {
-    const deltas = this._deltas(this.trace(x)[1], y);
+  deltas(x, y, activations = this.trace(x)[1]) {
+    const m = y.length / this.sizes.at(-1);
+    const times_prime = (v, a) => this.arithmetic.round_delta(v.map((d, i) => d * sigmoid_prime(a[i])), m);
+    const deltas = [times_prime(this.cost_derivative(activations.at(-1), y), activations.at(-1))]; // BP1
+    for (let l = this.num_layers - 2; l > 0; l--) {
+      deltas.unshift(times_prime(pulled_back(this.weights[l], deltas[0], this.sizes[l], m), activations[l])); // BP2
+    }
     this.arithmetic.check();
     return deltas;
   }
 
   /** The number of examples whose digit the network gets right. */
   evaluate(test_data) {
-    let correct = 0;
-    for (let start = 0; start < test_data.length; start += 1000) {
-      const [x] = test_data.take(test_data.range(start, start + 1000));
-      this.read(x).forEach((digit, e) => (correct += digit === test_data.digits[start + e]));
-    }
+    let [e, correct] = [0, 0];
+    for (const x of test_data.inputs()) for (const digit of this.read(x)) correct += digit === test_data.digits[e++];
     return correct;
   }
 
@@ -278,32 +284,6 @@ export class Network {
   /** The derivative of the cost by the output activations. */
   cost_derivative(output_activations, y) {
     return output_activations.map((a, i) => a - y[i]);
-  }
-
-  // The three below are the equations alone: what is handed to them has been checked.
-
-  _deltas(activations, y) {
-    const m = y.length / this.sizes.at(-1);
-    const times_prime = (v, a) => this.arithmetic.round_delta(v.map((d, i) => d * sigmoid_prime(a[i])), m);
-    const deltas = [times_prime(this.cost_derivative(activations.at(-1), y), activations.at(-1))]; // BP1
-    for (let l = this.num_layers - 2; l > 0; l--) {
-      deltas.unshift(times_prime(pulled_back(this.weights[l], deltas[0], this.sizes[l], m), activations[l])); // BP2
-    }
-    return deltas;
-  }
-
-  _backprop(x, y) {
-    const activations = this.trace(x)[1];
-    const deltas = this._deltas(activations, y);
-    const nabla_b = deltas.map((delta, l) => summed(delta, this.sizes[l + 1])); // BP3
-    const nabla_w = deltas.map((delta, l) => outer(delta, activations[l], this.sizes[l + 1], this.sizes[l])); // BP4
-    return [nabla_b, nabla_w];
-  }
-
-  _update(x, y, eta) {
-    const [nabla_b, nabla_w] = this._backprop(x, y);
-    const m = y.length / this.sizes.at(-1);
-    this.arithmetic.descend([...this.biases, ...this.weights], [...nabla_b, ...nabla_w], eta / m);
   }
 }
 
@@ -395,9 +375,11 @@ export class Examples {
     Object.assign(this, { bytes, digits, outputs, length: digits.length, pixels: bytes.length / digits.length });
   }
 
-  /** Indices from start, included, to end, not included, as far as there are examples. */
-  range(start, end) {
-    return Int32Array.from({ length: Math.max(Math.min(end, this.length) - start, 0) }, (_, i) => start + i);
+  /** Yield the inputs, a thousand examples at a time. */
+  *inputs() {
+    for (let k = 0; k < this.length; k += 1000) {
+      yield this.take(Int32Array.from({ length: Math.min(1000, this.length - k) }, (_, i) => k + i))[0];
+    }
   }
 
   /** The examples with these indices as [x, y]: byte / 256, and 1 for the digit among zeros. */

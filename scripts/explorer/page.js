@@ -133,8 +133,8 @@ function read_all() {
   const now = [net, album, `${[...state.frozen]}`, `${[...state.deleted]}`];
   if (now.every((part, i) => part === made_with[i])) return readings;
   [made_with, readings] = [now, []];
-  for (let k = 0; k < album.length; k += 1000) {
-    const scores = follow(operate(first_layer(album.take(album.range(k, k + 1000))[0])))[1];
+  for (const x of album.inputs()) {
+    const scores = follow(operate(first_layer(x)))[1];
     for (let e = 0; e < scores.length; e += 10) readings.push(argmax(scores.subarray(e, e + 10)));
   }
   return readings;
@@ -707,7 +707,7 @@ function correlation(u, v) {
 
 /** For each neuron, how its z on the page's images in the one network goes with that in the other. */
 function alike(nets) {
-  const inputs = own.take(own.range(0, own.length))[0];
+  const [inputs] = own.inputs(); // the first thousand at most
   const zs = nets.map(({ weights, biases }) => weighted_input(weights[0], biases[0], inputs));
   return known.names.map((_, n) => correlation(...zs.map((z) => z.filter((_, i) => i % hidden === n))));
 }

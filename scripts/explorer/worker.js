@@ -21,12 +21,11 @@ function train({ starts, sizes, training, validation, seed, epochs, mini_batch_s
   };
   for (let epoch = 1; epoch <= epochs; epoch++) {
     for (const mini_batch of mini_batches(examples, rng.permutation(examples.length), mini_batch_size)) {
-      for (const net of nets) net._update(...mini_batch, eta);
+      for (const net of nets) net.update_mini_batch(mini_batch, eta);
       steps++;
       if (nets.length === 2 && steps % 20 === 0) differences.push([steps, furthest(...nets)]);
       if (performance.now() - told > 120) tell("steps", { epoch });
     }
-    for (const net of nets) net.arithmetic.check();
     tell("epoch", { epoch, correct: nets[0].evaluate(unseen), fingerprint: fingerprint(nets[0]) });
   }
   postMessage({ kind: "done", epochs });
