@@ -132,15 +132,8 @@ def test_the_shipped_page_is_what_the_program_writes_today(mnist, tmp_path):
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
 Open = Callable[..., Any]
 
 
@@ -242,6 +235,13 @@ def test_a_drawn_digit_is_read_and_its_address_shows_it_again(open_page, record_
     for there in ("#caption", "#scores", "#neuron-name", "#counted"):
         assert again.inner_text(there) == page.inner_text(there)
     assert again.get_attribute("#delete", "aria-pressed") == "true"
+    text = re.search(r"digit=([\w.]+)", page.url)[1]
+    levels = re.sub(r"_(\w+?)\.", lambda run: "0" * int(run[1], 36), text)
+    digit = np.array([int(level, 16) for level in levels]).reshape(28, 28)
+    rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 in (20, 21)  # as MNIST's are
+    for axis in (0, 1):
+        assert np.average(np.indices((28, 28))[axis], weights=digit) == pytest.approx(14, abs=0.3)
 
 
 def test_neurons_are_frozen_and_deleted_as_numpy_would(open_page):
