@@ -210,6 +210,13 @@ def test_two_epochs_of_mnist_end_with_the_fingerprint_of_the_reference(mnist):
     assert found == expected
 
 
+def test_a_fingerprint_does_not_see_the_sign_of_zero():
+    given = Parameters((1, 1), [[[-0.0]]], [[[2.5]]])
+    body = "return twin.fingerprint(twin.Network.from_parameters(given))"
+    found = node(body, sizes=given.sizes, weights=given.weights, biases=given.biases)
+    assert found == given.fingerprint
+
+
 def test_an_overflow_is_the_same_error_in_both():
     start = initial_parameters((4, 3, 2), seed=0)
     x, y = np.full((4, 10), 0.5), np.zeros((2, 10))

@@ -247,9 +247,10 @@ def test_a_drawn_digit_is_read_and_its_address_shows_it_again(open_page, record_
 def test_neurons_are_frozen_and_deleted_as_numpy_would(open_page):
     _, known, _, images = unpacked(SHIPPED)
     net = Network.from_parameters(Parameters.load(SHIPPED_MODEL), FixedPoint())
-    page = open_page(f"#image={known['places'][7]}&frozen=3&deleted=11.4")
+    page = open_page(f"#image={known['places'][7]}&frozen=0.3.6.17&deleted=11.4")
     hidden = net.trace(images[7:8].T / 256)[1][1]
-    hidden[[3, 4, 11], 0] = known["held_at"][3], 0.0, 0.0
+    hidden[[0, 3, 6, 17], 0] = np.array(known["held_at"])[[0, 3, 6, 17]]
+    hidden[[4, 11]] = 0.0
     expected = net.arithmetic.sigmoid(net.weights[1] @ hidden + net.biases[1])[:, 0]
     shown = [float(row.split()[-1]) for row in page.locator("#scores li").all_inner_texts()]
     np.testing.assert_allclose(shown, expected, atol=0.0051)
