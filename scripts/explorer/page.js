@@ -335,10 +335,11 @@ function show_neuron() {
   $("restore").disabled = state.frozen.size + state.deleted.size === 0;
   const fires = (digit) => (known.fires_for[n][digit] ? "fires" : "");
   const recorded = (title, records) => (net === model && records ? bars(title, records[n], fires) : []);
-  const towards = Array.from({ length: 10 }, (_, digit) => net.weights[1][digit * hidden + n]);
+  const towards = net.weights[1].filter((_, k) => k % hidden === n);
+  const what = net.sizes.length === 3 ? "output weights" : "weights into the next layer";
   $("answers").replaceChildren(
     ...recorded("Responds to: share of each digit's images on which it fires", known.firing_rate),
-    ...(net.sizes.length === 3 ? bars("Pushes towards: its output weights", towards, (_, v) => (v < 0 ? "down" : "up")) : []),
+    ...bars(`Pushes towards: its ${what}`, Array.from(towards), (_, v) => (v < 0 ? "down" : "up")),
     ...recorded("Needed for: recall lost with it held at its mean", known.recall_lost),
   );
   $("images").replaceChildren(...Object.entries(RANKED).flatMap(([ranking, textContent]) => [
@@ -455,7 +456,10 @@ function set(changes) {
   show();
 }
 
-const choose = (neuron) => set({ neuron, tab: state.tab === "train" ? "neuron" : state.tab });
+function choose(neuron) {
+  set({ neuron, tab: state.tab === "train" ? "neuron" : state.tab });
+  lamps[neuron].button.scrollIntoView({ block: "nearest" }); // among a hundred
+}
 
 function press(neuron) {
   choose(neuron);
@@ -583,6 +587,7 @@ function start(starts, seed, epochs, job, hear) {
   worker.onmessage = ({ data }) => {
     if (data.nets) wear(data.nets[0]);
     hear(data);
+    if (data.kind === "epoch") show();
     if (data.kind === "done" || data.kind === "error") stop();
   };
   const { eta, mini_batch_size } = known.training;
@@ -593,6 +598,7 @@ function start(starts, seed, epochs, job, hear) {
 function stop() {
   worker?.terminate();
   running(false);
+  show();
 }
 
 function running(on) {
@@ -604,6 +610,7 @@ function running(on) {
 function wear({ weights, biases }) {
   net = Network.from_parameters({ sizes: known.sizes, weights, biases }, new FixedPoint());
   state.frozen.clear();
+  $("counted").textContent = ""; // counted again after the epoch
   $("back").disabled = false;
   measure_colours();
   look();
@@ -636,7 +643,6 @@ function hear_training(source, usual, message) {
   if (kind === "steps") $("progress").textContent = `Epoch ${epoch}, step ${count(message.steps)}`;
   if (kind === "done") $("progress").textContent = `Done: ${message.epochs} epochs.`;
   if (kind !== "epoch") return;
-  show();
   const other = Object.keys(hashes).some((name) => hashes[name] !== known.training.data[name]);
   const expected = usual && !other ? known.training.epochs[source][epoch - 1]?.[0] : undefined;
   const same = expected === undefined ? "" : expected === fingerprint ? "same" : "different";
@@ -680,11 +686,10 @@ $("train").onclick = () => {
 $("stop").onclick = $("land").onclick = () => { stop(); $("progress").textContent = $("flight").textContent = "Stopped."; };
 for (const button of document.querySelectorAll(".back")) {
   button.onclick = () => {
-    stop();
     [net, base] = [model, begin];
     $("back").disabled = true;
     measure_colours();
-    show();
+    stop();
   };
 }
 
