@@ -658,7 +658,7 @@ function hear_training(source, usual, message) {
 function show_verdict(other, usual) {
   const wrong = verdicts.find((v) => v.same === "different");
   const equal = verdicts.filter((v) => v.same === "same").length;
-  let told = `The same bits as NumPy's, after ${equal === 1 ? "the epoch" : `each of ${equal} epochs`}.`;
+  let told = `The same bits as NumPy's, after ${equal === 1 ? "the first epoch" : `each of ${equal} epochs`}.`;
   if (wrong) {
     const [here, numpy] = [wrong.fingerprint.slice(0, 16), wrong.expected.slice(0, 16)];
     told = `NOT THE SAME BITS: after epoch ${wrong.epoch} the weights here are ${here}, NumPy's ${numpy}.`;

@@ -303,7 +303,7 @@ def test_an_epoch_of_mnist_gives_numpys_fingerprint(open_page, mnist):
     page.set_input_files("#files", [str(next(mnist.rglob(f"{name}-idx*"))) for name in names])
     page.locator("#progress", has_text="Read").wait_for(state="attached")
     assert page.locator("#counted").inner_text() == "Of these 10,000 images 9,428 are read rightly."
-    assert train(page, 1) == "The same bits as NumPy's, after the epoch."
+    assert train(page, 1) == "The same bits as NumPy's, after the first epoch."
     assert page.evaluate("explorer.verdicts()[0].correct") == 9025
 
 
