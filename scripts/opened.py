@@ -19,6 +19,7 @@ from model.canvas import save_png
 from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
+from model.mnist_files import MnistFiles
 from model.neurons import NeuronRecords, neuron_records, never_lit_pixels
 from model.observe import observe
 from model.pages import Picture, layer_pictures, sheet
@@ -38,6 +39,9 @@ class Opened:
     parameters: Parameters
     records: NeuronRecords
     images: NDArray[Any]  # (examples, pixels)
+    labels: NDArray[Any]  # (examples,)
+    data: tuple[Any, Any, Any]  # training, validation and test examples, of which those are some
+    files: MnistFiles
     note: str  # which images and which model these are: the small print of every figure
 
     def pictures(self) -> Iterator[Picture]:
@@ -110,6 +114,7 @@ def open_network(args: argparse.Namespace) -> Opened:
     data = command_line.load_examples(files, args.backend)
     shown = data[SPLITS.index(args.split)]
     images, labels = (np.asarray(part[: args.limit]) for part in (shown.x, shown.y))
+    labels = labels if labels.ndim == 1 else labels.argmax(axis=1)  # training learns from columns
     seen = observe(
         command_line.network(parameters, args.backend, arithmetic_of(parameters)), images
     )
@@ -117,14 +122,14 @@ def open_network(args: argparse.Namespace) -> Opened:
         parameters,
         seen.zs,
         seen.activations,
-        labels if labels.ndim == 1 else labels.argmax(axis=1),  # training learns from columns
+        labels,
         predictions=seen.predictions,
         ablated_predictions=seen.ablated_predictions,
         never_lit=never_lit_pixels(np.asarray(data[0].x)),
         initial=start_of(parameters, args.initial),
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
-    return Opened(args, parameters, records, images, note)
+    return Opened(args, parameters, records, images, labels, data, files, note)
 
 
 def arithmetic_of(parameters: Parameters) -> str:

@@ -197,6 +197,109 @@ def test_every_file_has_its_twin():
         assert (ROOT / "reference" / name).read_bytes() == (ROOT / "model" / name).read_bytes()
 
 
+# --- The third twin, in JavaScript ---------------------------------------------------------------
+
+JAVASCRIPT = ROOT / "scripts" / "explorer" / "network.js"
+NOT_THERE = {  # in JavaScript
+    "Float64.check_inputs": "a page and a candidate are handed pixels",
+    "FixedPoint.check_inputs": "the same",
+    "Float32": "for proofs and speed, which are asked of the other two",
+    "rounded_sigmoid": "the exact sigmoid alone: no engine's Math.exp is trusted",
+    "FixedPoint.watch": "every weight is looked at where it is updated",
+    "enough_bits": "Python has refused such a network",
+    **dict.fromkeys(("checked_sizes", "check_shapes", "check_settings"), "Python checks them"),
+    "rows": "examples are rows already",
+    "columns": "the same",
+    "check_digits": "labels come with their images",
+    "book_lines": "nothing is printed",
+}
+NOT_HERE = {  # in reference
+    "OverflowError": "Python has it",
+    "Network.read": "the page shows what is read",
+    "argmax": "NumPy has it",
+    "Examples": "from mnist_loader, as bytes",
+    "default_rng": "NumPy has it",
+    "fingerprint": "from model.parameters",
+    "sha256": "Python has it",
+}
+
+
+def javascript(source: str) -> dict[str, list[str]]:
+    """What a file of JavaScript exports, in its order: names to the names of their parameters."""
+    found, within = {}, ""
+    line = re.compile(
+        r"^export (?:class (?P<cls>\w+)|function\*? (?P<function>\w+)\((?P<args>.*)\) {$)"
+        r"|^  (?:static )?(?P<method>[A-Za-z]\w*)\((?P<more>.*)\) {}?$|^}|^class \w+"
+    )
+    for match in filter(None, map(line.match, source.splitlines())):
+        name = match["cls"] or match["function"] or match["method"]
+        if match["method"] and within:
+            name = f"{within}.{name.replace('constructor', '__init__')}"
+        elif not match["method"]:
+            within = match["cls"] or ""
+        if name and (within or match["function"]):
+            given = match["args"] or match["more"] or ""
+            found[name] = re.findall(r"(\w+)(?: = [^,]*)?(?:, |$)", given)
+    return found
+
+
+def unlike(theirs: dict[str, list[str]]) -> list[str]:
+    """Every way in which the JavaScript is no mirror of the reference, one line for each."""
+    found, ours = [], {}
+    for name in ("arithmetic", "network"):
+        own = definitions(importlib.import_module(f"reference.{name}"))
+        shared = [thing for thing in own if thing in theirs]
+        order = [thing for thing in theirs if thing in own]
+        found += [
+            f"order: {one} where network.js has {other}"
+            for one, other in zip(shared, order, strict=True)
+            if one != other
+        ][:1]
+        ours |= own
+    classes = {thing for thing in ours if thing not in theirs}
+    found += [f"only reference has {thing}" for thing in ours
+              if thing not in theirs and thing.split(".")[0] not in classes - {thing}]  # fmt: skip
+    for thing in theirs:
+        if thing not in ours and thing.split(".")[0] in ours | {thing: None}:
+            found.append(f"only network.js has {thing}")
+        elif thing in ours and not isinstance(ours[thing], type):
+            expected = [key for key in parameters(ours[thing]) if key not in ("self", "cls")]
+            if theirs[thing] != expected:
+                found.append(f"{thing}: ({', '.join(expected)}), not ({', '.join(theirs[thing])})")
+    return found
+
+
+TAKES = [
+    "Float64.round_delta: (delta), not (delta, m)",  # an array of rows does not say how many
+    "FixedPoint.round_delta: (delta), not (delta, m)",
+    "Network.deltas: (x, y), not (x, y, activations)",  # which backprop has already
+    "on_grid: (v, scale, factor), not (v, scale)",
+    "mini_batches: (x, y, order, mini_batch_size, dtype), not (data, order, mini_batch_size)",
+]
+
+
+def test_the_javascript_differs_in_what_is_listed_and_in_nothing_else():
+    listed = [f"only reference has {name}" for name in NOT_THERE]
+    listed += [f"only network.js has {name}" for name in NOT_HERE]
+    assert sorted(unlike(javascript(JAVASCRIPT.read_text()))) == sorted([*listed, *TAKES])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("  backprop(x, y) {", "  back(x, y) {", "only network.js has Network.back"),
+        ("  backprop(x, y) {", "  back(x, y) {", "only reference has Network.backprop"),
+        ("  cost(x, y) {", "  cost(y, x) {", "Network.cost: (x, y), not (y, x)"),
+        ("  trace(x) {", "  cost(x) {", "order: Network.SGD where network.js has Network.cost"),
+        ("export function exp(t)", "function exp(t)", "only reference has exp"),
+    ],
+)
+def test_a_difference_of_the_javascript_is_found(old, new, expected):
+    source = JAVASCRIPT.read_text()
+    assert source.count(old) == 1
+    assert expected in unlike(javascript(source.replace(old, new)))
+
+
 # --- The checks can fail ------------------------------------------------------------------------
 
 ONE = '''

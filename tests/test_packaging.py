@@ -22,10 +22,13 @@ def test_installed_copy_offers_the_packages_and_never_the_tests():
     assert PROJECT["project"]["name"] == "jalebi"
 
 
-def test_shipped_parameters_and_the_page_travel_with_an_installed_copy():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["model"]
-    found = {path.name for pattern in patterns for path in (CHECKOUT / "model").glob(pattern)}
-    assert found == {"train.json", "initial.json", "page.html"}
+def test_shipped_parameters_and_the_pages_travel_with_an_installed_copy():
+    found = {
+        folder: {path.name for pattern in patterns for path in (CHECKOUT / folder).glob(pattern)}
+        for folder, patterns in PROJECT["tool"]["setuptools"]["package-data"].items()
+    }
+    parts = {path.name for path in (CHECKOUT / "scripts" / "explorer").iterdir()}
+    assert found == {"model": {"train.json", "initial.json", "page.html"}, "scripts": parts}
 
 
 def test_readme_is_at_most_200_lines():
