@@ -192,20 +192,6 @@ export class Network {
     this.weights = weights.map((w) => this.arithmetic.parameters(w));
   }
 
-  /** A network that starts from given parameters. */
-  static from_parameters(parameters, arithmetic = new Float64()) {
-    const net = new Network(parameters.sizes, arithmetic);
-    for (const name of ["weights", "biases"]) {
-      net[name] = parameters[name].map((v) => net.arithmetic.parameters(v.flat?.() ?? v));
-    }
-    return net;
-  }
-
-  /** The weights and the biases as fresh arrays. */
-  export() {
-    return [this.weights.map((w) => w.slice()), this.biases.map((b) => b.slice())];
-  }
-
   /** The output activations for the input a. */
   feedforward(a) {
     return this.trace(a)[1].at(-1);
@@ -222,24 +208,16 @@ export class Network {
     return [zs, activations];
   }
 
-  /** Train by mini-batch stochastic gradient descent; on_epoch(epoch, correct) after each. */
-  SGD(training_data, epochs, mini_batch_size, eta, test_data = null, rng = default_rng(0), on_epoch = () => {}) {
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const order = rng.permutation(training_data.length);
-      for (const mini_batch of mini_batches(training_data, order, mini_batch_size)) {
-        this.update_mini_batch(mini_batch, eta);
-      }
-      on_epoch(epoch, test_data && this.evaluate(test_data));
-    }
-  }
-
-  /** Take one step of gradient descent on one mini-batch [x, y]. */
-  update_mini_batch(mini_batch, eta) {
-    const [x, y] = mini_batch;
-    const [nabla_b, nabla_w] = this.backprop(x, y);
+  /** The derivative of the cost by z, of every layer, the first hidden layer first. */
+  deltas(x, y, activations = this.trace(x)[1]) {
     const m = y.length / this.sizes.at(-1);
-    this.arithmetic.descend([...this.biases, ...this.weights], [...nabla_b, ...nabla_w], eta / m);
+    const times_prime = (v, a) => this.arithmetic.round_delta(v.map((d, i) => d * sigmoid_prime(a[i])), m);
+    const deltas = [times_prime(this.cost_derivative(activations.at(-1), y), activations.at(-1))]; // BP1
+    for (let l = this.num_layers - 2; l > 0; l--) {
+      deltas.unshift(times_prime(pulled_back(this.weights[l], deltas[0], this.sizes[l], m), activations[l])); // BP2
+    }
     this.arithmetic.check();
+    return deltas;
   }
 
   /** The gradient of the cost, summed over the mini-batch: [nabla_b, nabla_w]. */
@@ -251,16 +229,24 @@ export class Network {
     return [nabla_b, nabla_w];
   }
 
-  /** The derivative of the cost by z, of every layer, the first hidden layer first. */
-  deltas(x, y, activations = this.trace(x)[1]) {
+  /** Take one step of gradient descent on one mini-batch [x, y]. */
+  update_mini_batch(mini_batch, eta) {
+    const [x, y] = mini_batch;
+    const [nabla_b, nabla_w] = this.backprop(x, y);
     const m = y.length / this.sizes.at(-1);
-    const times_prime = (v, a) => this.arithmetic.round_delta(v.map((d, i) => d * sigmoid_prime(a[i])), m);
-    const deltas = [times_prime(this.cost_derivative(activations.at(-1), y), activations.at(-1))]; // BP1
-    for (let l = this.num_layers - 2; l > 0; l--) {
-      deltas.unshift(times_prime(pulled_back(this.weights[l], deltas[0], this.sizes[l], m), activations[l])); // BP2
-    }
+    this.arithmetic.descend([...this.biases, ...this.weights], [...nabla_b, ...nabla_w], eta / m);
     this.arithmetic.check();
-    return deltas;
+  }
+
+  /** Train by mini-batch stochastic gradient descent; on_epoch(epoch, correct) after each. */
+  SGD(training_data, epochs, mini_batch_size, eta, test_data = null, rng = default_rng(0), on_epoch = () => {}) {
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const order = rng.permutation(training_data.length);
+      for (const mini_batch of mini_batches(training_data, order, mini_batch_size)) {
+        this.update_mini_batch(mini_batch, eta);
+      }
+      on_epoch(epoch, test_data && this.evaluate(test_data));
+    }
   }
 
   /** The number of examples whose digit the network gets right. */
@@ -284,6 +270,20 @@ export class Network {
   /** The derivative of the cost by the output activations. */
   cost_derivative(output_activations, y) {
     return output_activations.map((a, i) => a - y[i]);
+  }
+
+  /** A network that starts from given parameters. */
+  static from_parameters(parameters, arithmetic = new Float64()) {
+    const net = new Network(parameters.sizes, arithmetic);
+    for (const name of ["weights", "biases"]) {
+      net[name] = parameters[name].map((v) => net.arithmetic.parameters(v.flat?.() ?? v));
+    }
+    return net;
+  }
+
+  /** The weights and the biases as fresh arrays. */
+  export() {
+    return [this.weights.map((w) => w.slice()), this.biases.map((b) => b.slice())];
   }
 }
 
