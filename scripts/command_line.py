@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 from model.mnist_files import MnistFiles, find_mnist
 from model.parameters import Parameters
 from scripts import command as command
-from scripts import note
+from scripts import note, one_line
 from scripts import start as start
 
 MODEL = Path(__file__).parent.parent / "model"
 SHIPPED_MODEL = MODEL / "train.json"
 SHIPPED_START = MODEL / "initial.json"
+PREFIX = (__package__ or "").removesuffix("scripts")  # "jalebi." in an installed copy
 PACKAGES = {"numpy": "reference", "torch": "torch_impl"}
 ARITHMETICS = {"fixed-point": "FixedPoint", "float64": "Float64", "float32": "Float32"}
 
@@ -104,7 +105,7 @@ def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
 
 def twin(backend: str, module: str) -> ModuleType:
     """Return a module of the backend's package, imported only now: torch takes seconds."""
-    return import_module(f"{PACKAGES[backend]}.{module}")
+    return import_module(f"{PREFIX}{PACKAGES[backend]}.{module}")
 
 
 def network(
@@ -123,10 +124,18 @@ def network(
 
 def find_data(data: str | None) -> MnistFiles:
     """Return the data set to use, as given with --data, and say what is not MNIST."""
-    files = find_mnist(data, lambda folder: twin("torch", "mnist_loader").download(folder))
+    files = find_mnist(data, download)
     if files.notice:
         note(files.notice)
     return files
+
+
+def download(folder: Path) -> None:
+    """Put MNIST into a folder by torchvision, or raise OSError where that is not possible."""
+    try:
+        twin("torch", "mnist_loader").download(folder)
+    except ModuleNotFoundError as error:
+        raise OSError(one_line(error)) from error
 
 
 def load_examples(files: MnistFiles, backend: str) -> tuple[Any, Any, Any]:
