@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from scripts import command, start
-from scripts.programs import ALIASES, programs, summary
+from scripts.programs import PREFIX, PROOF, SHORT, module, programs, summary
 
-PROOF = "compare.__main__"
-HEAD = "usage: jalebi COMMAND [options]; jalebi COMMAND --help; jalebi --version"
+USAGE = "usage: jalebi COMMAND [options]   jalebi COMMAND --help   jalebi --version"
 
 
 @command
@@ -21,29 +22,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     first, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     known = programs()
     if first in ("-h", "--help"):
-        print(f"{HEAD}\n")
-        for name, module in known.items():
-            if name in ALIASES or module not in ALIASES.values():
-                print(f"  {name:<18} {summary(module)}")
+        print(USAGE, *(told(name, summary(program)) for name, program in known.items()), sep="\n")
         return 0
     if first == "--version":
-        from jalebi import __version__
-
-        print(f"jalebi {__version__}")
+        print(f"jalebi {import_module(PREFIX.rstrip('.') or 'jalebi').__version__}")
         return 0
-    name = first.replace("_", "-")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+    program = known.get(SHORT.get(first, first.replace("_", "-")))
+    if program is None:
+        near = difflib.get_close_matches(first, known, 1)
         meant = f"did you mean {near[0]}?" if near else "see jalebi --help"
         raise ValueError(f"{first}: no such command: {meant}")
-    program = import_module(known[name])
-    status: int = program.main(rest)
+    file = f"{module(program)}.__main__" if program == PROOF else module(program)
+    status: int = import_module(file).main(rest)
     return status
+
+
+def told(name: str, what: str) -> str:
+    """Return a command and what it does, in the width of the terminal."""
+    width, indent = shutil.get_terminal_size().columns - 1, " " * 21
+    return textwrap.fill(what, width, initial_indent=f"  {name:<19}", subsequent_indent=indent)
 
 
 def run() -> NoReturn:
     """Run the command and leave with its exit status."""
-    if sys.argv[1:2] == ["prove"]:  # it says itself how it ends, and in colour
+    if sys.argv[1:2] == [SHORT[PROOF]]:  # it says itself how it ended, and in colour
         sys.exit(main(None))
     start(main)
 

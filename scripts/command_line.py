@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+import shutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
@@ -16,11 +19,11 @@ from model.parameters import Parameters
 from scripts import command as command
 from scripts import note, one_line
 from scripts import start as start
+from scripts.programs import PREFIX, line
 
 MODEL = Path(__file__).parent.parent / "model"
 SHIPPED_MODEL = MODEL / "train.json"
 SHIPPED_START = MODEL / "initial.json"
-PREFIX = (__package__ or "").removesuffix("scripts")  # "jalebi." in an installed copy
 PACKAGES = {"numpy": "reference", "torch": "torch_impl"}
 ARITHMETICS = {"fixed-point": "FixedPoint", "float64": "Float64", "float32": "Float32"}
 
@@ -67,8 +70,8 @@ class Settings:
     backend: str = option("numpy", "which of the two networks computes", choices=sorted(PACKAGES))
     device: str = option("cpu", "cpu, cuda or cuda:N, for --backend torch")
     arithmetic: str = option("fixed-point", "how numbers are kept", choices=list(ARITHMETICS))
-    epochs: int = option(30, type=whole_number(0))
-    mini_batch_size: int = option(10, type=whole_number(1), metavar="M")
+    epochs: int = option(30, "times through the training data", type=whole_number(0))
+    mini_batch_size: int = option(10, "examples a step", type=whole_number(1), metavar="M")
     eta: float = option(3.0, "learning rate", type=learning_rate)
     seed: int = option(0, "of the order of examples", type=whole_number(0))
 
@@ -83,7 +86,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
                      "(default: $MNIST_DIR, data/, a download, synthetic digits)"},
     "split": {"choices": ["training", "validation", "test"], "default": "test",
               "help": "which images (default: %(default)s)"},
-    "limit": {"type": whole_number(1), "metavar": "N", "help": "only the first N images"},
+    "limit": {"type": whole_number(1), "metavar": "N",
+              "help": "only the first N images (default: all)"},
 }  # fmt: skip
 
 
@@ -96,8 +100,17 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
-    """Return a parser with some of the OPTIONS and the first line of a program's docstring."""
-    result = OneLineParser(description=(description or "").split("\n")[0])
+    """Return a parser with some of the OPTIONS, and what a program's docstring says and shows."""
+    told = description or ""
+    examples = re.findall(r"^ *python -m scripts\.(\w+)( \S+(?: \S+)*)?", told, re.MULTILINE)
+    lines = [line(program, *options.split()) for program, options in examples]
+    result = OneLineParser(
+        prog=line(examples[0][0]) if examples else None,
+        description=textwrap.fill(told.split("\n")[0], shutil.get_terminal_size().columns - 2),
+        epilog="\n  ".join(["for example:", *lines]) if lines else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a slip is refused, not taken for another option
+    )
     for name in options:
         result.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
     return result

@@ -7,51 +7,60 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-INSTALLED = __package__ != "scripts"  # as a part of `jalebi`, and no longer in the checkout
-# Those that the command calls by a shorter name, or that are no file of this folder.
-ALIASES = {
-    "prove": "compare.__main__",
-    "open": "scripts.analyze_neurons",
-    "neuron": "scripts.fav_neuron",
-}
+PREFIX = (__package__ or "").removesuffix("scripts")  # "jalebi." in an installed copy
+PROOF = "compare"
+# Those that the command `jalebi` calls by a shorter name.
+SHORT = {PROOF: "prove", "analyze_neurons": "open", "fav_neuron": "neuron"}
 
 
 def programs() -> dict[str, str]:
-    """Return every program's module, by the name that the command `jalebi` calls it by."""
-    own = [path.stem for path in sorted(HERE.glob("*.py")) if path.stem != "__main__"]
-    files = {name: HERE / f"{name}.py" for name in own}
-    marked = [name for name in own if 'if __name__ == "__main__":' in files[name].read_text()]
-    return {**ALIASES, **{name.replace("_", "-"): f"{__package__}.{name}" for name in marked}}
+    """Return every program by the name that the command calls it by; `compare` is one of them."""
+    marked = [
+        path.stem
+        for path in sorted(HERE.glob("[!_]*.py"))
+        if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    ]
+    return {SHORT.get(name, name.replace("_", "-")): name for name in [PROOF, *marked]}
 
 
-def summary(module: str) -> str:
+def module(program: str) -> str:
+    """Return the module that a program is, as this copy imports it."""
+    return f"{PREFIX}{program}" if program == PROOF else f"{PREFIX}scripts.{program}"
+
+
+def summary(program: str) -> str:
     """Return the first line of a program's docstring, unimported: that takes seconds."""
-    folder, name = module.split(".")[-2:]
-    text = (HERE.parent / folder / f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+    path = HERE.parent / PROOF / "__init__.py" if program == PROOF else HERE / f"{program}.py"
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
 
 
-def line(module: str, *options: object) -> str:
+def line(program: str, *options: object) -> str:
     """Return the line that starts a program from here, to be pasted into a shell.
 
-    It names the interpreter in use, the only one that is known to have what the program needs.
+    It names the interpreter in use, the one that is known to have what the program needs.
     """
-    if INSTALLED and _beside_python("jalebi"):
-        name = next(name for name, own in programs().items() if own == module)
-        words: list[object] = ["jalebi", name]
-    else:
-        words = [_relative(sys.executable), "-m", module.removesuffix(".__main__")]
+    words: list[object] = [shown(sys.executable), "-m", module(program)]
+    if PREFIX and _stands_beside_python("jalebi"):
+        words = ["jalebi", SHORT.get(program, program.replace("_", "-"))]
     return shlex.join(map(str, [*words, *options]))
 
 
-def _beside_python(command: str) -> bool:
-    found = shutil.which(command)
-    return found is not None and os.path.samefile(Path(found).parent, Path(sys.executable).parent)
+def next_steps(*steps: tuple[str, str, Sequence[object]]) -> str:
+    """Return what can be done next, each a comment, a program and its options, to be pasted."""
+    told = [f"  # {what}\n  {line(program, *options)}" for what, program, options in steps]
+    return "\n".join(["Next:", *told])
 
 
-def _relative(path: str) -> Path:
+def shown(path: str) -> Path:
+    """Return a path as it is written from the current folder."""
     here = Path.cwd()
     return Path(path).relative_to(here) if Path(path).is_relative_to(here) else Path(path)
+
+
+def _stands_beside_python(command: str) -> bool:
+    found = shutil.which(command)
+    return found is not None and os.path.samefile(Path(found).parent, Path(sys.executable).parent)

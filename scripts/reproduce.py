@@ -19,24 +19,22 @@ from scripts.command_line import (
     start,
     twin,
 )
+from scripts.programs import next_steps
 from scripts.progress import Epochs
 from scripts.side_by_side import first_difference, predictions, table, train_both
 from scripts.training import Settings
 
 QUICK_EPOCHS = 2
 DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
-NEXT = """Next:
-  python -m compare                        the whole proof, or of your own class: --candidate
-  python -m scripts.fav_neuron             the story of neuron 11, Jalebi
-  python -m scripts.figures --output out   every figure, in one page to open in a browser
-  python -m scripts.train --help           train it your own way"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train both, print what they came to, and put the PyTorch network to the proof."""
     options = parser(__doc__, "device", "data")
-    options.add_argument("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs, not 30")
+    options.add_argument(
+        "--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs (default: 30)"
+    )
     args = options.parse_args(argv)
     twin("torch", "device").choose_device(args.device)  # refused before any training
     files = find_data(args.data)
@@ -55,7 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     proof = prove_quickly(args.data, args.device)
     if files.notice:
         print(files.notice)
-    print(NEXT)
+    data = ["--data", args.data] if args.data else []
+    steps: list[tuple[str, str, list[str]]] = [
+        ("the whole proof, or of your own class: --candidate", "compare", data),
+        ("the story of neuron 11, called Jalebi", "fav_neuron", data),
+        ("every figure, in one page to open in a browser", "figures", [*data, "--output", "out"]),
+        ("train it your own way", "train", ["--help"]),
+    ]
+    print(next_steps(*steps))
     return 0 if first_difference(trained) is None and proof == 0 else 1
 
 

@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         done, total = tuning.epochs(runs)
         try:
             with Epochs(total, done, "tuning") as progress:
-                tuning.train_all(runs, progress.advance)
-            found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
+                failed = tuning.train_all(runs, progress.advance)
+            found = json.dumps(tuning.results(runs, files, failed), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
         except KeyboardInterrupt:
@@ -65,18 +65,26 @@ def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = parser(__doc__, "backend", "device", "arithmetic", "data")
     add = result.add_argument
-    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="units of the hidden layer")
-    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M")
-    add("--eta", type=learning_rate, nargs="+", help="learning rates; all combinations are tried")
+    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="hidden units (default: 20)")
+    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M", help="(default: 10)")
+    add(
+        "--eta", type=learning_rate, nargs="+",
+        help="learning rates (default: 3.0); all combinations of these three are tried",
+    )  # fmt: skip
     add(
         "--configuration", type=tuning.configuration, action="append", metavar="HIDDEN,M,ETA",
-        help="one to try, such as 25,20,3.0; may be repeated",
+        help="one to try, may be repeated (default, without a grid: those of the seed study)",
     )  # fmt: skip
     add("--seeds", type=whole_number(1), default=3, metavar="N", help="0 to N - 1 (default: 3)")
-    add("--epochs", type=whole_number(1), default=Settings.epochs, help="(default: %(default)s)")
+    add(
+        "--epochs",
+        type=whole_number(1),
+        default=Settings.epochs,
+        help="of each run (default: %(default)s)",
+    )
     add(
         "--output", type=Path, default=Path("runs/tune"), metavar="FOLDER",
-        help="(default: %(default)s)",
+        help="for runs and results (default: %(default)s)",
     )  # fmt: skip
     return result
 

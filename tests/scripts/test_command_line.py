@@ -49,7 +49,7 @@ def test_help_is_no_error_and_says_the_defaults(capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "What it does." in shown
     assert "--backend {numpy,torch} which of the two networks computes (default: numpy)" in shown
-    assert "--mini-batch-size M (default: 10)" in shown
+    assert "--mini-batch-size M examples a step (default: 10)" in shown
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from model.parameters import Parameters
 from model.synthetic_digits import write_idx_files
 from reference.arithmetic import FixedPoint
 from reference.network import Network
-from scripts import train
+from scripts import programs, train
 from scripts.command_line import load_examples
 from scripts.training import Run, Settings, kept
 
@@ -91,11 +91,17 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
     saved = Parameters.load(tmp_path / "out.json")
     right = saved.metadata["accuracy"]["test"]
     notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
+    model = ["--model", tmp_path / "out.json", "--data", few_digits]
     assert out.splitlines() == [
         f"test accuracy  {100 * right / 30:.2f} %  ({right} of 30)",
         f"fingerprint    {saved.fingerprint}",
         f"saved in       {tmp_path / 'out.json'}",
         notice,
+        "Next:",
+        "  # open it: what its hidden neurons do, in pictures",
+        f"  {programs.line('figures', *model, '--output', 'runs/out')}",
+        "  # prove that PyTorch computes it alike",
+        f"  {programs.line('compare', *model)}",
     ]
     counts = saved.metadata["accuracy"]["validation"]
     assert [line.split("  ")[:2] for line in err.splitlines()[1:]] == [
@@ -276,7 +282,7 @@ TORCH = ["--backend", "torch"]
         (["--mini-batch-size", "0"], f"argument --mini-batch-size: {WHOLE.format(1)} 0"),
         (["--sizes", "784", "0"], f"argument --sizes: {WHOLE.format(1)} 0"),
         (["--seed", "-1"], f"argument --seed: {WHOLE.format(0)} -1"),
-        (["--resum", "--rate", "3"], "unrecognized arguments: --rate 3"),
+        (["--resum", "--rate", "3"], "unrecognized arguments: --resum --rate 3"),
         (["--eta"], "argument --eta: expected one argument"),
     ],
 )
