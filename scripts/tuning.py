@@ -254,7 +254,7 @@ def table(found: dict[str, Any]) -> str:
     ]
     width = min(shutil.get_terminal_size().columns, TERMINAL)
     for text in told:
-        lines += textwrap.wrap(text, width, subsequent_indent="  ")
+        lines += textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
