@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
 import sys
 import textwrap
@@ -27,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first == "--version":
         print(f"jalebi {import_module(PREFIX.rstrip('.') or 'jalebi').__version__}")
         return 0
-    program = known.get(SHORT.get(first, first.replace("_", "-")))
-    if program is None:
+    module_name = first.replace("-", "_")
+    program = known.get(first, module_name if module_name in known.values() else "")
+    if not program:
         near = difflib.get_close_matches(first, known, 1)
         meant = f"did you mean {near[0]}?" if near else "see jalebi --help"
         raise ValueError(f"{first}: no such command: {meant}")
@@ -45,8 +47,9 @@ def told(name: str, what: str) -> str:
 
 def run() -> NoReturn:
     """Run the command and leave with its exit status."""
-    if sys.argv[1:2] == [SHORT[PROOF]]:  # it says itself how it ended, and in colour
-        sys.exit(main(None))
+    if sys.argv[1:2] == [SHORT[PROOF]]:
+        sys.path.insert(0, os.getcwd())  # as `python -m` has it: what a candidate imports is found
+        sys.exit(main(None))  # it says itself how it ended, and in colour
     start(main)
 
 
