@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from model.parameters import Parameters
+from scripts.command_line import SHIPPED_MODEL
 from scripts.programs import programs
 from tests.test_layers import imported
 
@@ -303,9 +305,11 @@ def test_readme_is_at_most_200_lines():
     assert len(README.splitlines()) <= 200
 
 
-def test_readme_gives_the_two_commands_first():
-    first = README.index("```")
-    assert re.match(r"```\w*\nmake\b.*\nmake test\b", README[first:])
+def test_readme_says_what_comes_out_and_gives_the_two_commands_first():
+    result, commands = re.findall(r"```\n(.*?)```", README, re.DOTALL)[:2]
+    fingerprint = Parameters.load(SHIPPED_MODEL).fingerprint[:16]
+    assert result.split().count(fingerprint) == 2
+    assert re.match(r"make\b.*\nmake test\b", commands)
 
 
 @pytest.mark.parametrize(
