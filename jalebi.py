@@ -1,6 +1,8 @@
 """Nielsen's MNIST network twice, in NumPy and in PyTorch, the same to the last bit, and opened up.
 
-    from jalebi import Network, Parameters, prove
+    from jalebi import Network, Parameters, prove, run
+
+    run(["neuron", "11", "--output", "out"])    # any program, as the command `jalebi` runs it
 
 What is named here is all that other code may rely on. It is loaded when it is asked for: the proof
 of a network needs neither PyTorch nor matplotlib.
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from model.parameters import Parameters as Parameters
     from reference.mnist_loader import load_data_wrapper as load_data_wrapper
     from reference.network import Network as Network
+    from scripts.__main__ import main as run  # noqa: F401
+    from scripts.command_line import find_data as find_data
 
 __version__ = "1.1.0"
 
@@ -27,6 +31,8 @@ HOMES = {
     "Parameters": ("model.parameters", "Parameters"),
     "initial_parameters": ("model.initial", "initial_parameters"),
     "prove": ("compare.chain", "prove"),
+    "find_data": ("scripts.command_line", "find_data"),
+    "run": ("scripts.__main__", "main"),
 }
 __all__ = list(HOMES)
 

@@ -135,7 +135,7 @@ def network(
     return twin(backend, "network").Network.from_parameters(parameters, kept, **where)
 
 
-def find_data(data: str | None) -> MnistFiles:
+def find_data(data: str | None = None) -> MnistFiles:
     """Return the data set to use, as given with --data, and say what is not MNIST."""
     files = find_mnist(data, download)
     if files.notice:
