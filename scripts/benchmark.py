@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from model.parameters import Parameters
 from scripts import note
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.timing import contestants, interleaved, table
 
 
@@ -26,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="in an epoch (default: all training examples)",
     )  # fmt: skip
     args = options.parse_args(argv)
-    files = find_data(args.data)
-    epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
+    with busy("reading the data"):
+        files = find_data(args.data)
+        epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
     with Epochs(args.rounds * len(epochs), 0, "timing") as progress:
         seconds = interleaved(epochs, args.rounds, progress.advance)
     print(table(seconds))

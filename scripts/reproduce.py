@@ -6,9 +6,11 @@ python -m scripts.reproduce --quick    2 epochs
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from compare import prove, report
+from compare.difference import Link
 from model.parameters import Parameters
 from scripts.command_line import (
     SHIPPED_MODEL,
@@ -20,7 +22,7 @@ from scripts.command_line import (
     twin,
 )
 from scripts.programs import next_steps
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.side_by_side import first_difference, predictions, table, train_both
 from scripts.training import Settings
 
@@ -36,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs (default: 30)"
     )
     args = options.parse_args(argv)
-    twin("torch", "device").choose_device(args.device)  # refused before any training
-    files = find_data(args.data)
+    with busy("reading the data"):
+        twin("torch", "device").choose_device(args.device)  # refused before any training
+        files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = QUICK_EPOCHS if args.quick else Settings.epochs
     settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
@@ -49,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             files,
             lambda backend, done, text: progress.advance(done, text, backend),
         )
-    print(table(trained, shipped, predictions(shipped, files, args.device), args.device))
+    with busy("reading the test images"):
+        read = predictions(shipped, files, args.device)
+    print(table(trained, shipped, read, args.device))
     proof = prove_quickly(args.data, args.device)
     if files.notice:
         print(files.notice)
@@ -67,9 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prove_quickly(data: str | None, device: str) -> int:
     """Print the quick proof of the PyTorch network and return its exit status."""
     print(f"\n{report.heading()}")
-    proof = prove(
-        data=data, device=device, epochs=0, on_link=lambda link: print(report.row(link), flush=True)
-    )
+    progress = report.Progress(sys.stderr)
+
+    def show(link: Link) -> None:
+        progress.clear()
+        print(report.row(link), flush=True)
+
+    proof = prove(data=data, device=device, epochs=0, on_link=show, tell=progress.tell)
+    progress.clear()
     print(f"{report.conclusion(proof)}\n")
     return proof.status
 

@@ -16,7 +16,7 @@ from model.initial import initial_parameters
 from model.parameters import Parameters, describe
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
 from scripts.programs import next_steps
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.training import SIZES, Run, Settings, kept, report, validation_news
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
@@ -35,10 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         begin = starting_point(args)
         seed = order_seed(args, begin)
         settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
-        files = find_data(args.data)
-        run = Run(settings, begin, files, output)
-        if args.resume:
-            run.resume()
+        with busy("reading the data"):
+            files = find_data(args.data)
+            run = Run(settings, begin, files, output)
+            if args.resume:
+                run.resume()
         try:
             with Epochs(settings.epochs, run.epochs_done) as progress:
                 run.train(lambda done, saved: progress.advance(done, validation_news(saved)))

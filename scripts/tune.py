@@ -27,7 +27,7 @@ from scripts.command_line import (
     start,
     whole_number,
 )
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.training import Settings
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs")
@@ -40,10 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder, results = args.output, args.output / "results.json"
     single = tuning.asked_for(args.hidden, args.mini_batch_size, args.eta, args.configuration)
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
-    files = find_data(args.data)
+    with busy("reading the data"):
+        files = find_data(args.data)
     make_folder(folder)
     with sole_writer(results):
-        runs = tuning.plan(single, range(args.seeds), settings, files, folder)
+        with busy("looking at what there is"):
+            runs = tuning.plan(single, range(args.seeds), settings, files, folder)
         done, total = tuning.epochs(runs)
         try:
             with Epochs(total, done, "tuning") as progress:

@@ -152,6 +152,20 @@ def test_the_time_left_is_that_of_the_epochs_since_it_began(
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
 
 
+@pytest.mark.parametrize(("term", "drawn"), [("xterm", True), ("dumb", False)])
+def test_what_takes_seconds_is_shown_and_taken_away_before_an_error(monkeypatch, term, drawn):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(ValueError, match="bad"), progress.busy("reading the data"):
+        raise ValueError("bad")
+    received = sys.stderr.getvalue()
+    assert ("reading the data" in received) == drawn
+    assert not re.search(r"\x1b\[[0-9;]*3\dm", received)  # no colour
+    if drawn:
+        assert received.endswith("\x1b[2K")  # the line is empty again
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
