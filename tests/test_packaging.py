@@ -25,7 +25,8 @@ CORE = ("numpy", "mpmath", "rich", "pytest")
 
 NETWORK = """
 import numpy as np
-from model import sigmoid    # the stranger's own, beside which jalebi is installed
+from compare import WHOSE    # the stranger's own, beside which jalebi is installed
+from model import sigmoid
 from scripts import MISTAKE
 
 class Mine:
@@ -59,6 +60,7 @@ def test_wrong(prove):
 def test_the_names_are_our_own():
     import compare, model, scripts
     assert (compare.WHOSE, model.WHOSE, scripts.MISTAKE) == ("ours", "ours", 1e-9)
+    assert not {"reference", "torch_impl"} & set(sys.modules)
 """
 PROJECT = {
     "model.py": "import numpy as np\nWHOSE = 'ours'\ndef sigmoid(z): return 1 / (1 + np.exp(-z))\n",

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from reference.network import Network
 from scripts import programs, train
 from scripts.command_line import load_examples
 from scripts.training import Run, Settings, kept
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -109,6 +112,25 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
         for epoch, count in enumerate(counts, 1)
     ]
     assert err.splitlines()[0] == notice
+
+
+def test_what_it_says_can_be_done_next_can_be_done_by_pasting(
+    arguments, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments) == 0
+    _, after = capsys.readouterr().out.split("Next:\n")
+    pasted = [line.strip() for line in after.splitlines() if not line.startswith("  #")]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for line, more, made in zip(
+        pasted, ("", " --quick --epochs 0"), ("index.html and", "PROVED"), strict=True
+    ):
+        run = subprocess.run(
+            line + more,
+            shell=True, cwd=tmp_path, env=here, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (run.returncode, made in run.stdout) == (0, True), run.stderr
+    assert (tmp_path / "runs" / "out" / "index.html").exists()
 
 
 def test_without_seed_and_start_it_begins_where_the_shipped_network_began(
