@@ -60,9 +60,14 @@ def one_line(error: BaseException) -> str:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     text = " ".join(str(error).split())
     if extra := _extra(error):
-        what = "-e '." if __package__ == "scripts" else "'jalebi"
-        return f"{getattr(error, 'name', '')} is not installed: pip install {what}[{extra}]'"
+        return f"{getattr(error, 'name', '')} is not installed: {installing(extra)}"
     return f"not enough memory: {text}".removesuffix(": ") if _is_lack_of_memory(error) else text
+
+
+def installing(extra: str) -> str:
+    """Return the command that installs an extra."""
+    what = "-e '." if __package__ == "scripts" else "'jalebi"
+    return f"pip install {what}[{extra}]'"
 
 
 def _extra(error: BaseException) -> str:

@@ -8,13 +8,19 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+
+from scripts import EXTRAS, installing
 
 HERE = Path(__file__).parent
 PREFIX = (__package__ or "").removesuffix("scripts")  # "jalebi." in an installed copy
 PROOF = "compare"
 # Those that the command `jalebi` calls by a shorter name.
 SHORT = {PROOF: "prove", "analyze_neurons": "open", "fav_neuron": "neuron"}
+
+# What the next step may lack, where only the core is installed.
+NEEDS = {"figures": "matplotlib", "fav_neuron": "matplotlib", PROOF: "torch"}
 
 
 def programs() -> dict[str, str]:
@@ -51,8 +57,12 @@ def line(program: str, *options: object) -> str:
 
 def next_steps(*steps: tuple[str, str, Sequence[object]]) -> str:
     """Return what can be done next, each a comment, a program and its options, to be pasted."""
-    told = [f"  # {what}\n  {line(program, *options)}" for what, program, options in steps]
-    return "\n".join(["Next:", *told])
+    told = ["Next:"]
+    for what, program, options in steps:
+        library = NEEDS.get(program, "numpy")
+        first = f"; first {installing(EXTRAS[library])}" if find_spec(library) is None else ""
+        told += [f"  # {what}{first}", f"  {line(program, *options)}"]
+    return "\n".join(told)
 
 
 def shown(path: str) -> Path:

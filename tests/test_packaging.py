@@ -241,7 +241,9 @@ def test_the_next_line_of_an_installed_copy_works_when_pasted(environment, proje
         assert trained.returncode == 0, trained.stderr
         lines = trained.stdout.split("Next:\n")[1].splitlines()
         assert [line.strip()[0] for line in lines] == ["#", "j", "#", "j"]
-        for line in lines[1::2]:  # both need what is not installed here, and say so
+        extras = [re.search(r"; first pip install 'jalebi\[(.+)\]'", c) for c in lines[::2]]
+        assert [found.group(1) for found in extras] == ["figures", "torch"]
+        for line in lines[1::2]:  # and both say so themselves
             told = run(*shlex.split(line), cwd=project, PATH=path)
             assert "not installed" in told.stderr or "cannot be imported" in told.stderr
 
