@@ -100,7 +100,10 @@ def distributions(names):
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", folder]
-    made = run(sys.executable, "-m", "pip", *build, CHECKOUT)
+    made = run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder)
+    assert made.returncode == 0, made.stderr
+    [source] = folder.glob("*.tar.gz")  # what a package index gets, and builds the wheel from
+    made = run(sys.executable, "-m", "pip", *build, source)
     assert made.returncode == 0, made.stderr
     [path] = folder.glob("*.whl")
     return path
