@@ -27,6 +27,7 @@ from scripts.command_line import (
     start,
     whole_number,
 )
+from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
 from scripts.training import Settings
 
@@ -60,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"results        {results}\nfigure         {picture}")
     if files.notice:
         print(files.notice)
+    chosen, data = folder / written["chosen"]["file"], ["--data", args.data] if args.data else []
+    opened = ["--model", chosen, *data, "--output", folder / "figures"]
+    print(next_steps(("open the chosen one: what its hidden neurons do", "figures", opened)))
     return 0
 
 

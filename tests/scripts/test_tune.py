@@ -15,7 +15,7 @@ import pytest
 
 from model.atomic_write import sole_writer
 from model.parameters import Parameters
-from scripts import train, tune, tuning
+from scripts import programs, train, tune, tuning
 from scripts.training import Settings
 from scripts.tuning import Configuration
 
@@ -105,10 +105,14 @@ def test_it_prints_a_table_and_what_was_written_where(uninterrupted, few_digits)
     chosen = [k for k, row in enumerate(rows) if row.endswith(" *")]
     assert chosen == [found["chosen"]["configuration"]]
     assert found["finding"] in " ".join(" ".join(lines[5:]).split())
-    assert lines[-3:] == [
+    opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
+    assert lines[-6:] == [
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
         f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
+        "Next:",
+        "  # open the chosen one: what its hidden neurons do",
+        f"  {programs.line('figures', *opened, '--output', folder / 'figures')}",
     ]
     shown = [line for line in err.splitlines() if line.startswith("tuning: ")]
     assert len(shown) == 18
