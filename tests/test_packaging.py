@@ -329,7 +329,7 @@ def test_every_program_that_the_readme_names_is_there(name):
     assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"^jalebi (\w+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`jalebi (\w+)`", README))))
 def test_every_command_that_the_readme_names_is_there(name):
     assert name in programs()
 
