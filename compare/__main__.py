@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PROGRAM = "python -m compare" if __package__ == "compare" else "jalebi prove"
 ARITHMETICS = ("float64", "float32", "fixed-point")
 
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = " ".join(f"{'' if expected else type(error).__name__ + ': '}{error}".split())
     with contextlib.suppress(OSError, ValueError):
         if line:
-            print(f"python -m compare: {line}", file=sys.stderr, flush=True)
+            print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
     for name in ("stdout", "stderr"):
         with contextlib.suppress(Exception):
             getattr(sys, name).flush()
@@ -46,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     found = argparse.ArgumentParser(
-        prog="python -m compare",
+        prog=PROGRAM,
         description="Prove, number by number, that a network is the reference network. The whole "
         "chain takes about a minute, --quick a few seconds.",
-        epilog="Example: python -m compare --quick --candidate my_network.py:Mine. "
+        epilog=f"Example: {PROGRAM} --quick --candidate my_network.py:Mine. "
         "Exit status: 0 proved, 1 disproved, 2 could not be tried.",
     )
     # fmt: off

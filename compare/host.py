@@ -26,7 +26,7 @@ from compare.pipes import Array, Message, Timed, receive, send
 from compare.supervision import Supervised, chosen, own_error
 from model.printable import printable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
 TIMEOUT = 60.0  # seconds for each call
 MEMORY = 8.0  # GiB of data
 PATIENCE = 1.0  # seconds that a process may take to end by itself
@@ -199,7 +199,7 @@ def hosted(
         asked = json.dumps([name, arithmetic, device, memory, sys.path])
         known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
         path = os.pathsep.join([str(ROOT), *known])
-        command = [sys.executable, "-P", "-m", "compare.supervision", asked]
+        command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
         try:
             return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
         except Unusable:

@@ -23,6 +23,12 @@ from model.printable import escaped
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# What the core does without, and the extra that it comes with.
+EXTRAS = {
+    "torch": "torch", "torchvision": "torch",
+    "matplotlib": "figures", "PIL": "figures", "jinja2": "figures",
+}  # fmt: skip
+
 Main = Callable[[Sequence[str] | None], int]
 
 
@@ -36,8 +42,11 @@ def command(main: Main) -> Main:
         except KeyboardInterrupt as stop:
             note(f"interrupted: {stop}" if str(stop) else "interrupted")
             return 130
-        except (ValueError, OSError, OverflowError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _is_lack_of_memory(error):
+        except (
+            ValueError, OSError, OverflowError, MemoryError, RuntimeError, ImportError,
+        ) as error:  # fmt: skip
+            ours = not (_is_lack_of_memory(error) or _extra(error))
+            if isinstance(error, RuntimeError | ImportError) and ours:
                 raise
             note(f"error: {one_line(error)}")
             return 2
@@ -50,7 +59,21 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     text = " ".join(str(error).split())
+    if extra := _extra(error):
+        return f"{getattr(error, 'name', '')} is not installed: {installing(extra)}"
     return f"not enough memory: {text}".removesuffix(": ") if _is_lack_of_memory(error) else text
+
+
+def installing(extra: str) -> str:
+    """Return the command that installs an extra."""
+    what = "-e '." if __package__ == "scripts" else "'jalebi"
+    return f"pip install {what}[{extra}]'"
+
+
+def _extra(error: BaseException) -> str:
+    """Return the extra that brings the library that is missing, "" where none is."""
+    name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+    return EXTRAS.get(str(name).split(".")[0], "")
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from model.parameters import Parameters
 from scripts import note
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.timing import contestants, interleaved, table
 
 
@@ -18,15 +18,19 @@ from scripts.timing import contestants, interleaved, table
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of seconds and ratios."""
     options = parser(__doc__, "device", "data")
-    options.add_argument("--rounds", type=whole_number(1), default=5, help="(default: 5)")
     options.add_argument(
-        "--examples", type=whole_number(10), default=50_000, help="in an epoch (default: 50000)"
+        "--rounds", type=whole_number(1), default=5, metavar="N", help="epochs of each (default: 5)"
     )
+    options.add_argument(
+        "--examples", type=whole_number(10), metavar="N",
+        help="in an epoch (default: all training examples)",
+    )  # fmt: skip
     args = options.parse_args(argv)
-    files = find_data(args.data)
-    epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
-    with Epochs(args.rounds, 0, "rounds") as progress:
-        seconds = interleaved(epochs, args.rounds, lambda done: progress.advance(done, ""))
+    with busy("reading the data"):
+        files = find_data(args.data)
+        epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
+    with Epochs(args.rounds * len(epochs), 0, "timing") as progress:
+        seconds = interleaved(epochs, args.rounds, progress.advance)
     print(table(seconds))
     if files.notice:
         note(files.notice)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+import shutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
@@ -14,8 +17,9 @@ from typing import Any, NoReturn
 from model.mnist_files import MnistFiles, find_mnist
 from model.parameters import Parameters
 from scripts import command as command
-from scripts import note
+from scripts import note, one_line
 from scripts import start as start
+from scripts.programs import PREFIX, line
 
 MODEL = Path(__file__).parent.parent / "model"
 SHIPPED_MODEL = MODEL / "train.json"
@@ -66,8 +70,8 @@ class Settings:
     backend: str = option("numpy", "which of the two networks computes", choices=sorted(PACKAGES))
     device: str = option("cpu", "cpu, cuda or cuda:N, for --backend torch")
     arithmetic: str = option("fixed-point", "how numbers are kept", choices=list(ARITHMETICS))
-    epochs: int = option(30, type=whole_number(0))
-    mini_batch_size: int = option(10, type=whole_number(1), metavar="M")
+    epochs: int = option(30, "times through the training data", type=whole_number(0))
+    mini_batch_size: int = option(10, "examples a step", type=whole_number(1), metavar="M")
     eta: float = option(3.0, "learning rate", type=learning_rate)
     seed: int = option(0, "of the order of examples", type=whole_number(0))
 
@@ -82,7 +86,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
                      "(default: $MNIST_DIR, data/, a download, synthetic digits)"},
     "split": {"choices": ["training", "validation", "test"], "default": "test",
               "help": "which images (default: %(default)s)"},
-    "limit": {"type": whole_number(1), "metavar": "N", "help": "only the first N images"},
+    "limit": {"type": whole_number(1), "metavar": "N",
+              "help": "only the first N images (default: all)"},
 }  # fmt: skip
 
 
@@ -95,8 +100,17 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
-    """Return a parser with some of the OPTIONS and the first line of a program's docstring."""
-    result = OneLineParser(description=(description or "").split("\n")[0])
+    """Return a parser with some of the OPTIONS, and what a program's docstring says and shows."""
+    told = description or ""
+    examples = re.findall(r"^ *python -m scripts\.(\w+)( \S+(?: \S+)*)?", told, re.MULTILINE)
+    lines = [line(program, *options.split()) for program, options in examples]
+    result = OneLineParser(
+        prog=line(examples[0][0]) if examples else None,
+        description=textwrap.fill(told.split("\n")[0], shutil.get_terminal_size().columns - 2),
+        epilog="\n  ".join(["for example:", *lines]) if lines else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a slip is refused, not taken for another option
+    )
     for name in options:
         result.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
     return result
@@ -104,7 +118,7 @@ def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
 
 def twin(backend: str, module: str) -> ModuleType:
     """Return a module of the backend's package, imported only now: torch takes seconds."""
-    return import_module(f"{PACKAGES[backend]}.{module}")
+    return import_module(f"{PREFIX}{PACKAGES[backend]}.{module}")
 
 
 def network(
@@ -121,12 +135,20 @@ def network(
     return twin(backend, "network").Network.from_parameters(parameters, kept, **where)
 
 
-def find_data(data: str | None) -> MnistFiles:
+def find_data(data: str | None = None) -> MnistFiles:
     """Return the data set to use, as given with --data, and say what is not MNIST."""
-    files = find_mnist(data, lambda folder: twin("torch", "mnist_loader").download(folder))
+    files = find_mnist(data, download)
     if files.notice:
         note(files.notice)
     return files
+
+
+def download(folder: Path) -> None:
+    """Put MNIST into a folder by torchvision, or raise OSError where that is not possible."""
+    try:
+        twin("torch", "mnist_loader").download(folder)
+    except ModuleNotFoundError as error:
+        raise OSError(one_line(error)) from error
 
 
 def load_examples(files: MnistFiles, backend: str) -> tuple[Any, Any, Any]:

@@ -1,13 +1,35 @@
-"""A progress bar over epochs: on a terminal rich draws it, elsewhere every epoch is a line."""
+"""What is under way: on a terminal rich draws it, elsewhere every epoch is a line."""
 
 from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from scripts import note
+
+
+def terminal() -> Any:
+    """Return standard error as rich draws on it; None where nothing can be drawn over."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_interactive else None  # not where TERM=dumb
+
+
+@contextmanager
+def busy(what: str) -> Iterator[Callable[[str], object]]:
+    """Show that something takes a few seconds, until the block is over; yield how to say more."""
+    console = terminal()
+    if console is None:
+        yield lambda text: None
+    else:
+        with console.status(what) as status:
+            yield lambda text: status.update(f"{what}: {text}")
 
 
 class Epochs(ExitStack):
@@ -24,13 +46,10 @@ class Epochs(ExitStack):
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Epochs:
-        if sys.stderr is None or not sys.stderr.isatty():
-            return self
-        from rich import progress
-        from rich.console import Console
+        console = terminal()
+        if console is not None:
+            from rich import progress
 
-        console = Console(stderr=True)
-        if console.is_interactive:  # not where TERM=dumb: nothing can be drawn over there
             self.bar = self.enter_context(
                 progress.Progress(
                     "{task.description}",

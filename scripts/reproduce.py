@@ -6,6 +6,7 @@ python -m scripts.reproduce --quick    2 epochs
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from compare import prove, report
@@ -19,27 +20,26 @@ from scripts.command_line import (
     start,
     twin,
 )
-from scripts.progress import Epochs
+from scripts.programs import next_steps
+from scripts.progress import Epochs, busy
 from scripts.side_by_side import first_difference, predictions, table, train_both
 from scripts.training import Settings
 
 QUICK_EPOCHS = 2
 DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
-NEXT = """Next:
-  python -m compare                        the whole proof, or of your own class: --candidate
-  python -m scripts.fav_neuron             the story of neuron 11, Jalebi
-  python -m scripts.figures --output out   every figure, in one page to open in a browser
-  python -m scripts.train --help           train it your own way"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train both, print what they came to, and put the PyTorch network to the proof."""
     options = parser(__doc__, "device", "data")
-    options.add_argument("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs, not 30")
+    options.add_argument(
+        "--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs (default: 30)"
+    )
     args = options.parse_args(argv)
-    twin("torch", "device").choose_device(args.device)  # refused before any training
-    files = find_data(args.data)
+    with busy("reading the data"):
+        twin("torch", "device").choose_device(args.device)  # refused before any training
+        files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = QUICK_EPOCHS if args.quick else Settings.epochs
     settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
@@ -51,18 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             files,
             lambda backend, done, text: progress.advance(done, text, backend),
         )
-    print(table(trained, shipped, predictions(shipped, files, args.device), args.device))
+    with busy("reading the test images"):
+        read = predictions(shipped, files, args.device)
+    print(table(trained, shipped, read, args.device))
     proof = prove_quickly(args.data, args.device)
     if files.notice:
         print(files.notice)
-    print(NEXT)
+    data = ["--data", args.data] if args.data else []
+    steps: list[tuple[str, str, list[str]]] = [
+        ("the whole proof, or of your own class: --candidate", "compare", data),
+        ("the story of neuron 11, called Jalebi", "fav_neuron", data),
+        ("every figure, in one page to open in a browser", "figures", [*data, "--output", "out"]),
+        ("train it your own way", "train", ["--help"]),
+    ]
+    print(next_steps(*steps))
     return 0 if first_difference(trained) is None and proof == 0 else 1
 
 
 def prove_quickly(data: str | None, device: str) -> int:
     """Print the quick proof of the PyTorch network and return its exit status."""
-    proof = prove(data=data, device=device, epochs=0)
-    print(f"\n{report.as_text(proof, brief=True)}\n")
+    with busy("the proof") as tell:
+        proof = prove(data=data, device=device, epochs=0, tell=tell)
+    print(f"\n{report.as_text(proof, shutil.get_terminal_size((100, 24)).columns, brief=True)}\n")
     return proof.status
 
 

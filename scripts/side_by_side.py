@@ -145,14 +145,15 @@ def table(
     right = [percent(int(np.sum(read[name] == labels)), len(labels)) for name in PACKAGES]
     agree = int(np.sum(read["numpy"] == read["torch"]))
     rows = [
-        ("", "NumPy", f"PyTorch, {device}", ""),
-        ("fingerprint", *(one.fingerprints[-1][:16] for one in runs), verdict(trained)),
-        ("validation", *(percent(a["validation"][-1], a["validation_of"]) for a in accuracy), ""),
-        ("test accuracy", *(percent(a["test"], a["test_of"]) for a in accuracy), ""),
-        ("seconds", *(f"{one.seconds:.0f}" for one in runs), ""),
-        ("shipped model", *right, f"{agree} of {len(labels)} test images read alike"),
+        ("", "NumPy", f"PyTorch, {device}"),
+        ("fingerprint", *(one.fingerprints[-1][:16] for one in runs)),
+        ("validation", *(percent(a["validation"][-1], a["validation_of"]) for a in accuracy)),
+        ("test accuracy", *(percent(a["test"], a["test_of"]) for a in accuracy)),
+        ("seconds", *(f"{one.seconds:.0f}" for one in runs)),
+        ("shipped model", *right),
     ]
-    lines = [f"{name:<16}{one:<19}{two:<19}{note}".rstrip() for name, one, two, note in rows]
+    lines = [f"{name:<16}{one:<19}{two}".rstrip() for name, one, two in rows]
+    lines += [verdict(trained), f"Shipped model: {agree} of {len(labels)} test images read alike."]
     if runs[0].fingerprints[-1] == shipped.fingerprint:
         lines.append("This is model/train.json, trained again to the last bit.")
     return "\n".join(lines)
@@ -161,6 +162,6 @@ def table(
 def verdict(trained: dict[str, Trained]) -> str:
     """Return in words whether the two runs were the same."""
     parted, epochs = first_difference(trained), len(trained["numpy"].fingerprints)
-    return (
-        f"equal after each of {epochs} epochs" if parted is None else f"DIFFER from epoch {parted}"
-    )
+    if parted is None:
+        return f"Fingerprints: equal after each of {epochs} epochs."
+    return f"Fingerprints: DIFFER from epoch {parted}."

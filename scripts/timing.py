@@ -20,12 +20,16 @@ Epoch = Callable[[], float]  # trains one epoch, returns its seconds
 
 
 def contestants(
-    start: Parameters, files: MnistFiles, device: str, examples: int
+    start: Parameters, files: MnistFiles, device: str, examples: int | None
 ) -> dict[str, Epoch]:
     """Return by name what is timed, on so many examples; the device is the PyTorch networks'."""
     parts = {}
     for backend in PACKAGES:
         data = load_examples(files, backend)[0]
+        if examples is not None and examples > len(data):
+            raise ValueError(
+                f"--examples {examples}: the training data have {len(data)}: ask for fewer"
+            )
         parts[backend] = type(data)(data.x[:examples], data.y[:examples])
     epochs = {BOOK: book_epoch(start, parts["numpy"])}
     for arithmetic in ("float64", "float32", "fixed-point"):
@@ -66,14 +70,16 @@ def network_epoch(net: Any, data: Any) -> Epoch:
 
 
 def interleaved(
-    epochs: dict[str, Epoch], rounds: int, on_round: Callable[[int], object]
+    epochs: dict[str, Epoch], rounds: int, on_epoch: Callable[[int, str], object]
 ) -> dict[str, list[float]]:
-    """Return the seconds of every contestant in every round, each round one epoch of each."""
+    """Return the seconds of every contestant in every round, each round one epoch of each.
+
+    `on_epoch` is told how many epochs have been timed, and of which contestant the last one was.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for done in range(rounds):
-        for name, epoch in epochs.items():
-            seconds[name].append(epoch())
-        on_round(done + 1)
+    for done, (name, epoch) in enumerate(list(epochs.items()) * rounds, 1):
+        seconds[name].append(epoch())
+        on_epoch(done, name)
     return seconds
 
 
@@ -83,7 +89,7 @@ def table(seconds: dict[str, list[float]]) -> str:
     Ratios are medians of the ratios round by round: what slows the machine slows both sides.
     """
     lines = [
-        "| one epoch | seconds (median) | faster than the book's loop | times its NumPy twin |",
+        "| one epoch | seconds | faster than the book | times NumPy |",
         "|---|---|---|---|",
     ]
     for name, times in seconds.items():

@@ -15,7 +15,8 @@ from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
-from scripts.progress import Epochs
+from scripts.programs import next_steps
+from scripts.progress import Epochs, busy
 from scripts.training import SIZES, Run, Settings, kept, report, validation_news
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
@@ -34,10 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         begin = starting_point(args)
         seed = order_seed(args, begin)
         settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
-        files = find_data(args.data)
-        run = Run(settings, begin, files, output)
-        if args.resume:
-            run.resume()
+        with busy("reading the data"):
+            files = find_data(args.data)
+            run = Run(settings, begin, files, output)
+            if args.resume:
+                run.resume()
         try:
             with Epochs(settings.epochs, run.epochs_done) as progress:
                 run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
@@ -45,6 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt(kept(run)) from None
     trained = run.parameters
     print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
+    data = ["--data", args.data] if args.data else []
+    opened = ["--model", output, *data, "--output", Path("runs") / output.stem]
+    print(
+        next_steps(
+            ("open it: what its hidden neurons do, in pictures", "figures", opened),
+            ("prove that PyTorch computes it alike", "compare", ["--model", output, *data]),
+        )
+    )
     return 0
 
 
@@ -52,11 +62,23 @@ def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = parser(__doc__, *SETTINGS, "data")
     add = result.add_argument
-    add("--sizes", type=whole_number(1), nargs="+", metavar="N", help="(default: 784 20 10)")
-    add("--seed", type=whole_number(0), help="of the initial weights and of the order of examples")
-    add("--initial", type=Path, metavar="FILE", help="start from these parameters")
-    add("--output", type=Path, metavar="FILE", help="(default: trained-numpy.json or -torch)")
-    add("--resume", action="store_true", help="go on where --output was stopped")
+    add(
+        "--sizes", type=whole_number(1), nargs="+", metavar="N",
+        help="units of every layer (default: 784 20 10)",
+    )  # fmt: skip
+    add(
+        "--seed", type=whole_number(0), metavar="N",
+        help="of the initial weights and of the order of examples (default: the start's own, or 0)",
+    )  # fmt: skip
+    add(
+        "--initial", type=Path, metavar="FILE",
+        help="start from these parameters (default: the shipped start, or drawn from --seed)",
+    )  # fmt: skip
+    add("--output", type=Path, metavar="FILE", help="(default: trained-BACKEND.json)")
+    add(
+        "--resume", action="store_true",
+        help="go on where --output was stopped (default: refuse an --output that exists)",
+    )  # fmt: skip
     return result
 
 

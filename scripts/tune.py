@@ -27,7 +27,8 @@ from scripts.command_line import (
     start,
     whole_number,
 )
-from scripts.progress import Epochs
+from scripts.programs import next_steps
+from scripts.progress import Epochs, busy
 from scripts.training import Settings
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs")
@@ -40,15 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder, results = args.output, args.output / "results.json"
     single = tuning.asked_for(args.hidden, args.mini_batch_size, args.eta, args.configuration)
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
-    files = find_data(args.data)
+    with busy("reading the data"):
+        files = find_data(args.data)
     make_folder(folder)
     with sole_writer(results):
-        runs = tuning.plan(single, range(args.seeds), settings, files, folder)
+        with busy("looking at what there is"):
+            runs = tuning.plan(single, range(args.seeds), settings, files, folder)
         done, total = tuning.epochs(runs)
         try:
             with Epochs(total, done, "tuning") as progress:
-                tuning.train_all(runs, progress.advance)
-            found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
+                failed = tuning.train_all(runs, progress.advance)
+            found = json.dumps(tuning.results(runs, files, failed), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
         except KeyboardInterrupt:
@@ -58,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"results        {results}\nfigure         {picture}")
     if files.notice:
         print(files.notice)
+    chosen, data = folder / written["chosen"]["file"], ["--data", args.data] if args.data else []
+    opened = ["--model", chosen, *data, "--output", folder / "figures"]
+    print(next_steps(("open the chosen one: what its hidden neurons do", "figures", opened)))
     return 0
 
 
@@ -65,18 +71,26 @@ def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = parser(__doc__, "backend", "device", "arithmetic", "data")
     add = result.add_argument
-    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="units of the hidden layer")
-    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M")
-    add("--eta", type=learning_rate, nargs="+", help="learning rates; all combinations are tried")
+    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="hidden units (default: 20)")
+    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M", help="(default: 10)")
+    add(
+        "--eta", type=learning_rate, nargs="+",
+        help="learning rates (default: 3.0); all combinations of these three are tried",
+    )  # fmt: skip
     add(
         "--configuration", type=tuning.configuration, action="append", metavar="HIDDEN,M,ETA",
-        help="one to try, such as 25,20,3.0; may be repeated",
+        help="one to try, may be repeated (default, without a grid: those of the seed study)",
     )  # fmt: skip
     add("--seeds", type=whole_number(1), default=3, metavar="N", help="0 to N - 1 (default: 3)")
-    add("--epochs", type=whole_number(1), default=Settings.epochs, help="(default: %(default)s)")
+    add(
+        "--epochs",
+        type=whole_number(1),
+        default=Settings.epochs,
+        help="of each run (default: %(default)s)",
+    )
     add(
         "--output", type=Path, default=Path("runs/tune"), metavar="FOLDER",
-        help="(default: %(default)s)",
+        help="for runs and results (default: %(default)s)",
     )  # fmt: skip
     return result
 

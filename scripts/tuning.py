@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import shutil
 import statistics
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
 from model.printable import escaped
+from scripts import note
 from scripts.command_line import learning_rate, load_examples, make_folder, whole_number
 from scripts.training import SIZES, Run, Settings, report, validation_news
 
@@ -44,6 +46,7 @@ class Configuration:
 # Those that the seed study tried.
 SEED_STUDY = Configuration(25, 20, 3.0), Configuration(30, 20, 2.5), Configuration(30, 10, 3.0)
 Plan = dict[Configuration, list[Run]]
+Failed = dict[Configuration, dict[int, str]]  # by seed, what overflowed
 
 
 def configuration(text: str) -> Configuration:
@@ -106,8 +109,12 @@ def epochs(runs: Plan) -> tuple[int, int]:
     return sum(run.epochs_done for run in every), sum(run.settings.epochs for run in every)
 
 
-def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
-    """Train what is left of every run and tell the epochs done in all; no test data are seen."""
+def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> Failed:
+    """Train what is left of every run and tell the epochs done in all; no test data are seen.
+
+    Where numbers overflow the run ends and the others go on: what was said is returned.
+    """
+    failed: Failed = {}
     for one, several in runs.items():
         for run in several:
             label = f"{one}, seed {run.settings.seed}"
@@ -115,20 +122,33 @@ def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
             def tell(_: int, saved: Parameters, label: str = label) -> None:
                 on_epoch(epochs(runs)[0], f"{label}: {validation_news(saved)}")
 
-            run.train(tell, test=False)
+            try:
+                run.train(tell, test=False)
+            except OverflowError as error:
+                failed.setdefault(one, {})[run.settings.seed] = str(error)
+                note(f"{label}: {error}")
+    return failed
 
 
-def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
+def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict[str, Any]:
     """Return as JSON values what the tuning came to, and test the one network that it chose.
 
     The configuration with the best mean validation accuracy is chosen, of it the seed with the best
     one; of equals, the first. The test data see that network alone. Accuracies are shares of the
-    images; what is listed by seed stands in the order of `seeds`.
+    images; what is listed by seed stands in the order of `seeds`. A configuration of which a run
+    has failed is none to choose: it stands apart, under "failed".
     """
-    records = [record(one, several) for one, several in runs.items()]
+    failed = failed or {}
+    whole = {one: several for one, several in runs.items() if one not in failed}
+    if not whole:
+        one, said = next(iter(failed.items()))
+        raise OverflowError(
+            f"no configuration could be trained; {one}: {next(iter(said.values()))}"
+        )
+    records = [record(one, several) for one, several in whole.items()]
     best = best_of(records)
     final = records[best]["final"]
-    run = list(runs.values())[best][final.index(max(final))]
+    run = list(whole.values())[best][final.index(max(final))]
     return {
         "format": FORMAT,
         **{key: getattr(run.settings, key) for key in ("backend", "arithmetic", "epochs")},
@@ -137,6 +157,10 @@ def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
         "data_kind": files.kind,
         "notice": escaped(files.notice),
         "configurations": records,
+        "failed": [
+            {"name": str(one), **asdict(one), "by_seed": {str(k): v for k, v in said.items()}}
+            for one, said in failed.items()
+        ],
         "chosen": {"configuration": best, **tested(run)},
         "finding": finding(records, best),
     }
@@ -214,19 +238,28 @@ def table(found: dict[str, Any]) -> str:
     many = f"{seeds} seeds" if seeds > 1 else "one seed"
     lines = [
         f"validation accuracy after epoch {found['epochs']}, of {many}",
-        _row("hidden", "mini-batch", "eta", "mean", "sd", "min", "max"),
+        _row("hidden", "batch", "eta", "mean", "sd", "min", "max"),
     ]
     for k, one in enumerate(found["configurations"]):
         accuracy = one["accuracy"]
         mean, least, most = (f"{100 * accuracy[key]:.2f} %" for key in ("mean", "min", "max"))
         sd = "-" if accuracy["sd"] is None else f"{100 * accuracy['sd']:.2f}"
         cells = one["hidden"], one["mini_batch_size"], one["eta"], mean, sd, least, most
-        lines.append(_row(*cells) + "  <- chosen" * (k == found["chosen"]["configuration"]))
-    return "\n".join([*lines, *textwrap.wrap(found["finding"], TERMINAL)])
+        lines.append(_row(*cells) + " *" * (k == found["chosen"]["configuration"]))
+    told = [f"* {found['finding']}"]
+    told += [
+        f"{one['name']}: could not be trained, seed {seed}: {said}"
+        for one in found["failed"]
+        for seed, said in one["by_seed"].items()
+    ]
+    width = min(shutil.get_terminal_size().columns, TERMINAL)
+    for text in told:
+        lines += textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def _row(*cells: object) -> str:
-    widths = 6, 10, 8, 8, 5, 8, 8
+    widths = 6, 5, 6, 8, 5, 8, 8
     return "  ".join(f"{cell!s:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 

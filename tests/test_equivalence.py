@@ -66,7 +66,9 @@ def test_autograd_equals_backprop_within_the_derived_bounds(arithmetic, sizes, m
             assert one.shape == other.shape == bound.shape
             assert (np.abs(one.astype(float) - other.astype(float)) <= bound).all(), name
     if kept is np.float64:
-        assert max(v.max() for k, v in allowed.items() if "nabla_w" in k) < 1e-9  # or the bounds would say nothing
+        assert (
+            max(v.max() for k, v in allowed.items() if "nabla_w" in k) < 1e-9
+        )  # or the bounds would say nothing
 
 
 # --- Fixed-point: the same bits -----------------------------------------------------------------

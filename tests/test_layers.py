@@ -34,6 +34,8 @@ ARROWS = {
 DRAWING = ("canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 MORE["model/webpage.py"] = {"jinja2"}
+MORE["compare/pytest_plugin.py"] = {"pytest"}
+MORE["scripts/__main__.py"] = {"jalebi"}
 # Here a module may be imported whose name is not written in the source: the user names it.
 NAMED_BY_THE_USER = {"compare", "scripts"}
 

@@ -49,7 +49,7 @@ def test_help_is_no_error_and_says_the_defaults(capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "What it does." in shown
     assert "--backend {numpy,torch} which of the two networks computes (default: numpy)" in shown
-    assert "--mini-batch-size M (default: 10)" in shown
+    assert "--mini-batch-size M examples a step (default: 10)" in shown
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,20 @@ def test_the_time_left_is_that_of_the_epochs_since_it_began(
     with Epochs(total, done) as shown:
         shown.advance(now, "news")
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
+
+
+@pytest.mark.parametrize(("term", "drawn"), [("xterm", True), ("dumb", False)])
+def test_what_takes_seconds_is_shown_and_taken_away_before_an_error(monkeypatch, term, drawn):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(ValueError, match="bad"), progress.busy("reading the data"):
+        raise ValueError("bad")
+    received = sys.stderr.getvalue()
+    assert ("reading the data" in received) == drawn
+    assert not re.search(r"\x1b\[[0-9;]*3\dm", received)  # no colour
+    if drawn:
+        assert received.endswith("\x1b[2K")  # the line is empty again
 
 
 class Terminal(io.StringIO):

@@ -47,8 +47,8 @@ def test_main_job_proves_both_backends_equal(digits_folder, capsys):
 def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
     monkeypatch, digits_folder, capsys
 ):
-    assert verdict(trained("abc", "abc")) == "equal after each of 3 epochs"
-    assert verdict(trained("abc", "axc")) == "DIFFER from epoch 2"
+    assert verdict(trained("abc", "abc")) == "Fingerprints: equal after each of 3 epochs."
+    assert verdict(trained("abc", "axc")) == "Fingerprints: DIFFER from epoch 2."
     monkeypatch.setattr(reproduce, "train_both", lambda *_: trained("ab", "ax"))
     assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 1
     assert "DIFFER from epoch 2" in capsys.readouterr().out
@@ -58,8 +58,9 @@ def test_table_shows_both_runs_how_images_are_read_and_knows_the_shipped_network
     shipped = initial_parameters([784, 2, 10], 1)
     lines = table(trained(), shipped, READ, "cpu").split("\n")
     assert lines[0].split() == ["NumPy", "PyTorch,", "cpu"]
-    assert lines[-1].split("  ")[0] == "shipped model"
-    assert lines[-1].endswith("100.00 %           50.00 %            1 of 2 test images read alike")
+    assert lines[-3] == "shipped model   100.00 %           50.00 %"
+    assert lines[-1] == "Shipped model: 1 of 2 test images read alike."
+    assert max(map(len, lines)) <= 60
     same = trained([shipped.fingerprint], [shipped.fingerprint])
     assert "trained again to the last bit" in table(same, shipped, READ, "cpu")
 
@@ -141,8 +142,9 @@ def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
     def epoch(name):
         return lambda: order.append(name) or 1.0
 
-    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, 2, order.append)
-    assert order == ["a", "b", 1, "a", "b", 2]
+    told = lambda done, name: order.append((done, name))  # noqa: E731
+    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, 2, told)
+    assert order == ["a", (1, "a"), "b", (2, "b"), "a", (3, "a"), "b", (4, "b")]
     assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
     assert ratio([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == 3.0
     with pytest.raises(ValueError, match="zip"):
@@ -153,10 +155,16 @@ def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
     assert lines[4] == "| torch float32 on cuda | 4.000 | 2.0 | 4.0 |"
 
 
+def test_more_examples_than_there_are_are_refused(digits_folder, capsys):
+    assert benchmark.main(["--data", str(digits_folder), "--examples", "501"]) == 2
+    line = "error: --examples 501: the training data have 500: ask for fewer"
+    assert capsys.readouterr().err.splitlines()[-1] == line
+
+
 def test_benchmark_prints_its_table(digits_folder, capsys):
     arguments = ["--data", str(digits_folder), "--rounds", "1", "--examples", "20"]
     assert benchmark.main(arguments) == 0
     printed = capsys.readouterr()
     assert printed.out.count("\n|") == 8
     assert "not MNIST" in printed.err
-    assert "rounds: epoch 1/1" in printed.err
+    assert "timing: epoch 7/7  torch fixed-point" in printed.err

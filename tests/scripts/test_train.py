@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from model.parameters import Parameters
 from model.synthetic_digits import write_idx_files
 from reference.arithmetic import FixedPoint
 from reference.network import Network
-from scripts import train
+from scripts import programs, train
 from scripts.command_line import load_examples
 from scripts.training import Run, Settings, kept
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -91,11 +94,17 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
     saved = Parameters.load(tmp_path / "out.json")
     right = saved.metadata["accuracy"]["test"]
     notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
+    model = ["--model", tmp_path / "out.json", "--data", few_digits]
     assert out.splitlines() == [
         f"test accuracy  {100 * right / 30:.2f} %  ({right} of 30)",
         f"fingerprint    {saved.fingerprint}",
         f"saved in       {tmp_path / 'out.json'}",
         notice,
+        "Next:",
+        "  # open it: what its hidden neurons do, in pictures",
+        f"  {programs.line('figures', *model, '--output', 'runs/out')}",
+        "  # prove that PyTorch computes it alike",
+        f"  {programs.line('compare', *model)}",
     ]
     counts = saved.metadata["accuracy"]["validation"]
     assert [line.split("  ")[:2] for line in err.splitlines()[1:]] == [
@@ -103,6 +112,25 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
         for epoch, count in enumerate(counts, 1)
     ]
     assert err.splitlines()[0] == notice
+
+
+def test_what_it_says_can_be_done_next_can_be_done_by_pasting(
+    arguments, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments) == 0
+    _, after = capsys.readouterr().out.split("Next:\n")
+    pasted = [line.strip() for line in after.splitlines() if not line.startswith("  #")]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for line, more, made in zip(
+        pasted, ("", " --quick --epochs 0"), ("index.html and", "PROVED"), strict=True
+    ):
+        run = subprocess.run(
+            line + more,
+            shell=True, cwd=tmp_path, env=here, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (run.returncode, made in run.stdout) == (0, True), run.stderr
+    assert (tmp_path / "runs" / "out" / "index.html").exists()
 
 
 def test_without_seed_and_start_it_begins_where_the_shipped_network_began(
@@ -276,7 +304,7 @@ TORCH = ["--backend", "torch"]
         (["--mini-batch-size", "0"], f"argument --mini-batch-size: {WHOLE.format(1)} 0"),
         (["--sizes", "784", "0"], f"argument --sizes: {WHOLE.format(1)} 0"),
         (["--seed", "-1"], f"argument --seed: {WHOLE.format(0)} -1"),
-        (["--resum", "--rate", "3"], "unrecognized arguments: --rate 3"),
+        (["--resum", "--rate", "3"], "unrecognized arguments: --resum --rate 3"),
         (["--eta"], "argument --eta: expected one argument"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 from model.atomic_write import sole_writer
 from model.parameters import Parameters
-from scripts import train, tune, tuning
+from scripts import programs, train, tune, tuning
 from scripts.training import Settings
 from scripts.tuning import Configuration
 
@@ -102,13 +102,17 @@ def test_it_prints_a_table_and_what_was_written_where(uninterrupted, few_digits)
     rows = lines[2:5]
     assert [row.split()[:3] for row in rows] == [["4", "5", "2.0"], ["3", "10", "3.0"],
                                                  ["6", "10", "3.0"]]  # fmt: skip
-    chosen = [k for k, row in enumerate(rows) if row.endswith("  <- chosen")]
+    chosen = [k for k, row in enumerate(rows) if row.endswith(" *")]
     assert chosen == [found["chosen"]["configuration"]]
-    assert found["finding"] in " ".join(lines[5:])
-    assert lines[-3:] == [
+    assert found["finding"] in " ".join(" ".join(lines[5:]).split())
+    opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
+    assert lines[-6:] == [
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
         f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
+        "Next:",
+        "  # open the chosen one: what its hidden neurons do",
+        f"  {programs.line('figures', *opened, '--output', folder / 'figures')}",
     ]
     shown = [line for line in err.splitlines() if line.startswith("tuning: ")]
     assert len(shown) == 18
@@ -220,6 +224,38 @@ def test_what_no_tuning_has_is_refused_before_any_run(
     assert not made or os.listdir(tmp_path / "tune") == []
 
 
+def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept(
+    few_digits, tmp_path, capsys
+):
+    said = "fixed-point overflow: the largest weight or bias reached"
+    argv = ["--hidden", "3", "--eta", "1e6", "3.0", "--seeds", "2", "--epochs", "2"]
+    argv += ["--data", str(few_digits), "--output", str(tmp_path)]
+    for _ in range(2):  # and the same command goes on
+        assert tune.main(argv) == 0
+        found, (out, err) = read(tmp_path), capsys.readouterr()
+        assert [one["eta"] for one in found["configurations"]] == [3.0]
+        [failed] = found["failed"]
+        assert (failed["eta"], sorted(failed["by_seed"])) == (1e6, ["0", "1"])
+        assert all(line.startswith(said) for line in failed["by_seed"].values())
+        assert f"3 hidden, mini-batch 10, eta 1000000.0, seed 1: {said}" in err
+        assert "eta 1000000.0: could not be trained, seed 0: fixed-point overflow" in " ".join(
+            out.split()
+        )
+        assert (tmp_path / "tuning.png").exists()
+
+
+def test_where_every_configuration_overflows_that_is_said(arguments, tmp_path, capsys):
+    arguments = [*arguments[arguments.index("--seeds") :], "--hidden", "3", "--eta", "1e6"]
+    assert tune.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(
+        "error: no configuration could be trained; 3 hidden, mini-batch 10, eta 1000000.0: "
+        "fixed-point overflow: the largest weight or bias reached"
+    )
+    assert os.listdir(tmp_path / "tune") == []
+
+
 def test_a_full_disk_loses_no_run(arguments, tuned, refused):
     before = contents(tuned)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -250,6 +286,12 @@ def test_a_full_disk_loses_no_run(arguments, tuned, refused):
 )  # fmt: skip
 def test_what_is_tried(grid, tried):
     assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
+
+
+def test_files_of_different_runs_have_different_names():
+    configurations = tuning.asked_for([2, 25], [5, 52], [3.0, 3e-7, -3.0], None)
+    names = {one.file_name(seed) for one in configurations for seed in (0, 1, 10)}
+    assert len(names) == 12 * 3
 
 
 def test_a_configuration_is_read_from_text():
@@ -317,23 +359,30 @@ def found(finals, eta):
     chosen = {"configuration": 1, "seed": 0, "test": 9_412, "test_of": 10_000,
               "fingerprint": "ab" * 32, "file": "x.json"}  # fmt: skip
     return {"epochs": 30, "seeds": list(range(len(finals[0]))), "configurations": records,
-            "finding": tuning.finding(records, 1), "chosen": chosen}  # fmt: skip
+            "finding": tuning.finding(records, 1), "chosen": chosen, "failed": []}  # fmt: skip
 
 
-def test_the_table_says_it_all_in_a_hundred_columns():
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     both = found([[0.91, 0.93], [0.9999, 1.0]], 3.0)
+    both["failed"] = [
+        {"name": "30 hidden", "by_seed": {"0": "numbers overflow: use a smaller eta"}}
+    ]
     lines = tuning.table(both).splitlines()
-    assert " ".join(lines[4:]) == both["finding"]
+    failed = "30 hidden: could not be trained, seed 0: numbers overflow: use a smaller eta"
+    told = f"* {both['finding']} {failed}"
+    assert " ".join(" ".join(lines[4:]).split()) == told
+    assert max(map(len, lines)) <= columns
     assert lines[:4] == [
         "validation accuracy after epoch 30, of 2 seeds",
-        "hidden  mini-batch       eta      mean     sd       min       max",
-        "    25          20       3.0   92.00 %   1.41   91.00 %   93.00 %",
-        "    30          10       3.0  100.00 %   0.01   99.99 %  100.00 %  <- chosen",
+        "hidden  batch     eta      mean     sd       min       max",
+        "    25     20     3.0   92.00 %   1.41   91.00 %   93.00 %",
+        "    30     10     3.0  100.00 %   0.01   99.99 %  100.00 % *",
     ]
     one = tuning.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
     assert one[0] == "validation accuracy after epoch 30, of one seed"
-    assert one[2] == "    25          20  -1.25e-300   91.00 %      -   91.00 %   91.00 %"
-    assert max(map(len, one)) <= 100
+    assert one[2] == "    25     20  -1.25e-300   91.00 %      -   91.00 %   91.00 %"
     assert tuning.chosen_report(both, Path("runs/tune")).splitlines() == [
         "chosen         30 hidden, mini-batch 10, eta 3.0; of its seeds the best, 0",
         "test accuracy  94.12 %  (9412 of 10000)",

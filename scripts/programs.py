@@ -1,0 +1,76 @@
+"""The programs: what they are called, what they say they do, and the line that starts one."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from scripts import EXTRAS, installing
+
+HERE = Path(__file__).parent
+PREFIX = (__package__ or "").removesuffix("scripts")  # "jalebi." in an installed copy
+PROOF = "compare"
+# Those that the command `jalebi` calls by a shorter name.
+SHORT = {PROOF: "prove", "analyze_neurons": "open", "fav_neuron": "neuron"}
+
+# What the next step may lack, where only the core is installed.
+NEEDS = {"figures": "matplotlib", "fav_neuron": "matplotlib", PROOF: "torch"}
+
+
+def programs() -> dict[str, str]:
+    """Return every program by the name that the command calls it by; `compare` is one of them."""
+    marked = [
+        path.stem
+        for path in sorted(HERE.glob("[!_]*.py"))
+        if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    ]
+    return {SHORT.get(name, name.replace("_", "-")): name for name in [PROOF, *marked]}
+
+
+def module(program: str) -> str:
+    """Return the module that a program is, as this copy imports it."""
+    return f"{PREFIX}{program}" if program == PROOF else f"{PREFIX}scripts.{program}"
+
+
+def summary(program: str) -> str:
+    """Return the first line of a program's docstring, unimported: that takes seconds."""
+    path = HERE.parent / PROOF / "__init__.py" if program == PROOF else HERE / f"{program}.py"
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+
+
+def line(program: str, *options: object) -> str:
+    """Return the line that starts a program from here, to be pasted into a shell.
+
+    It names the interpreter in use, the one that is known to have what the program needs.
+    """
+    words: list[object] = [shown(sys.executable), "-m", module(program)]
+    if PREFIX and _stands_beside_python("jalebi"):
+        words = ["jalebi", SHORT.get(program, program.replace("_", "-"))]
+    return shlex.join(map(str, [*words, *options]))
+
+
+def next_steps(*steps: tuple[str, str, Sequence[object]]) -> str:
+    """Return what can be done next, each a comment, a program and its options, to be pasted."""
+    told = ["Next:"]
+    for what, program, options in steps:
+        library = NEEDS.get(program, "numpy")
+        first = f"; first {installing(EXTRAS[library])}" if find_spec(library) is None else ""
+        told += [f"  # {what}{first}", f"  {line(program, *options)}"]
+    return "\n".join(told)
+
+
+def shown(path: str) -> Path:
+    """Return a path as it is written from the current folder."""
+    here = Path.cwd()
+    return Path(path).relative_to(here) if Path(path).is_relative_to(here) else Path(path)
+
+
+def _stands_beside_python(command: str) -> bool:
+    found = shutil.which(command)
+    return found is not None and os.path.samefile(Path(found).parent, Path(sys.executable).parent)
