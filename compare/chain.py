@@ -132,8 +132,8 @@ def own_network(arithmetic: str | None, device: str | None) -> Host:
         import torch  # noqa: F401
     except ImportError as error:
         raise Unusable(
-            f"torch_impl cannot be imported: {error}; install PyTorch (pip install 'jalebi[torch]'), "
-            "or name another --candidate"
+            f"torch_impl cannot be imported: {error}; install PyTorch (pip install "
+            "'jalebi[torch]'), or name another --candidate"
         ) from error
     return InProcess(chosen(TorchTwin, arithmetic, device), notice="")
 
