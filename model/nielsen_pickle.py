@@ -77,7 +77,7 @@ class _Limited:
         return content
 
 
-class _Machine(PYTHONS):
+class _Machine(PYTHONS):  # type: ignore[misc]
     dispatch: ClassVar[Any] = {
         **{code: PYTHONS.dispatch[code] for code in ADMITTED},
         0x95: lambda m: m.read(8),  # the length of a frame
