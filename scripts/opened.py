@@ -13,21 +13,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import words
+from model import pages, words
 from model.atomic_write import write_atomically
 from model.canvas import save_png
 from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
-from model.neurons import NeuronRecords, neuron_records, never_lit_pixels
-from model.observe import observe
-from model.pages import Picture, layer_pictures, sheet
+from model.neurons import NeuronRecords, firing_counts, neuron_records
+from model.observe import ablated, answers, observe, trace
+from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
 from scripts import Main, command_line
 from scripts.command_line import command
 
 SPLITS = ("training", "validation", "test")
+#: Roles are computed on the first of these and held to the others.
+ROLES_ON = ("validation", "test", "training")
+RARELY = 0.01  # of the training images
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +41,20 @@ class Opened:
     parameters: Parameters
     records: NeuronRecords
     images: NDArray[Any]  # (examples, pixels)
+    labels: NDArray[Any]  # (examples,)
+    activations: NDArray[Any]  # (examples, hidden)
     note: str  # which images and which model these are: the small print of every figure
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures: the layer and its run, and a sheet for each neuron."""
-        run = words.history(self.parameters.metadata)
-        yield from layer_pictures(self.records, *run, self.note)
-        for n in range(self.records.hidden):
-            yield sheet(self.records, n, self.images, self.note)
+        records, note = self.records, self.note
+        yield pages.firing_rates(records, note)
+        yield pages.weights(records, note)
+        if records.to_digits:
+            yield pages.path(records, self.images[0], self.labels[0], self.activations[0], note)
+        yield pages.run(records, *words.history(self.parameters.metadata), note)
+        for n in range(records.hidden):
+            yield pages.sheet(records, n, self.images, note)
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
@@ -107,24 +116,43 @@ def open_network(args: argparse.Namespace) -> Opened:
     parameters = Parameters.load(args.model)
     check_pixels(parameters.sizes)
     files = command_line.find_data(args.data)
-    data = command_line.load_examples(files, args.backend)
-    shown = data[SPLITS.index(args.split)]
-    images, labels = (np.asarray(part[: args.limit]) for part in (shown.x, shown.y))
-    seen = observe(
-        command_line.network(parameters, args.backend, arithmetic_of(parameters)), images
-    )
+    data = dict(zip(SPLITS, command_line.load_examples(files, args.backend), strict=True))
+    images, labels = shown(data[args.split], args.limit)
+    kept = arithmetic_of(parameters)
+    net = command_line.network(parameters, args.backend, kept)
+    seen = observe(net, images)
+    initial = start_of(parameters, args.initial)
+    untrained = initial and command_line.network(initial, args.backend, kept)
+    lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
     records = neuron_records(
         parameters,
         seen.zs,
         seen.activations,
-        labels if labels.ndim == 1 else labels.argmax(axis=1),  # training learns from columns
+        labels,
         predictions=seen.predictions,
         ablated_predictions=seen.ablated_predictions,
-        never_lit=never_lit_pixels(np.asarray(data[0].x)),
-        initial=start_of(parameters, args.initial),
+        deleted_predictions=ablated(net, seen.activations, np.zeros(parameters.sizes[1])),
+        switched_predictions=answers(net, np.rint(seen.activations)),
+        blanked_predictions=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
+        never_lit=lit == 0,
+        rarely_lit=int(np.sum(lit < RARELY)),
+        initial=initial,
+        start_zs=untrained and trace(untrained, images)[0],
+        counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
-    return Opened(args, parameters, records, images, note)
+    return Opened(args, parameters, records, images, labels, seen.activations, note)
+
+
+def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The first images of a split and their digits."""
+    images, labels = (np.asarray(part[:limit]) for part in (data.x, data.y))
+    return images, labels if labels.ndim == 1 else labels.argmax(axis=1)  # training's are columns
+
+
+def counts(net: Any, images: NDArray[Any], labels: NDArray[Any]) -> Any:
+    """On how many images of each digit each hidden neuron fires."""
+    return firing_counts(trace(net, images)[1], labels, net.sizes[-1])
 
 
 def arithmetic_of(parameters: Parameters) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from model import webpage, words
 from model.atomic_write import write_atomically
 from model.canvas import save_pdf
-from model.pages import table_page, text_page
+from model.pages import sheets, text_page
 from model.printable import printable
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program
@@ -23,8 +23,9 @@ def main(opened: Opened) -> None:
     shown = [(webpage.embedded(picture.png()), picture.caption) for picture in pictures]
     page = webpage.page(title, told, table, shown, note)
     html = write_atomically(opened.args.output / "report.html", page)
-    pages = [text_page(title, told, note), table_page("The neurons", table, note)]
-    pages += [picture.figure for picture in pictures]
+    pages = [text_page(title, told, note)]
+    pages += [picture.figure for picture in pictures if not picture.file.startswith("neuron-")]
+    pages += sheets(opened.records, opened.images, note)
     pdf = save_pdf(pages, opened.args.output / "report.pdf", title)
     print(f"wrote {printable(pdf)} and {printable(html)}")
 
