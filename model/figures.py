@@ -70,7 +70,7 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
                 across[big], np.full(big.sum(), row), s=area * lost[big], c=canvas.LOST_PALE
             )
         for digit, place, own in zip(digits, across, fires, strict=True):
-            style = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
+            style: Any = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
             axes.text(place, row, f"{digit}", ha="center", va="center_baseline", size=9, **style)
         if fires.any() and not fires.all():
             cut = (across[~fires].max() + across[fires].min()) / 2
@@ -116,7 +116,7 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
         ink = _ink_on(canvas.DIVERGING(norm(value)))
         bold = "bold" if row == len(cells) - 1 else "normal"
         told = signed(value) if round(value, 1) else ""
-        style = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
+        style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
         axes.text(column, row, told, **style)
     axes.axhline(len(rows) - 0.5, color=canvas.INK, lw=1)
     axes.axhline(len(rows) + 0.5, color=canvas.INK, lw=1)
@@ -130,10 +130,10 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
     fires = activations[rows] > FIRING_ACTIVATION
     colours = [canvas.FIRES if on else "white" for on in fires]
     place = np.full(len(rows), -0.033)
-    lamps = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
+    lamps: Any = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
     axes.scatter(place, range(len(rows)), c=colours, transform=beside, **lamps)
     read = int(sums.argmax())
-    axes.get_xticklabels()[read].set_weight("bold")
+    axes.get_xticklabels()[read].set_fontweight("bold")
     frame = (read - 0.5, len(rows) + 0.5), 1, 1
     axes.add_patch(Rectangle(*frame, fill=False, lw=2, ec=canvas.INK, clip_on=False))
     for spine in axes.spines.values():
@@ -262,8 +262,8 @@ def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
     axes.set_ylim(min(low, -1.0), max(high, 4.0))
     axes.set_ylabel("points of recall", size=8)
     axes.set_title("Lost without it")
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98)}
-    axes.legend(ncols=2, frameon=False, fontsize=8, handletextpad=0, borderpad=0, **place)
+    where: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98)}
+    axes.legend(ncols=2, frameon=False, fontsize=8, handletextpad=0, borderpad=0, **where)
 
 
 def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
@@ -292,9 +292,8 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
     """Draw the images nearest to equal steps of z above the z that they have."""
     axes.set_axis_off()
     low, high = z_limits(records, n)
-    across, down = (axes.get_position().width, axes.get_position().height)
-    inches = axes.figure.get_size_inches()
-    width = (high - low) * down * inches[1] / (across * inches[0])
+    place = axes.get_window_extent()
+    width = (high - low) * place.height / place.width
     axes.set_xlim(low, high)
     axes.set_ylim(0, 1)
     for index in dict.fromkeys(records.along.indices[n].tolist()):

@@ -160,7 +160,7 @@ class NeuronRecords:
     @property
     def fires_for(self) -> Array:
         """The digits that each neuron fires for on all splits, (hidden, digits) bool."""
-        selective = ~np.isin(self.split_roles, (IDLE, WEAK)).all(axis=0)
+        selective = np.array([not {*roles} <= {IDLE, WEAK} for roles in self.split_roles.T])
         return selective[:, None] & self.split_sets.all(axis=0)
 
     @property
@@ -371,12 +371,13 @@ def _needs(
         found[name] = None
         if answers is not None:
             held = _integers(of_it, answers, (hidden, len(labels)), digits)
-            found[name] = _ablation(held, intact, labels, shown)
+            found[name] = ablation(held, intact, labels, shown)
     right = np.diag(confusion)
     return {**found, "recall": selectivity.rates(right, shown), "correct": int(right.sum())}
 
 
-def _ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
+def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
+    """What is lost, from (hidden, examples) digits answered and (examples,) answered intact."""
     digits, neurons = len(shown), np.arange(len(held))
     was, now = intact == labels, held == labels
     lost, gained = (

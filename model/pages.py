@@ -8,7 +8,7 @@ were measured on, 0 to 1. Places are in inches from the top left corner of the p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -296,11 +296,13 @@ def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
 
 
 @house_style()
-def sheets(records: NeuronRecords, images: Array, note: str = "") -> Iterator[Figure]:
+def sheets(records: NeuronRecords, images: Array, note: str = "") -> list[Figure]:
     """The sheets of all neurons, two on a page."""
+    found = []
     for n in range(0, records.hidden, 2):
         figure = new_figure(WIDTH, PAGE)
         for place, number in enumerate(range(n, min(n + 2, records.hidden))):
             draw_sheet(figure, records, number, images, place * (SHEET + 0.1))
         write_footer(figure, note)
-        yield figure
+        found.append(figure)
+    return found

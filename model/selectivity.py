@@ -111,8 +111,8 @@ def members(sets: Array, digits: int) -> Array:
 
 def matthews_of(inside: Array, fired: Array, shown: Array) -> Array:
     """Matthews correlation of "is in this set" with "fires", of (..., digits) bools and counts."""
-    counts = (np.where(inside, part, 0).sum(axis=-1) for part in (fired, shown))
-    return matthews(*counts, fired.sum(axis=-1), shown.sum(axis=-1))
+    both, own = (np.where(inside, part, 0).sum(axis=-1) for part in (fired, shown))
+    return matthews(both, own, fired.sum(axis=-1), shown.sum(axis=-1))
 
 
 def wilson(part: Array, whole: Array) -> Array:

@@ -122,7 +122,7 @@ def open_network(args: argparse.Namespace) -> Opened:
     net = command_line.network(parameters, args.backend, kept)
     seen = observe(net, images)
     initial = start_of(parameters, args.initial)
-    untrained = initial and command_line.network(initial, args.backend, kept)
+    untrained = None if initial is None else command_line.network(initial, args.backend, kept)
     lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
     records = neuron_records(
         parameters,
@@ -137,7 +137,7 @@ def open_network(args: argparse.Namespace) -> Opened:
         never_lit=lit == 0,
         rarely_lit=int(np.sum(lit < RARELY)),
         initial=initial,
-        start_zs=untrained and trace(untrained, images)[0],
+        start_zs=None if untrained is None else trace(untrained, images)[0],
         counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)

@@ -1,25 +1,35 @@
-"""The networks of the study of seeds: which there are, and how each is trained."""
+"""The networks of the study of seeds: which there are, how each is trained, what is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.initial import initial_parameters
+from model.mnist_files import MnistFiles
+from model.neurons import ablation, firing_counts
+from model.observe import ablated, observe, trace
 from model.parameters import Parameters
-from reference.arithmetic import FixedPoint
+from model.universality import correlations, matched, partitions
+from reference.arithmetic import FixedPoint, parameter_bits
 from reference.network import Network
+from scripts.command_line import load_examples
 
+FORMAT = "jalebi-seeds-1"
 EPOCHS, MINI_BATCH_SIZE, ETA = 30, 10, 3.0
 ORDER = 14  # the order of examples that all arms but one share: the shipped network's
 OTHER_ORDERS = 1000  # the order arm's seeds begin here
 FAMILIES = 67
-WIDTHS, WIDTH_SEEDS, HIDDEN = (5, 10, 40, 80), 5, 20
+WIDTHS, HIDDEN = (5, 10, 40, 80), 20
 EARLY = (1, 2, 5, 10)  # epochs after which a base network is kept too
+PRUNED = (0.5, 0.75, 0.9)  # of a neuron's weights, the smallest, set to zero
 
 
 @dataclass(frozen=True)
@@ -40,22 +50,35 @@ class Member:
         """The epochs after which it is kept."""
         return (*(EARLY if self.arm == "base" else EARLY[:1]), EPOCHS)
 
-    def file(self, folder: Path, epochs: int) -> Path:
+    def file(self, folder: Path, epochs: int = EPOCHS) -> Path:
         """Where it is kept after so many epochs."""
         return folder / f"{self.arm}-{self.hidden:02d}-{self.seed:03d}-{epochs:02d}.json"
 
     def network(self) -> Network:
         """The untrained network; in the rounding arm one output weight is one grid unit larger."""
-        start = initial_parameters((784, self.hidden, 10), self.seed)
-        net = Network.from_parameters(start, FixedPoint())
+        net = in_fixed_point(initial_parameters((784, self.hidden, 10), self.seed))
         if self.arm == "rounding":
             draw = np.random.default_rng(self.seed)
             digit, neuron = draw.integers(10), draw.integers(self.hidden)
-            net.weights[1][digit, neuron] += 1 / net.arithmetic.parameter_scale
+            net.weights[1][digit, neuron] += 2.0 ** -parameter_bits(net.sizes)
+        return net
+
+    def train(
+        self, training_data: Any, epochs: int = EPOCHS, on_epoch: Callable[..., object] = print
+    ) -> Network:
+        """Train it and return the network; `on_epoch` gets the network and the epochs done."""
+        net, rng = self.network(), np.random.default_rng(self.order)
+        settings = epochs, MINI_BATCH_SIZE, ETA
+        net.SGD(training_data, *settings, rng=rng, on_epoch=lambda k, _: on_epoch(net, k + 1))
         return net
 
 
-def members(families: int = FAMILIES) -> list[Member]:
+def in_fixed_point(parameters: Parameters) -> Network:
+    """The network that computes with these parameters."""
+    return Network.from_parameters(parameters, FixedPoint())
+
+
+def members(families: int) -> list[Member]:
     """The networks in the order in which they are trained, so that any beginning is a study."""
     found = []
     for seed in range(families):
@@ -65,17 +88,122 @@ def members(families: int = FAMILIES) -> list[Member]:
     return found
 
 
-def train(
-    member: Member, folder: Path, training_data: Any, on_epoch: Callable[[int], object]
-) -> None:
-    """Train one network and keep it; its last file is written last, so it is whole or not there."""
-    net = member.network()
+# --- Training, one process a core ------------------------------------------------------------
 
-    def finished(epoch: int, _: int | None) -> None:
-        on_epoch(epoch + 1)
-        if epoch + 1 in member.kept:
-            made = {"arm": member.arm, "seed": member.seed, "order": member.order}
-            Parameters(net.sizes, *net.export(), made).save(member.file(folder, epoch + 1))
 
-    rng = np.random.default_rng(member.order)
-    net.SGD(training_data, EPOCHS, MINI_BATCH_SIZE, ETA, rng=rng, on_epoch=finished)
+def train_all(
+    left: Sequence[Member], folder: Path, files: MnistFiles, processes: int | None
+) -> Iterable[Member]:
+    """Train and keep networks, and give each when it is kept; what is stopped is not kept."""
+    with Pool(processes or os.cpu_count(), _begin, (folder, files)) as pool:
+        yield from pool.imap_unordered(_train, left)
+
+
+_given: dict[str, Any] = {}  # to a process that trains, once
+
+
+def _begin(folder: Path, files: MnistFiles) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends all of them
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _given.update(folder=folder, training_data=load_examples(files, "numpy")[0])
+
+
+def _train(member: Member) -> Member:
+    made = {"arm": member.arm, "seed": member.seed, "order": member.order}
+
+    def keep(net: Network, epochs: int) -> None:
+        if epochs in member.kept:  # the last file is written last: it is there when all are
+            Parameters(net.sizes, *net.export(), made).save(member.file(_given["folder"], epochs))
+
+    member.train(_given["training_data"], on_epoch=keep)
+    return member
+
+
+# --- Measuring -------------------------------------------------------------------------------
+
+
+def measure(families: int, folder: Path, files: MnistFiles) -> dict[str, Any]:
+    """All that the study keeps of its networks: some numbers of each, and of each pair."""
+    _, validation, test = load_examples(files, "numpy")
+    every = [one for one in members(families) if one.file(folder).exists()]
+    zs, networks = {}, []
+    for member in every:
+        net = in_fixed_point(Parameters.load(member.file(folder)))
+        zs[member], entry = _entry(member, net, folder, validation, test)
+        networks.append(entry)
+    whole = [s for s in range(families) if all(m in zs for m in _family(s))]
+    return {
+        "format": FORMAT,
+        "data": files.sha256,
+        "shown": np.bincount(validation.y, minlength=10).tolist(),
+        "networks": networks,
+        "pairs": [_pairs(seed, whole, zs, validation.x) for seed in whole],
+    }
+
+
+def _family(seed: int) -> list[Member]:
+    return [Member(arm, seed) for arm in ("base", "rounding", "order")]
+
+
+def _entry(
+    member: Member, net: Network, folder: Path, validation: Any, test: Any
+) -> tuple[Any, dict[str, Any]]:
+    """z on the validation images, and what is kept of one network."""
+    seen = observe(net, validation.x)
+    fired, shown = firing_counts(seen.activations, validation.y, 10)
+    deleted = ablated(net, seen.activations, np.zeros(member.hidden))
+    names = {e: Parameters.load(member.file(folder, e)).fingerprint[:16] for e in member.kept}
+    entry = {
+        "arm": member.arm,
+        "seed": member.seed,
+        "order": member.order,
+        "hidden": member.hidden,
+        "fingerprints": names,
+        "correct": [int((seen.predictions == validation.y).sum()), net.evaluate(test)],
+        "fired": fired.tolist(),
+    }
+    for way, held in (("frozen", seen.ablated_predictions), ("deleted", deleted)):
+        lost = ablation(held, seen.predictions, validation.y, shown)
+        most = zip(lost.most_needed_digit, np.nanmax(lost.recall_lost, axis=1), strict=True)
+        entry[way] = [[int(digit), round(float(points), 4)] for digit, points in most]
+    if member.arm == "base":
+        final = seen.zs, partitions(fired, shown)
+        early = {e: in_fixed_point(Parameters.load(member.file(folder, e))) for e in EARLY}
+        entry["early"] = {e: _against(final, then, validation) for e, then in early.items()}
+        entry["pruned"] = {s: _against(final, pruned(net, s), validation) for s in PRUNED}
+    return seen.zs, entry
+
+
+def pruned(net: Network, share: float) -> Network:
+    """The network without the smallest of each hidden neuron's weights."""
+    weights, biases = net.export()
+    largest = np.quantile(np.abs(weights[0]), share, axis=1, keepdims=True)
+    weights[0][np.abs(weights[0]) <= largest] = 0
+    return in_fixed_point(Parameters(net.sizes, weights, biases))
+
+
+def _against(final: Any, net: Network, validation: Any) -> dict[str, Any]:
+    """How alike the same neurons are, how many have the same partition, and the accuracy."""
+    zs, activations, outputs = trace(net, validation.x)
+    own = partitions(*firing_counts(activations, validation.y, 10))
+    return {
+        "alike": round(float(np.median(np.abs(np.diag(correlations(final[0], zs))))), 4),
+        "kept": int(((own == final[1]) & (own >= 0)).sum()),
+        "correct": int((outputs.argmax(axis=1) == validation.y).sum()),
+    }
+
+
+def _pairs(seed: int, whole: list[int], zs: dict[Member, Any], images: Any) -> dict[str, Any]:
+    """Correlations of z of matched neurons: the base with each arm, and with a random layer."""
+    base, rounding, order = _family(seed)
+    other = Member("base", whole[(whole.index(seed) + 1) % len(whole)])
+    drawn = {m: trace(m.network(), images)[0] for m in (base, other)}
+    against = {
+        "rounding": (zs[base], zs[rounding]),
+        "order": (zs[base], zs[order]),
+        "start": (zs[base], zs[other]),
+        "random": (zs[base], drawn[other]),
+        "both random": (drawn[base], drawn[other]),
+    }
+    found = {name: matched(correlations(*two)) for name, two in against.items()}
+    return {"seed": seed, **{name: np.round(r, 3).tolist() for name, r in found.items()}}

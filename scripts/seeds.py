@@ -27,27 +27,38 @@ What is found besides is found on the families of even seeds, and held against t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.atomic_write import write_atomically
+from model.printable import printable
 from scripts import command_line
-from scripts.command_line import command, start
-from scripts.seed_study import EPOCHS, members, train
+from scripts.command_line import command, start, whole_number
+from scripts.progress import Epochs
+from scripts.seed_study import EPOCHS, FAMILIES, measure, members, train_all
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train what is not trained yet."""
+    """Train what is not trained yet, measure, and say where the result is."""
     options = command_line.parser(__doc__, "data")
     options.add_argument("--output", type=Path, default=Path("runs/seeds"), metavar="FOLDER")
+    whole = whole_number(1)
+    options.add_argument("--families", type=whole, default=FAMILIES, help="default: %(default)s")
+    options.add_argument("--processes", type=whole, help="default: one a core")
     args = options.parse_args(argv)
     command_line.make_folder(args.output)
     files = command_line.find_data(args.data)
-    training_data, _, _ = command_line.load_examples(files, "numpy")
-    left = [one for one in members() if not one.file(args.output, EPOCHS).exists()]
-    for place, one in enumerate(left):
-        print(place, one, flush=True)
-        train(one, args.output, training_data, lambda _: None)
+    every = members(args.families)
+    left = [one for one in every if not one.file(args.output).exists()]
+    done = (len(every) - len(left)) * EPOCHS
+    with Epochs(len(every) * EPOCHS, done, "networks") as progress:
+        for one in train_all(left, args.output, files, args.processes) if left else ():
+            done += EPOCHS
+            progress.advance(done, f"{one.arm}, seed {one.seed}, {one.hidden} hidden")
+    found = json.dumps(measure(args.families, args.output, files)) + "\n"
+    print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")
     return 0
 
 
