@@ -125,33 +125,38 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
 @house_style()
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
-    title = _switch_title(records)
-    figure = new_figure(WIDTH, 1.5 + 0.285 * records.hidden)
-    _, down = inches(figure)
-    top = 0.3 + write_title(
-        figure,
-        title,
+    figure = new_figure(WIDTH, switches_height(records))
+    draw_switches(figure, records)
+    write_footer(figure, note)
+    return Picture("firing-rates.png", _switch_title(records) + ".", figure)
+
+
+def switches_height(records: NeuronRecords) -> float:
+    """Inches of the switch chart with its title and legend."""
+    return 1.65 + 0.285 * records.hidden
+
+
+def draw_switches(figure: Figure, records: NeuronRecords) -> None:
+    """Draw the switch chart at the top of a page."""
+    how = (
         "Each digit stands where so many of its images make the neuron fire (odds, so that the "
         "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
-        "bold; dotted where other images put it elsewhere.",
+        "bold; dotted where other images put it elsewhere."
     )
-    axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, down - top - 0.55))
+    top = 0.3 + write_title(figure, _switch_title(records), how)
+    end = switches_height(records)
+    axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
     figures.draw_switches(axes, records)
-    draw_disc_legend(figure, records, down - 0.38)
-    write_footer(figure, note)
-    return Picture("firing-rates.png", title + ".", figure)
+    draw_disc_legend(figure, records, end - 0.4)
 
 
 def _switch_title(records: NeuronRecords) -> str:
     """How many neurons are needed most by a digit on the rarer side of their switch."""
-    what = f"{records.hidden} switches" if records.hidden > 1 else "One switch"
     costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
     if not costly:
-        return f"{what}: what each neuron fires for"
-    return (
-        f"{what}: of the {costly} that a digit misses while frozen, {on_it} "
-        f"{'is' if on_it == 1 else 'are'} missed most on the rarer side"
-    )
+        return "Each neuron is a switch between two sides of the digits"
+    are = "is" if on_it == 1 else "are"
+    return f"Frozen, {on_it} of {costly} neurons {are} missed most on the rarer side of the switch"
 
 
 def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
@@ -224,42 +229,59 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
     on_it
         (hidden,) activations on it.
     """
-    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
-    figure = new_figure(WIDTH, 1.55 + 0.235 * (max(records.hidden, 6) + 2))
-    _, down = inches(figure)
+    figure = new_figure(WIDTH, path_height(records))
+    title = draw_path(figure, records, image, digit, on_it)
+    write_footer(figure, note)
+    return Picture("path.png", title + ".", figure)
+
+
+def path_height(records: NeuronRecords) -> float:
+    """Inches of an image's way with its title."""
+    return 1.5 + 0.235 * (max(records.hidden, 6) + 2)
+
+
+def draw_path(
+    figure: Figure, records: NeuronRecords, image: Array, digit: int, on_it: Array
+) -> str:
+    """Draw an image's way at the top of a page, and return its title."""
     axes = figure.add_axes((0, 0, 1, 1))
-    sums = figures.draw_path(axes, records, on_it)
-    read = int(sums.argmax())
-    title = f"{many.capitalize()} about one image: a {digit}, read as {read}"
+    read = int(figures.draw_path(axes, records, on_it).argmax())
+    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
+    title = f"{many} about one image: a {digit}, read as {read}"
     how = (
         "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, what "
         "it adds to the weighted input of each output: activation times weight, red for, blue "
         "against. The largest sum is what is read."
     )
     top = 0.3 + write_title(figure, title, how)
-    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, down - top - 0.3))
+    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, path_height(records) - top - 0.3))
     figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
     fires = int((on_it > FIRING_ACTIVATION).sum())
     told = f"{fires} of {records.hidden} fire;\nread as {read}"
     write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
-    write_footer(figure, note)
-    return Picture("path.png", title + ".", figure)
+    return title
 
 
 @house_style()
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    title = _mistakes_title(records)
     figure = new_figure(WIDTH, RUN)
-    write_title(figure, title, "On the diagonal: read rightly.")
+    draw_run(figure, records, correct, examples)
+    write_footer(figure, note)
+    return Picture("run.png", _mistakes_title(records) + ".", figure)
+
+
+def draw_run(
+    figure: Figure, records: NeuronRecords, correct: Sequence[int], examples: int, top: float = 0.0
+) -> None:
+    """Draw how a run went, at a place on a page."""
+    write_title(figure, _mistakes_title(records), "On the diagonal: read rightly.", top)
     if correct:
-        axes = figure.add_axes(box(figure, 0.65, 1.05, 2.9, 2.9))
+        axes = figure.add_axes(box(figure, 0.65, top + 1.0, 2.9, 2.85))
         figures.draw_accuracy(axes, correct, examples, "validation")
-    axes = figure.add_axes(box(figure, 4.15, 1.05, 3.7, 2.9))
+    axes = figure.add_axes(box(figure, 4.15, top + 1.0, 3.7, 2.85))
     figures.draw_confusion(axes, records)
     axes.set_aspect("auto")
-    write_footer(figure, note)
-    return Picture("run.png", title + ".", figure)
 
 
 def _mistakes_title(records: NeuronRecords) -> str:
@@ -279,18 +301,50 @@ def _mistakes_title(records: NeuronRecords) -> str:
 
 
 @house_style()
+def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:
+    """The switch chart, and below it what was found."""
+    top = switches_height(records)
+    figure = new_figure(WIDTH, max(PAGE, top + 0.75 * len(told)))
+    draw_switches(figure, records)
+    _write_sentences(figure, told, top)
+    write_footer(figure, note)
+    return figure
+
+
+@house_style()
 def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
     """Headings and sentences on a page."""
     figure = new_figure(WIDTH, PAGE)
     top = write_title(figure, title) + 0.15
     for heading, sentences in parts:
         write(figure, 0.2, top, heading, size=10, weight="bold")
-        top += 0.22
-        for sentence in sentences:
-            lines = wrapped(sentence, WIDTH - 0.6, 9)
-            write(figure, 0.3, top, lines, size=9, linespacing=1.25)
-            top += 0.165 * len(lines.splitlines()) + 0.045
-        top += 0.12
+        top = 0.12 + _write_sentences(figure, sentences, top + 0.22)
+    write_footer(figure, note)
+    return figure
+
+
+def _write_sentences(figure: Figure, sentences: Sequence[str], top: float) -> float:
+    """Write a paragraph for each sentence, and return the inches down to their end."""
+    for sentence in sentences:
+        lines = wrapped(sentence, WIDTH - 0.6, 9)
+        write(figure, 0.3, top, lines, size=9, linespacing=1.25)
+        top += 0.165 * len(lines.splitlines()) + 0.045
+    return top
+
+
+@house_style()
+def run_page(
+    records: NeuronRecords,
+    one: tuple[Array, int, Array],
+    history: tuple[Sequence[int], int],
+    note: str,
+) -> Figure:
+    """An image's way, where there are digits to add to, and below it how the run went."""
+    top = path_height(records) if records.to_digits else 0.0
+    figure = new_figure(WIDTH, max(PAGE, top + RUN))
+    if records.to_digits:
+        draw_path(figure, records, *one)
+    draw_run(figure, records, *history, top)
     write_footer(figure, note)
     return figure
 

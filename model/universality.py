@@ -168,3 +168,41 @@ def told(value: float, bounds: Iterable[float], places: int = 2) -> str:
     """A number with its interval: "0.64 (0.63 to 0.65)"."""
     low, high = bounds
     return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
+
+
+def findings(study: Study) -> list[str]:
+    """What the study found, in whole sentences."""
+    middle = {
+        arm: told(*interval(study.alike(arm), np.median)) for arm in ("rounding", "order", "start")
+    }
+    random = told(*interval(study.alike("random"), np.median))
+    holding = study.holding()
+    share = {p: float(has.mean()) for p, has in holding.items()}
+    everywhere = [f"{in_words(p)} in {holding[p].sum()}" for p in share if share[p] >= UNIVERSAL]
+    halves = [study.holding(parity) for parity in (0, 1)]
+    both = [p for p in share if all(p in half and half[p].mean() >= UNIVERSAL for half in halves)]
+    bases = len(next(iter(holding.values())))
+    early = {step: told(*interval(own)) for step, own in study.kept("early").items()}
+    pruned = {step: told(*interval(own)) for step, own in study.kept("pruned").items()}
+    rare = {way: study.rarer(way).sum(axis=0) for way in ("frozen", "deleted")}
+    widths = {width: found[:, 0].mean() for width, found in study.widths().items()}
+    return [
+        f"z of neurons matched one to one correlates, in the median, "
+        f"{middle['rounding']} where one "
+        f"weight starts one grid unit larger, {middle['order']} where the order of examples "
+        f"differs, {middle['start']} where the start does, and {random} with a random layer: "
+        f"{len(study.data['networks'])} networks, {len(study.data['pairs'])} families.",
+        f"Partitions in 9 of 10 of the {bases} starts or more: {', '.join(everywhere) or 'none'}; "
+        f"in 9 of 10 of even and of odd seeds: {', '.join(map(in_words, both)) or 'none'}.",
+        "Most needed is a digit on the rarer side of the switch: frozen, "
+        f"{rare['frozen'][1]} of {rare['frozen'][0]}; deleted, {rare['deleted'][1]} of "
+        f"{rare['deleted'][0]}.",
+        "Share of the final partitions that are there after so many epochs: "
+        + "; ".join(f"{step}, {own}" for step, own in early.items())
+        + ". And where so many of the smallest weights are zero: "
+        + "; ".join(f"{float(step):.0%}, {own}".replace("%", " %") for step, own in pruned.items())
+        + ".",
+        "Class-selective, in layers of so many neurons: "
+        + ", ".join(f"{share:.0%} of {width}".replace("%", " %") for width, share in widths.items())
+        + ".",
+    ]

@@ -240,13 +240,13 @@ def _needed(records: NeuronRecords) -> list[str]:
     if not told:
         return []
     say = "Most needed is a digit on the rarer side of the switch: " + "; ".join(told)
-    still = [(n, held) for way, held in ways(records) if way == "deleted" for n in _idle(records)]
-    lost = [f"{n} {100 * held.accuracy_lost[n]:.1f} points of all images" for n, held in still]
-    return [f"{say}. Deleting an idle neuron costs: {listed(lost)}." if lost else f"{say}."]
-
-
-def _idle(records: NeuronRecords) -> list[int]:
-    return [n for n in range(records.hidden) if records.role[n] == IDLE]
+    idle, held = roles(records).get(IDLE, []), records.deleted
+    if held is None or not idle:
+        return [f"{say}."]
+    lost = listed(f"{100 * held.accuracy_lost[n]:.1f}" for n in idle)
+    return [
+        f"{say}. Idle is not useless: deleted, {listed(idle)} costs {lost} points of all images."
+    ]
 
 
 def _start(records: NeuronRecords) -> list[str]:
@@ -295,6 +295,22 @@ def table(records: NeuronRecords) -> list[str]:
     return [*lines, "", *LEGEND]
 
 
+def columns(records: NeuronRecords) -> list[list[str]]:
+    """The same with intervals, as cells: a row of heads, then one for each neuron."""
+    head = ["neuron", "partition", "role", "correlation", "fires"]
+    rows = [[*head, *(f"{way}: points lost" for way, _ in ways(records))]]
+    for n in range(records.hidden):
+        mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
+        row = [f"{n} {records.names[n]}".strip(), partition(records, n), role(records, n), mcc]
+        row.append(percent(records.firing_rate_all[n]))
+        for _, held in ways(records):
+            digit = held.most_needed_digit[n]
+            bounds = 100 * held.recall_lost_interval[n, digit]
+            row.append(f"{interval_of(100 * held.recall_lost[n, digit], bounds, 1)} on {digit}")
+        rows.append(row)
+    return rows
+
+
 # --- The report, and what a file says --------------------------------------------------------
 
 
@@ -327,7 +343,6 @@ def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
         )
     return [
         ("The network", [*network, *_training(parameters.metadata)]),
-        ("What was found", findings(records)),
         ("How it was measured", _method(records)),
         ("How a neuron gets its role", _rule(records)),
     ]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import pages, words
+from model import pages, universality, webpage, words
+from model.atlas import atlas
 from model.atomic_write import write_atomically
 from model.canvas import save_png
 from model.export import to_csv, to_json
@@ -24,6 +25,7 @@ from model.observe import ablated, answers, observe, trace
 from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
+from model.universality import Study
 from scripts import Main, command_line
 from scripts.command_line import command
 
@@ -31,6 +33,7 @@ SPLITS = ("training", "validation", "test")
 #: Roles are computed on the first of these and held to the others.
 ROLES_ON = ("validation", "test", "training")
 RARELY = 0.01  # of the training images
+SEEDS = command_line.MODEL / "seeds.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +44,49 @@ class Opened:
     parameters: Parameters
     records: NeuronRecords
     images: NDArray[Any]  # (examples, pixels)
-    labels: NDArray[Any]  # (examples,)
-    activations: NDArray[Any]  # (examples, hidden)
+    first: tuple[NDArray[Any], int, NDArray[Any]]  # an image, its digit, the layer's activations
+    study: Study | None  # that it is of
     note: str  # which images and which model these are: the small print of every figure
 
     def pictures(self) -> Iterator[Picture]:
-        """All pictures: the layer and its run, and a sheet for each neuron."""
+        """All pictures: the layer and its run, the study that it is of, a sheet for each neuron."""
         records, note = self.records, self.note
         yield pages.firing_rates(records, note)
         yield pages.weights(records, note)
         if records.to_digits:
-            yield pages.path(records, self.images[0], self.labels[0], self.activations[0], note)
+            yield pages.path(records, *self.first, note)
         yield pages.run(records, *words.history(self.parameters.metadata), note)
+        if self.study is not None:
+            yield atlas(self.study, self.study_note)
         for n in range(records.hidden):
             yield pages.sheet(records, n, self.images, note)
+
+    @property
+    def found(self) -> list[words.Section]:
+        """What the layer is like, and what the study of seeds found."""
+        told = [] if self.study is None else universality.findings(self.study)
+        layer = "What was found", [*words.findings(self.records), *told[:1]]
+        return [layer, *([("Over many networks", told[1:])] if told else [])]
+
+    @property
+    def study_note(self) -> str:
+        """The small print of the study."""
+        return "10,000 validation images; model/seeds.json, made by scripts.seeds"
+
+    def page(
+        self, sections: Sequence[words.Section], shown: Sequence[tuple[Picture, str]]
+    ) -> bytes:
+        """A page of HTML with these sections and pictures, each with its address."""
+        names = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
+        names |= {"run": "Run", "seeds": "Seeds"}
+        pictures: list[webpage.Shown] = []
+        for picture, source in shown:
+            stem = Path(picture.file).stem
+            name = names.get(stem, str(len(pictures) - len(shown) + self.records.hidden))
+            captioned = stem not in names  # the others say it in their titles
+            pictures.append(webpage.Shown(name, stem, source, picture.caption, captioned))
+        title, table = words.page_title(self.records), words.columns(self.records)
+        return webpage.page(title, sections, table, pictures, self.note)
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
@@ -141,7 +173,8 @@ def open_network(args: argparse.Namespace) -> Opened:
         counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
-    return Opened(args, parameters, records, images, labels, seen.activations, note)
+    first = images[0], int(labels[0]), seen.activations[0]
+    return Opened(args, parameters, records, images, first, study_of(parameters), note)
 
 
 def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -153,6 +186,14 @@ def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
 def counts(net: Any, images: NDArray[Any], labels: NDArray[Any]) -> Any:
     """On how many images of each digit each hidden neuron fires."""
     return firing_counts(trace(net, images)[1], labels, net.sizes[-1])
+
+
+def study_of(parameters: Parameters) -> Study | None:
+    """The study of seeds, if the network is the shipped one: it is of networks made alike."""
+    if not SEEDS.exists() or not command_line.SHIPPED_MODEL.exists():
+        return None
+    shipped = Parameters.load(command_line.SHIPPED_MODEL)
+    return Study.load(SEEDS) if parameters.fingerprint == shipped.fingerprint else None
 
 
 def arithmetic_of(parameters: Parameters) -> str:

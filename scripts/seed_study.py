@@ -128,8 +128,13 @@ def measure(families: int, folder: Path, files: MnistFiles) -> dict[str, Any]:
     every = [one for one in members(families) if one.file(folder).exists()]
     zs, networks = {}, []
     for member in every:
-        net = in_fixed_point(Parameters.load(member.file(folder)))
-        zs[member], entry = _entry(member, net, folder, validation, test)
+        kept = {e: Parameters.load(member.file(folder, e)) for e in member.kept}
+        zs[member], entry = measured(member, in_fixed_point(kept[EPOCHS]), validation, test)
+        entry["fingerprints"] = {epochs: one.fingerprint[:16] for epochs, one in kept.items()}
+        if member.arm == "base":
+            final = zs[member], np.array(entry["fired"])
+            early = {e: in_fixed_point(kept[e]) for e in EARLY}
+            entry["early"] = {e: _against(*final, net, validation) for e, net in early.items()}
         networks.append(entry)
     whole = [s for s in range(families) if all(m in zs for m in _family(s))]
     return {
@@ -145,20 +150,18 @@ def _family(seed: int) -> list[Member]:
     return [Member(arm, seed) for arm in ("base", "rounding", "order")]
 
 
-def _entry(
-    member: Member, net: Network, folder: Path, validation: Any, test: Any
+def measured(
+    member: Member, net: Network, validation: Any, test: Any
 ) -> tuple[Any, dict[str, Any]]:
     """z on the validation images, and what is kept of one network."""
     seen = observe(net, validation.x)
     fired, shown = firing_counts(seen.activations, validation.y, 10)
     deleted = ablated(net, seen.activations, np.zeros(member.hidden))
-    names = {e: Parameters.load(member.file(folder, e)).fingerprint[:16] for e in member.kept}
     entry = {
         "arm": member.arm,
         "seed": member.seed,
         "order": member.order,
         "hidden": member.hidden,
-        "fingerprints": names,
         "correct": [int((seen.predictions == validation.y).sum()), net.evaluate(test)],
         "fired": fired.tolist(),
     }
@@ -167,10 +170,8 @@ def _entry(
         most = zip(lost.most_needed_digit, np.nanmax(lost.recall_lost, axis=1), strict=True)
         entry[way] = [[int(digit), round(float(points), 4)] for digit, points in most]
     if member.arm == "base":
-        final = seen.zs, partitions(fired, shown)
-        early = {e: in_fixed_point(Parameters.load(member.file(folder, e))) for e in EARLY}
-        entry["early"] = {e: _against(final, then, validation) for e, then in early.items()}
-        entry["pruned"] = {s: _against(final, pruned(net, s), validation) for s in PRUNED}
+        own = {share: _against(seen.zs, fired, pruned(net, share), validation) for share in PRUNED}
+        entry["pruned"] = own
     return seen.zs, entry
 
 
@@ -182,13 +183,14 @@ def pruned(net: Network, share: float) -> Network:
     return in_fixed_point(Parameters(net.sizes, weights, biases))
 
 
-def _against(final: Any, net: Network, validation: Any) -> dict[str, Any]:
+def _against(zs: Any, fired: Any, net: Network, validation: Any) -> dict[str, Any]:
     """How alike the same neurons are, how many have the same partition, and the accuracy."""
-    zs, activations, outputs = trace(net, validation.x)
-    own = partitions(*firing_counts(activations, validation.y, 10))
+    found, activations, outputs = trace(net, validation.x)
+    again, shown = firing_counts(activations, validation.y, 10)
+    final = partitions(fired, shown)
     return {
-        "alike": round(float(np.median(np.abs(np.diag(correlations(final[0], zs))))), 4),
-        "kept": int(((own == final[1]) & (own >= 0)).sum()),
+        "alike": round(float(np.median(np.abs(np.diag(correlations(zs, found))))), 4),
+        "kept": int(((partitions(again, shown) == final) & (final >= 0)).sum()),
         "correct": int((outputs.argmax(axis=1) == validation.y).sum()),
     }
 

@@ -44,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train what is not trained yet, measure, and say where the result is."""
     options = command_line.parser(__doc__, "data")
     options.add_argument("--output", type=Path, default=Path("runs/seeds"), metavar="FOLDER")
-    whole = whole_number(1)
-    options.add_argument("--families", type=whole, default=FAMILIES, help="default: %(default)s")
-    options.add_argument("--processes", type=whole, help="default: one a core")
+    options.add_argument(
+        "--families", type=whole_number(2), default=FAMILIES, help="default: %(default)s"
+    )
+    options.add_argument("--processes", type=whole_number(1), help="default: one a core")
     args = options.parse_args(argv)
     command_line.make_folder(args.output)
     files = command_line.find_data(args.data)

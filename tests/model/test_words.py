@@ -178,7 +178,7 @@ def test_findings_count_on_which_side_the_most_needed_digit_is():
     assert words.rarer(records, records.frozen) == (4, 2)
     assert words.findings(records)[2] == (
         "Most needed is a digit on the rarer side of the switch: frozen, 2 of 4; deleted, 2 of 4. "
-        "Deleting an idle neuron costs: 4 1.0 points of all images."
+        "Idle is not useless: deleted, 4 costs 1.0 points of all images."
     )
     assert len(words.findings(records_of_rates([row(rest=100)], [row()]))) == 2
 
