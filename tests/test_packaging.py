@@ -25,7 +25,7 @@ def test_installed_copy_offers_the_packages_and_never_the_tests():
 def test_shipped_parameters_and_the_page_travel_with_an_installed_copy():
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["model"]
     found = {path.name for pattern in patterns for path in (CHECKOUT / "model").glob(pattern)}
-    assert found == {"train.json", "initial.json", "page.html"}
+    assert found == {"train.json", "initial.json", "seeds.json", "page.html"}
 
 
 def test_readme_is_at_most_200_lines():
