@@ -43,8 +43,8 @@ def switches(records):
     )
     rounded, intact = (100 * records[k] / examples for k in ("switched_correct", "correct"))
     return (
-        f"**Neurons are switches**: {200 * ends:.0f} % of activations are saturated; as 0 or 1 they "
-        f"read {rounded:.2f} %, not {intact:.2f}."
+        f"**Neurons are switches**: {200 * ends:.0f} % of activations are saturated; as 0 or 1 "
+        f"they read {rounded:.2f} %, not {intact:.2f}."
     )
 
 

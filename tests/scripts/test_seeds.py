@@ -12,7 +12,15 @@ from reference.network import Network
 from scripts import seeds
 from scripts.command_line import SHIPPED_MODEL
 from scripts.opened import SEEDS
-from scripts.seed_study import EPOCHS, Member, in_fixed_point, measured, members
+from scripts.seed_study import (
+    EPOCHS,
+    Member,
+    Together,
+    groups,
+    in_fixed_point,
+    measured,
+    members,
+)
 
 ARMS = ("base", "rounding", "order", "width")
 
@@ -56,8 +64,34 @@ def test_the_shipped_study_is_of_the_networks_that_it_names(study):
 def test_an_epoch_of_any_network_is_made_again(study, data, arm):
     entries = study.networks(arm)
     entry = entries[np.random.default_rng(len(entries)).integers(len(entries))]
-    net = member_of(entry).train(data[0], epochs=1, on_epoch=lambda *_: None)
+    net = one_epoch(member_of(entry).network(), data[0], entry["order"])
     assert Parameters(net.sizes, *net.export()).fingerprint[:16] == entry["fingerprints"]["1"]
+
+
+def one_epoch(net, training_data, order, silent=lambda *_: None):
+    net.SGD(training_data, 1, 10, 3.0, rng=np.random.default_rng(order), on_epoch=silent)
+    return net
+
+
+def test_networks_trained_as_one_are_those_trained_alone(drawn_digits):
+    training, _, _ = load_data_wrapper(drawn_digits)
+    every = [Member("base", 0, 7), Member("rounding", 0, 7), Member("base", 1, 7)]
+    wide = type(training)(training.x, np.tile(training.y, (1, 3)))
+    together = one_epoch(Together([one.network() for one in every]), wide, 14)
+    for one, part in zip(every, together.parts(3), strict=True):
+        alone = one_epoch(one.network(), training, 14)
+        expected = Parameters(alone.sizes, *alone.export()).fingerprint
+        assert Parameters(alone.sizes, *part).fingerprint == expected
+    assert not together.weights[1][together.within == 0].any()
+
+
+def test_only_networks_of_one_order_and_width_are_trained_as_one():
+    every = members(20)
+    found = groups(every)
+    assert sorted(str(one) for group in found for one in group) == sorted(map(str, every))
+    for group in found:
+        assert len({(one.order, one.hidden) for one in group}) == 1
+    assert {len(group) for group in found if group[0].arm == "base"} == {4, 6}
 
 
 @pytest.mark.mnist
