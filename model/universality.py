@@ -20,7 +20,8 @@ from model import selectivity
 from model.selectivity import CLASS_SELECTIVE, IDLE, ROLES, WEAK, Array
 
 RESAMPLES, SEED = 2000, 0
-UNIVERSAL = 0.9  # of the networks
+UNIVERSAL, OFTEN = 0.9, 0.75  # of the networks
+LOOKED_FOR = (0b1010010000, 0b0001100000)  # {4 7 9} and {5 6}
 
 
 def correlations(one: Array, other: Array) -> Array:
@@ -170,39 +171,52 @@ def told(value: float, bounds: Iterable[float], places: int = 2) -> str:
     return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
 
 
+def causes(study: Study) -> str:
+    """What start, order and rounding decide, in a sentence."""
+    arms = ("rounding", "order", "start", "random")
+    alike = {arm: told(*interval(study.alike(arm), np.median)) for arm in arms}
+    return (
+        "z of neurons matched one to one correlates, in the median, "
+        f"{alike['rounding']} where one weight starts one grid unit larger, {alike['order']} where "
+        f"the order of examples differs, {alike['start']} where the start does, and "
+        f"{alike['random']} with a random layer: {len(study.data['networks'])} networks, "
+        f"{len(study.data['pairs'])} families."
+    )
+
+
 def findings(study: Study) -> list[str]:
-    """What the study found, in whole sentences."""
-    middle = {
-        arm: told(*interval(study.alike(arm), np.median)) for arm in ("rounding", "order", "start")
-    }
-    random = told(*interval(study.alike("random"), np.median))
-    holding = study.holding()
-    share = {p: float(has.mean()) for p, has in holding.items()}
-    everywhere = [f"{in_words(p)} in {holding[p].sum()}" for p in share if share[p] >= UNIVERSAL]
-    halves = [study.holding(parity) for parity in (0, 1)]
-    both = [p for p in share if all(p in half and half[p].mean() >= UNIVERSAL for half in halves)]
-    bases = len(next(iter(holding.values())))
-    early = {step: told(*interval(own)) for step, own in study.kept("early").items()}
-    pruned = {step: told(*interval(own)) for step, own in study.kept("pruned").items()}
-    rare = {way: study.rarer(way).sum(axis=0) for way in ("frozen", "deleted")}
-    widths = {width: found[:, 0].mean() for width, found in study.widths().items()}
+    """What was expected of the study before it was looked at, and what was found."""
+    holding, halves = study.holding(), (study.holding(0), study.holding(1))
+    bases = len(study.networks("base"))
+    counts = [int(holding[p].sum()) if p in holding else 0 for p in LOOKED_FOR]
+    shares = selectivity.wilson(np.array(counts), np.full(len(counts), bases))
+    looked = ", ".join(
+        f"{in_words(p)} in {told(count / bases, bounds)}"
+        for p, count, bounds in zip(LOOKED_FOR, counts, shares, strict=True)
+    )
+    sides = ", ".join(
+        f"{way} {told(*interval(study.rarer(way), lambda v: v[:, 1].sum() / v[:, 0].sum()))}"
+        for way in ("frozen", "deleted")
+    )
+    often = [p for p, has in halves[0].items() if has.mean() >= OFTEN]
+    odd = [(in_words(p), halves[1][p].mean() if p in halves[1] else 0.0) for p in often]
+    single = {str(width): found[:, 0] for width, found in study.widths().items()}
     return [
-        f"z of neurons matched one to one correlates, in the median, "
-        f"{middle['rounding']} where one "
-        f"weight starts one grid unit larger, {middle['order']} where the order of examples "
-        f"differs, {middle['start']} where the start does, and {random} with a random layer: "
-        f"{len(study.data['networks'])} networks, {len(study.data['pairs'])} families.",
-        f"Partitions in 9 of 10 of the {bases} starts or more: {', '.join(everywhere) or 'none'}; "
-        f"in 9 of 10 of even and of odd seeds: {', '.join(map(in_words, both)) or 'none'}.",
-        "Most needed is a digit on the rarer side of the switch: frozen, "
-        f"{rare['frozen'][1]} of {rare['frozen'][0]}; deleted, {rare['deleted'][1]} of "
-        f"{rare['deleted'][0]}.",
-        "Share of the final partitions that are there after so many epochs: "
-        + "; ".join(f"{step}, {own}" for step, own in early.items())
-        + ". And where so many of the smallest weights are zero: "
-        + "; ".join(f"{float(step):.0%}, {own}".replace("%", " %") for step, own in pruned.items())
-        + ".",
-        "Class-selective, in layers of so many neurons: "
-        + ", ".join(f"{share:.0%} of {width}".replace("%", " %") for width, share in widths.items())
+        "Expected: {4 7 9} | rest in 9 of 10 starts or more, {5 6} | rest in fewer. "
+        f"Found: {looked} of {bases} starts.",
+        "Expected: with a neuron frozen, the digit needed most is on the rarer side of its switch "
+        f"for 4 of 5; deleted, for fewer. Found: {sides}.",
+        "Expected: more than half of the neurons have their final partition after one epoch. "
+        f"Found, by epoch: {_steps(study.kept('early'))}.",
+        "Expected: more than half keep it without the smaller half of their weights. Found, by "
+        f"share of the weights: {_steps(study.kept('pruned'))}.",
+        "Expected: in wider layers more neurons are class-selective. Found, by width: "
+        f"{_steps(single)}.",
+        f"Found besides, in {OFTEN:.2f} of the even seeds or more, and of the odd seeds: "
+        + (", ".join(f"{words} {share:.2f}" for words, share in odd) or "no partition")
         + ".",
     ]
+
+
+def _steps(steps: dict[str, Array]) -> str:
+    return ", ".join(f"{step}: {told(*interval(own))}" for step, own in steps.items())

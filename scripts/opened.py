@@ -64,9 +64,11 @@ class Opened:
     @property
     def found(self) -> list[words.Section]:
         """What the layer is like, and what the study of seeds found."""
-        told = [] if self.study is None else universality.findings(self.study)
-        layer = "What was found", [*words.findings(self.records), *told[:1]]
-        return [layer, *([("Over many networks", told[1:])] if told else [])]
+        layer = words.findings(self.records)
+        if self.study is None:
+            return [("What was found", layer)]
+        many = "Over many networks", universality.findings(self.study)
+        return [("What was found", [*layer, universality.causes(self.study)]), many]
 
     @property
     def study_note(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.parameters import Parameters
-from model.universality import Study, correlations, findings, matched
+from model.universality import Study, causes, correlations, findings, matched
 from reference.mnist_loader import load_data_wrapper
 from reference.network import Network
 from scripts import seeds
@@ -129,7 +129,8 @@ def test_a_study_that_is_stopped_goes_on_and_ends_the_same(drawn_digits, tmp_pat
     assert f"wrote {tmp_path}/seeds.json" in capsys.readouterr().out
     small = Study(json.loads(whole))
     assert (len(small.networks("base")), small.alike("start").shape) == (2, (2, 20))
-    assert findings(small)[0].endswith("6 networks, 2 families.")
+    assert causes(small).endswith("6 networks, 2 families.")
+    assert len(findings(small)) == 6
 
 
 def test_a_study_of_one_start_is_refused(tmp_path, capsys):
