@@ -72,8 +72,13 @@ def ablated(net: Any, activations: Array, values: Array) -> Array:
     for number, value in enumerate(values):
         hidden = activations.copy()
         hidden[:, number] = value
-        held.append(answers(net, hidden))
+        held.append(_answers(net, hidden))
     return np.array(held)
+
+
+def switched(net: Any, activations: Array) -> Array:
+    """The digits that a network answers where every activation is rounded to 0 or 1."""
+    return _answers(net, np.rint(activations))
 
 
 def trace(net: Any, images: Array) -> tuple[Array, Array, Array]:
@@ -86,7 +91,7 @@ def trace(net: Any, images: Array) -> tuple[Array, Array, Array]:
     return first, second, last
 
 
-def answers(net: Any, hidden: Array) -> Array:
+def _answers(net: Any, hidden: Array) -> Array:
     """The (examples,) digits that follow from (examples, hidden) activations."""
     a = _given(net, hidden)
     for b, w in zip(net.biases[1:], net.weights[1:], strict=True):

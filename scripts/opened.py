@@ -21,7 +21,7 @@ from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.neurons import NeuronRecords, firing_counts, neuron_records
-from model.observe import ablated, answers, observe, trace
+from model.observe import ablated, observe, switched, trace
 from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
@@ -166,7 +166,7 @@ def open_network(args: argparse.Namespace) -> Opened:
         predictions=seen.predictions,
         ablated_predictions=seen.ablated_predictions,
         deleted_predictions=ablated(net, seen.activations, np.zeros(parameters.sizes[1])),
-        switched_predictions=answers(net, np.rint(seen.activations)),
+        switched_predictions=switched(net, seen.activations),
         blanked_predictions=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
         never_lit=lit == 0,
         rarely_lit=int(np.sum(lit < RARELY)),
