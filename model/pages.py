@@ -92,7 +92,7 @@ def draw_sheet(
     figures.draw_z_by_digit(panel(0.6, 3.62, 3.7, 1.22), records, n)
     write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
     both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
-    for place in np.flatnonzero(both):
+    for place in np.flatnonzero(both).tolist():
         figures.draw_divided(panel(5.0, 3.87 + 0.65 * place, 2.85, 0.36), records, n, place, images)
     if not both.any():
         write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)

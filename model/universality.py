@@ -111,8 +111,8 @@ class Study:
         return [one for one in found if hidden is None or one["hidden"] == hidden]
 
     def alike(self, arm: str) -> Array:
-        """(families, hidden) |correlation of z| of matched neurons."""
-        return np.abs([pair[arm] for pair in self.data["pairs"]])
+        """(families, hidden) |correlation of z| of matched neurons, where there is that arm."""
+        return np.abs([pair[arm] for pair in self.data["pairs"] if arm in pair])
 
     def holding(self, parity: int | None = None) -> dict[int, Array]:
         """For each partition, most frequent first, which bases have it; of even or odd seeds."""

@@ -26,8 +26,8 @@ FORMAT = "jalebi-seeds-1"
 EPOCHS, MINI_BATCH_SIZE, ETA = 30, 10, 3.0
 ORDER = 14  # the order of examples that all arms but one share: the shipped network's
 OTHER_ORDERS = 1000  # the order arm's seeds begin here
-FAMILIES = 60
-WIDTHS, HIDDEN = (5, 10, 40, 80), 20
+FAMILIES = 80
+WIDTHS, WIDE, HIDDEN = (5, 10, 40, 80), 5, 20  # of the other widths, so many seeds
 EARLY = (1, 2, 5, 10)  # epochs after which a base network is kept too
 TOGETHER = 6  # networks that are trained as one: more no longer fit the cache
 PRUNED = (0.5, 0.75, 0.9)  # of a neuron's weights, the smallest, set to zero
@@ -71,13 +71,11 @@ def in_fixed_point(parameters: Parameters) -> Network:
 
 
 def members(families: int) -> list[Member]:
-    """The networks in the order in which they are trained, so that any beginning is a study."""
-    found = []
-    for seed in range(families):
-        found += [Member(arm, seed) for arm in ("base", "rounding", "order")]
-        if seed % 10 == 9:  # networks of other widths in between
-            found += [Member("width", seed // 10, hidden) for hidden in WIDTHS]
-    return found
+    """The networks of the study; half of the families have another order too."""
+    found = [Member(arm, seed) for seed in range(families) for arm in ("base", "rounding")]
+    found += [Member("order", seed) for seed in range((families + 1) // 2)]
+    wide = min(WIDE, families // 10)
+    return found + [Member("width", seed, hidden) for seed in range(wide) for hidden in WIDTHS]
 
 
 # --- Training, one process a core ------------------------------------------------------------
@@ -114,7 +112,7 @@ class Together(Network):
 
 
 def groups(left: Sequence[Member]) -> list[list[Member]]:
-    """Networks that can be trained as one, in the order of their first."""
+    """Networks that can be trained as one, the largest groups first: they take least each."""
     found: list[list[Member]] = []
     for one in left:
         for group in found:
@@ -124,7 +122,7 @@ def groups(left: Sequence[Member]) -> list[list[Member]]:
                 break
         else:
             found.append([one])
-    return found
+    return sorted(found, key=len, reverse=True)
 
 
 def train_all(
@@ -180,18 +178,15 @@ def measure(families: int, folder: Path, files: MnistFiles) -> dict[str, Any]:
             early = {e: in_fixed_point(kept[e]) for e in EARLY}
             entry["early"] = {e: _against(*final, net, validation) for e, net in early.items()}
         networks.append(entry)
-    whole = [s for s in range(families) if all(m in zs for m in _family(s))]
+    bases = [m for m in every if m.arm == "base"]
+    others = [*bases[1:], bases[0]]
     return {
         "format": FORMAT,
         "data": files.sha256,
         "shown": np.bincount(validation.y, minlength=10).tolist(),
         "networks": networks,
-        "pairs": [_pairs(seed, whole, zs, validation.x) for seed in whole],
+        "pairs": [_pairs(*two, zs, validation.x) for two in zip(bases, others, strict=True)],
     }
-
-
-def _family(seed: int) -> list[Member]:
-    return [Member(arm, seed) for arm in ("base", "rounding", "order")]
 
 
 def measured(
@@ -239,17 +234,17 @@ def _against(zs: Any, fired: Any, net: Network, validation: Any) -> dict[str, An
     }
 
 
-def _pairs(seed: int, whole: list[int], zs: dict[Member, Any], images: Any) -> dict[str, Any]:
-    """Correlations of z of matched neurons: the base with each arm, and with a random layer."""
-    base, rounding, order = _family(seed)
-    other = Member("base", whole[(whole.index(seed) + 1) % len(whole)])
+def _pairs(base: Member, other: Member, zs: dict[Member, Any], images: Any) -> dict[str, Any]:
+    """Correlations of z of matched neurons: a base with each arm, and with a random layer."""
     drawn = {m: trace(m.network(), images)[0] for m in (base, other)}
     against = {
-        "rounding": (zs[base], zs[rounding]),
-        "order": (zs[base], zs[order]),
         "start": (zs[base], zs[other]),
         "random": (zs[base], drawn[other]),
         "both random": (drawn[base], drawn[other]),
     }
+    for arm in ("rounding", "order"):
+        one = Member(arm, base.seed)
+        if one in zs:
+            against[arm] = zs[base], zs[one]
     found = {name: matched(correlations(*two)) for name, two in against.items()}
-    return {"seed": seed, **{name: np.round(r, 3).tolist() for name, r in found.items()}}
+    return {"seed": base.seed, **{name: np.round(r, 3).tolist() for name, r in found.items()}}
