@@ -5,10 +5,10 @@ python -m scripts.seeds --output runs/seeds
 What is looked for was written before any of these networks was looked at; 13 others had been.
 
 A family has a base network, one that differs from it by one grid unit in one output weight
-(*rounding*), and, in half of them, one in another order of the examples (*order*). All bases share
-one order and differ in their start (*start*). z is that of the 10,000 validation images, neurons are matched
-one to one by the largest sum of |correlation of z|, and every interval is a bootstrap over
-families.
+(*rounding*), and, in half of the families, one in another order of the examples (*order*). All
+bases share one order and differ in their start (*start*). z is that of the 10,000 validation
+images, neurons are matched one to one by the largest sum of |correlation of z|, and every interval
+is a bootstrap over families, or of a share Wilson's.
 
 1. How alike are matched neurons? Expected, in the median: rounding over 0.98, order 0.8 to 0.9,
    start 0.6 to 0.7, and less against a random layer (the other base's start, untrained).
