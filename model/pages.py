@@ -78,7 +78,7 @@ def draw_sheet(
     write_title(figure, title, words.role_line(records, n), top)
     limit = figures.colour_limit(records.weights, records.never_lit)
     maps = figures.heatmaps(records, n)
-    for column, (caption, values) in enumerate(maps):
+    for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
         axes = panel(0.2 + 1.42 * column, 1.05, 1.32, 1.32)
         figures.draw_heatmap(axes, values, limit, records.never_lit)
         axes.set_title(caption, pad=3)

@@ -85,9 +85,9 @@ def sides(records: NeuronRecords, n: int, digits: Any = None) -> str:
 
 
 def partition(records: NeuronRecords, n: int) -> str:
-    """The same for a table: "-" of an idle neuron, with a mark where the splits disagree."""
+    """The same for a table: "idle" of an idle neuron, a mark where the splits disagree."""
     if (records.split_roles[:, n] == IDLE).all():
-        return "-"
+        return IDLE
     return sides(records, n) + ("" if records.partition_holds[n] else " ?")
 
 
