@@ -37,23 +37,23 @@ if _backend:
 #: Red is positive and excites, blue is negative and inhibits: a pair that stays apart for
 #: red-green blindness (Brewer, RdBu).
 DIVERGING = matplotlib.colormaps["RdBu_r"].resampled(65)
-#: Orange is lost, purple is gained: another pair that stays apart, not to be taken for signs.
-LOST_OR_GAINED = matplotlib.colormaps["PuOr_r"].resampled(65)
 EXCITES = "#b2182b"
 INHIBITS = "#2166ac"
-#: Shares of images: white to dark, lightness alone tells them apart.
+#: Ink: white to dark, lightness alone tells the steps apart.
 SEQUENTIAL = matplotlib.colormaps["Greys"].resampled(33)
-MISTAKES = matplotlib.colormaps["Oranges"].resampled(33)
-#: Digits that a neuron fires for stand out by this, by lightness too, and by bold labels.
-FIRES = "#d95f02"
-QUIET = "#a3a9b0"
-ZONE = "#fdf2cc"
+#: Orange is what is lost without a neuron, and nothing else is orange.
+LOST, LOST_PALE = "#e66101", "#fdb863"
+#: What fires is dark, what is silent is pale.
+FIRES, QUIET = "#3d444d", "#c3c8ce"
+#: What was chosen among configurations.
+CHOSEN = "#00707d"
+ZONE = "#f0f1f3"
 NEVER_LIT = "#b4b4b4"
 INK = "#1f2328"
 FAINT = "#57606a"
 
-#: Pixels per inch of every picture.
-DPI = 150
+#: Pixels per inch of every picture: pages are 8 inches wide, so twice the 800 that a page shows.
+DPI, WIDTH = 200, 8.0
 #: Of a letter's size, the width of an average one in DejaVu Sans, plain and bold.
 LETTER, BOLD_LETTER = 0.51, 0.57
 
@@ -126,12 +126,12 @@ def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
 
 
-def write_title(figure: Figure, title: str, subtitle: str = "") -> float:
-    """Write the finding in bold across the top, how to read it below; return their inches."""
+def write_title(figure: Figure, title: str, subtitle: str = "", top: float = 0.0) -> float:
+    """Write the finding in bold, how to read it below; return the inches down to their end."""
     left, width = 0.15, inches(figure)[0] - 0.3
     bold = wrapped(title, width, 11.5, BOLD_LETTER)
-    write(figure, left, 0.14, bold, size=11.5, weight="bold")
-    top = 0.14 + 0.2 * len(bold.splitlines()) + 0.06
+    write(figure, left, top + 0.14, bold, size=11.5, weight="bold")
+    top += 0.14 + 0.2 * len(bold.splitlines()) + 0.06
     plain = wrapped(subtitle, width, 8.5)
     write(figure, left, top, plain, size=8.5, color=FAINT)
     return top + 0.155 * len(plain.splitlines())
@@ -154,18 +154,30 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
     return file.getvalue()
 
 
-def indexed(picture: NDArray[np.uint8]) -> Image.Image:
-    """Reduce (rows, columns, 3) red, green, blue to the 256 most frequent colours: a third of it.
+def exact_colours() -> NDArray[np.uint32]:
+    """Colours that mean something, packed: those of the scales, and the lost ones."""
+    scales = [scale(np.arange(scale.N), bytes=True) for scale in (DIVERGING, SEQUENTIAL)]
+    others = matplotlib.colors.to_rgba_array([LOST, LOST_PALE, EXCITES, INHIBITS, INK, FAINT])
+    return packed(np.concatenate([*scales, np.rint(255 * others).astype(np.uint8)])[:, :3])
 
-    Areas keep their colours exactly; what is replaced by the nearest of them are blends at the
-    edges of letters and lines.
+
+def packed(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """(..., 3) red, green, blue as one number."""
+    return rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+
+
+def indexed(picture: NDArray[np.uint8]) -> Image.Image:
+    """Reduce (rows, columns, 3) red, green, blue to 256 colours: a third of the file.
+
+    Colours that mean something and the most frequent ones stay exact; what is replaced by the
+    nearest of them are blends at the edges of letters and lines.
     """
-    packed = picture.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    colours, place, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    colours, place, counts = np.unique(packed(picture), return_inverse=True, return_counts=True)
     rgb = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int32)
+    counts[np.isin(colours, exact_colours())] += picture.size
     kept = rgb[np.argsort(-counts, kind="stable")[:256]]
     nearest = [np.argmin(np.square(kept - colour).sum(axis=1)) for colour in rgb]
-    image = Image.fromarray(np.array(nearest, dtype=np.uint8)[place.reshape(packed.shape)])
+    image = Image.fromarray(np.array(nearest, dtype=np.uint8)[place.reshape(picture.shape[:2])])
     image.putpalette(kept.astype(np.uint8).tobytes())
     return image
 

@@ -10,38 +10,45 @@ from typing import Any
 import numpy as np
 
 from model.neurons import SEED, NeuronRecords
-from model.selectivity import IDLE_SHARE, NEAR_BEST, ROLES, WEAK_BELOW
+from model.selectivity import IDLE_SHARE, NEAR_BEST, WEAK_BELOW
 from model.words import headline
 
 # fmt: off
 #: What a neuron's JSON object holds: each part's keys, and the record's field where it has another.
+HELD = ("recall_lost recall_lost_interval correct accuracy_lost accuracy_lost_interval "
+        "most_needed_digit mistaken_for")
+IMAGES = "indices labels zs activations"
 PARTS = {
-    "role": "kind=role digits=role_digits stability kind_stability shares",
+    "role": "kind=role digits=role_digits partition partition_holds",
     "responds_to": "z_mean z_sd z_quantiles z_histogram activation_mean activation_mean_all fired "
-                   "firing_rate firing_rate_all best_set best_mcc best_iou digit_mcc auroc "
-                   "class_selectivity preferred_digit saturated_low saturated_high",
+                   "firing_rate firing_rate_interval firing_rate_all partition_mcc "
+                   "partition_mcc_interval digit_mcc auroc class_selectivity preferred_digit "
+                   "saturated_low saturated_high divided_digits",
     "pushes_towards": "weights=output_weights to_digits",
-    "needed_for": "recall recall_lost correct accuracy_lost confusion most_needed_digit "
-                  "mistaken_for",
-    "weights": "weights bias change bias_change start_correlation never_lit_share",
-    "highest": "indices labels zs activations",
-    "lowest": "indices labels zs activations",
-    "nearest_zero": "indices labels zs activations",
+    "frozen": HELD,
+    "deleted": HELD,
+    "weights": "weights bias change bias_change start_correlation start_share never_lit_share",
+    "highest": IMAGES,
+    "lowest": IMAGES,
+    "along": IMAGES,
+    "divided": "indices",
 }
 #: The columns of the table; those with a star stand for one column each digit (or next neuron).
 COLUMNS = (
-    "role digits=role_digits stability kind_stability best_set best_mcc best_iou class_selectivity "
+    "role digits=role_digits partition partition_holds partition_mcc class_selectivity "
     "preferred_digit firing_rate=firing_rate_all activation_mean=activation_mean_all saturated_low "
-    "saturated_high bias start_correlation never_lit_share next_weight*=output_weights "
-    "firing_rate* auroc* z_mean* z_sd* activation_mean*"
+    "saturated_high bias start_correlation start_share never_lit_share "
+    "next_weight*=output_weights firing_rate* auroc* z_mean* z_sd* activation_mean*"
 )
-NEED_COLUMNS = (
-    "correct_without=correct accuracy_lost most_needed_digit mistaken_for recall_lost*=recall_lost"
-)
+HELD_COLUMNS = "correct accuracy_lost most_needed_digit mistaken_for recall_lost*"
 # fmt: on
 #: The parts that are parts of the record too.
-NESTED = ("needed_for", "highest", "lowest", "nearest_zero")
-SHARED = "sizes examples shown z_edges never_lit confusion recall correct"
+NESTED = ("frozen", "deleted", "highest", "lowest", "along", "divided")
+SETS = ("role_digits", "partition")  # written as their digits
+SHARED = (
+    "sizes examples shown z_edges never_lit confusion recall correct codes switched_correct "
+    "rarely_lit blanked_changes output_bias"
+)
 
 
 def to_json(records: NeuronRecords) -> dict[str, Any]:
@@ -50,6 +57,7 @@ def to_json(records: NeuronRecords) -> dict[str, Any]:
     return {
         "neurons": [_neuron(records, number) for number in range(records.hidden)],
         **shared,
+        "splits": list(records.splits),
         "thresholds": {"idle": IDLE_SHARE, "weak": WEAK_BELOW, "single": NEAR_BEST},
         "resamples": records.resamples,
         "seed": SEED,
@@ -65,8 +73,10 @@ def to_csv(records: NeuronRecords) -> str:
     rows = []
     for number, name in enumerate(records.names):
         row = {"neuron": number, "name": name, **_cells(records, COLUMNS, number)}
-        if records.needed_for is not None:
-            row |= _cells(records.needed_for, NEED_COLUMNS, number)
+        for held in ("frozen", "deleted"):
+            if (part := getattr(records, held)) is not None:
+                cells = _cells(part, HELD_COLUMNS, number)
+                row |= {f"{held}_{key}": value for key, value in cells.items()}
         rows.append(row | {"headline": headline(records, number)})
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -80,7 +90,11 @@ def _neuron(records: NeuronRecords, number: int) -> dict[str, Any]:
     for part, keys in PARTS.items():
         own = getattr(records, part) if part in NESTED else records
         told[part] = None if own is None else dict(_entries(own, keys, number))
-    told["role"]["shares"] = dict(zip(ROLES, told["role"]["shares"], strict=True))
+    by_split = zip(records.splits, records.split_roles, records.split_sets, strict=True)
+    told["role"]["splits"] = {
+        split: {"role": str(roles[number]), "partition": np.flatnonzero(sets[number]).tolist()}
+        for split, roles, sets in by_split
+    }
     return told | {"headline": headline(records, number)}
 
 
@@ -101,7 +115,7 @@ def _entries(part: Any, keys: str, number: int) -> list[tuple[str, Any]]:
         key, _, field = entry.partition("=")
         value = getattr(part, field or key.rstrip("*"))
         value = value[number] if isinstance(value, np.ndarray) else value
-        if field == "role_digits" or key == "best_set":  # a set is written as its digits
+        if (field or key) in SETS:
             value = np.flatnonzero(value)
         found.append((key, _plain(value)))
     return found

@@ -1,18 +1,15 @@
 """Draws what each hidden neuron responds to, pushes towards and is needed for, and how a run went.
 
 Every function takes Axes, or a Figure, and the records, and draws: all numbers are in the records.
-`n` is a neuron's number. Axes that stand beside each other for several neurons get the same ranges
-from the records of all. In heatmaps red is positive (ink there excites) and blue is negative (ink
-there inhibits), and all neurons share one symmetric scale, so that a pale one is weak. Nothing here
-sets the style: `model.pages` draws within `canvas.house_style`.
+`n` is a neuron's number. Red is positive and excites, blue is negative and inhibits, orange is what
+is lost without a neuron; dark fires, pale is silent. Nothing here sets the style: `model.pages`
+draws within `canvas.house_style`.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,34 +21,157 @@ from model import canvas  # before matplotlib, which is imported with care there
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from model.neurons import RANKED, SATURATED_Z, NeuronRecords, Ranking
-from model.selectivity import IDLE
-from model.words import ONE_POINT, fires, largest_loss, percent, short_name
+from model import words
+from model.neurons import FIRING_ACTIVATION, OF_EACH, RANKED, SATURATED_Z, NeuronRecords, Ranking
+from model.words import ONE_POINT, percent, short_name
 
 Array = NDArray[Any]
 
 #: Pixels along the side of an image.
 SIDE = 28
-#: Rows and columns of a matrix above which its cells carry no numbers.
-MOST_NUMBERED_ROWS, MOST_NUMBERED_COLUMNS = 60, 15
-#: Inches to the left of a matrix at which the roles stand.
-ROLE_INDENT = 2.1
 #: Colours end at this quantile of the magnitudes, so that a single weight does not pale all others.
 FULL_COLOUR = 0.995
-#: Inches around a grid: at either side, for the title, and for the colour scale and legend.
-SIDES, TOP, BOTTOM = 0.15, 0.85, 0.95
-LEGEND: dict[str, Any] = {
-    "loc": "lower left",
-    "frameon": False,
-    "fontsize": 7.5,
-    "handlelength": 1,
-    "handleheight": 1,
-    "borderpad": 0,
-}
+#: The switch chart ends at this firing rate and at one minus it; its axis is the logarithm of the
+#: odds, on which an hundredth is as far from a tenth as ninety hundredths from ninety-nine.
+LEAST_RATE = 0.002
+RATES = (0.01, 0.1, 0.5, 0.9, 0.99)
+#: Room between two digits of a row, and the area of a disc in square points for one point lost.
+DIGIT_ROOM, AREA = 0.36, 20.0
+LARGEST_AREA = 420.0
+
+
+# --- The layer -------------------------------------------------------------------------------
+
+
+def draw_switches(axes: Axes, records: NeuronRecords) -> None:
+    """Draw every neuron as a row, its digits placed by firing rate and sized by what is lost.
+
+    The upright line is the switch: left of it are the digits that it is silent for, right of it
+    those that it fires for. A disc is what a digit loses while the neuron is frozen.
+    """
+    rows = records.by_rate
+    area = disc_area(records)
+    axes.axvspan(_odds(LEAST_RATE) - 0.4, 0, color=canvas.ZONE, lw=0)
+    for rate in RATES:
+        axes.axvline(_odds(rate), color=canvas.QUIET, lw=0.6, zorder=0)
+    for row, n in enumerate(rows):
+        axes.axhline(row, color=canvas.QUIET, lw=0.4, zorder=0)
+        digits = np.flatnonzero(records.shown)
+        digits = digits[np.argsort(records.firing_rate[n, digits], kind="stable")]
+        across = _apart(_odds(records.firing_rate[n, digits]), DIGIT_ROOM)
+        fires = records.partition[n, digits] & records.fires_for[n].any()
+        if records.frozen is not None:
+            lost = np.maximum(100 * records.frozen.recall_lost[n, digits], 0)
+            big = lost >= 100 * ONE_POINT
+            axes.scatter(
+                across[big], np.full(big.sum(), row), s=area * lost[big], c=canvas.LOST_PALE
+            )
+        for digit, place, own in zip(digits, across, fires, strict=True):
+            style: Any = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
+            axes.text(place, row, f"{digit}", ha="center", va="center_baseline", size=9, **style)
+        if fires.any() and not fires.all():
+            cut = (across[~fires].max() + across[fires].min()) / 2
+            line = "-" if records.partition_holds[n] else ":"
+            axes.plot([cut, cut], [row - 0.4, row + 0.4], line, color=canvas.INK, lw=1.6)
+    axes.set_xlim(_odds(LEAST_RATE) - 0.4, -_odds(LEAST_RATE) + 0.4)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xticks([_odds(rate) for rate in RATES], [percent(rate) for rate in RATES])
+    axes.set_yticks(range(len(rows)), [short_name(records, n, 17) for n in rows])
+    axes.tick_params(length=0)
+    axes.xaxis.tick_top()
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    beside = axes.get_yaxis_transform()
+    for row, n in enumerate(rows):
+        told = words.role(records, n)
+        axes.text(1.03, row, told, transform=beside, va="center", size=8.5, color=canvas.FAINT)
+
+
+def disc_area(records: NeuronRecords) -> float:
+    """Square points of a disc for each point lost: less where a digit loses very many."""
+    if records.frozen is None:
+        return AREA
+    return float(min(AREA, LARGEST_AREA / max(1.0, 100 * np.nanmax(records.frozen.recall_lost))))
+
+
+def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
+    """Draw what each neuron answers to one image and adds to each digit; return the sums.
+
+    Parameters
+    ----------
+    activations
+        (hidden,) on that image.
+    """
+    rows = records.by_rate
+    added = activations[:, None] * records.output_weights
+    sums = added.sum(axis=0) + records.output_bias
+    cells = np.vstack([added[rows], records.output_bias, sums])
+    limit = float(np.abs(cells).max()) or 1.0
+    norm = Normalize(-limit, limit)
+    axes.imshow(cells, cmap=canvas.DIVERGING, norm=norm, aspect="auto")
+    for (row, column), value in np.ndenumerate(cells):
+        ink = _ink_on(canvas.DIVERGING(norm(value)))
+        bold = "bold" if row == len(cells) - 1 else "normal"
+        told = signed(value) if round(value, 1) else ""
+        style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
+        axes.text(column, row, told, **style)
+    axes.axhline(len(rows) - 0.5, color=canvas.INK, lw=1)
+    axes.axhline(len(rows) + 0.5, color=canvas.INK, lw=1)
+    axes.set_xticks(range(cells.shape[1]))
+    axes.xaxis.tick_top()
+    asked = [f"{words.partition(records, n)}   {n}" for n in rows]
+    axes.set_yticks(range(len(cells)), [*asked, "bias", "sum"])
+    axes.tick_params(length=0, pad=20)
+    axes.tick_params(axis="x", pad=3)
+    beside = axes.get_yaxis_transform()
+    fires = activations[rows] > FIRING_ACTIVATION
+    colours = [canvas.FIRES if on else "white" for on in fires]
+    place = np.full(len(rows), -0.033)
+    lamps: Any = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
+    axes.scatter(place, range(len(rows)), c=colours, transform=beside, **lamps)
+    read = int(sums.argmax())
+    axes.get_xticklabels()[read].set_fontweight("bold")
+    frame = (read - 0.5, len(rows) + 0.5), 1, 1
+    axes.add_patch(Rectangle(*frame, fill=False, lw=2, ec=canvas.INK, clip_on=False))
+    for spine in axes.spines.values():
+        spine.set(visible=True, linewidth=0.4)
+    return sums
+
+
+def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
+    """Draw how many images of each digit the network reads as each digit; right ones are bold."""
+    if records.confusion is None:
+        _not_measured(axes)
+        return
+    wrong = records.confusion.astype(float)
+    np.fill_diagonal(wrong, 0)
+    axes.imshow(wrong, cmap=canvas.SEQUENTIAL, norm=Normalize(0, max(1.0, 1.6 * wrong.max())))
+    for (shown, read), count in np.ndenumerate(records.confusion):
+        weight = "bold" if shown == read else "normal"
+        told = f"{count}" if count else ""
+        axes.text(read, shown, told, ha="center", va="center", size=8, weight=weight)
+    axes.set_xticks(range(len(wrong)))
+    axes.set_yticks(range(len(wrong)))
+    axes.tick_params(length=0)
+    axes.set_xlabel("read as")
+    axes.set_ylabel("digit shown")
+    axes.set_title("Images of each digit, as they are read")
+
+
+def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
+    """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
+    epochs = np.arange(1, len(correct) + 1)
+    axes.plot(epochs, 100 * np.array(correct) / examples, "o-", color=canvas.INK, ms=3, lw=1.2)
+    axes.grid(axis="y", lw=0.4, color=canvas.QUIET)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"% of {examples:,} {split} images")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
+    told = f"{last} after {len(correct)} epochs" + (f" (best {best})" if best != last else "")
+    axes.set_title(told if len(correct) > 1 else f"{last} after one epoch")
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -72,53 +192,37 @@ def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
             continue
         half = 0.43 * np.append(counts, 0) / counts.max()
         colour = _digit_colours(records, n)[digit]
-        axes.fill_between(
-            edges, digit - half, digit + half, step="post", color=colour, alpha=0.75, lw=0
-        )
+        axes.fill_between(edges, digit - half, digit + half, step="post", color=colour, lw=0)
         _, low, lower, middle, upper, high, _ = records.z_quantiles[n, digit]
         axes.plot([low, high], [digit, digit], color=canvas.INK, lw=0.8)
-        axes.plot([lower, upper], [digit, digit], color=canvas.INK, lw=3, solid_capstyle="butt")
-        axes.plot([middle], [digit], "|", color="white", ms=5, mew=1.4)
+        axes.plot([lower, upper], [digit, digit], color=canvas.INK, lw=2.4, solid_capstyle="butt")
+        axes.plot([middle], [digit], "|", color="white", ms=4, mew=1.4)
         rate = percent(records.firing_rate[n, digit])
-        axes.text(1.01, digit, rate, transform=beside, va="center", size=7.5)
-    axes.set_xlim(edges[0], edges[-1])
+        axes.text(1.01, digit, rate, transform=beside, va="center", size=8)
+    axes.set_xlim(*z_limits(records, n))
     _label_digits(axes, records, n, vertical=True)
-    axes.text(1.01, -1.0, "fires", transform=beside, va="center", size=7.5)
-    axes.set_xlabel(
-        "z, the weighted input; it fires right of 0 (yellow: the sigmoid's active zone)"
-    )
-    told = f"It fires on {percent(records.firing_rate_all[n])} of all images"
-    if records.role[n] != IDLE:
-        most = np.nanargmax(records.firing_rate[n])
-        told += f", most on {most} ({percent(records.firing_rate[n, most])})"
-    axes.set_title(told)
+    axes.text(1.01, -0.9, "fires", transform=beside, va="bottom", size=8)
+    axes.set_xlabel("z: it fires right of 0 (grey: the sigmoid's active zone)")
+
+
+def z_limits(records: NeuronRecords, n: int) -> tuple[float, float]:
+    """Where a neuron's z begin and end, with some room."""
+    low, high = min(records.lowest.zs[n].min(), -1.0), max(records.highest.zs[n].max(), 1.0)
+    room = 0.04 * (high - low)
+    return low - room, high + room
 
 
 def draw_class_selectivity(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw a neuron's mean activation for each digit, and its firing rate as marks."""
-    _bars(axes, records, n, records.activation_mean[n])
-    rates = records.firing_rate[n]
+    means, rates = records.activation_mean[n], records.firing_rate[n]
+    axes.bar(np.arange(len(means)), means, color=_digit_colours(records, n), width=0.75)
+    _label_digits(axes, records, n)
     axes.plot(np.arange(len(rates)), rates, "_", color=canvas.INK, ms=9, mew=1.4)
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("mean activation\n(marks: firing rate)", size=7.5)
+    axes.set_ylabel("mean activation\n(marks: firing rate)", size=8)
     told = f"Class selectivity {records.class_selectivity[n]:.2f}"
     most = "" if told.endswith("0.00") else f", for {records.preferred_digit[n]}"
     axes.set_title(told + most)
-
-
-def draw_auroc(axes: Axes, records: NeuronRecords, n: int) -> None:
-    """Draw how well a neuron's z tells each digit from the others, from chance up or down."""
-    auroc = records.auroc[n]
-    _bars(axes, records, n, auroc - 0.5, bottom=0.5)
-    axes.axhline(0.5, color=canvas.FAINT, lw=0.7)
-    axes.set_ylim(0, 1.02)
-    axes.set_yticks([0, 0.5, 1], ["0", "chance", "1"])
-    if np.isnan(auroc).all():
-        axes.set_title("There is one digit alone: no AUROC")
-        return
-    best = np.nanargmax(np.abs(auroc - 0.5))
-    low = " (z is low)" if auroc[best] < 0.5 else ""
-    axes.set_title(f"z tells {best} best: AUROC {auroc[best]:.2f}{low}")
 
 
 def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
@@ -129,44 +233,41 @@ def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
     reach = 1.08 * largest if largest > 0 else 1.0
     axes.set_ylim(-reach, reach)
-    axes.set_ylabel("output weight" if records.to_digits else "weight")
     if records.to_digits:
         _label_digits(axes, records, n)
+        axes.set_title("Pushes to (red), from (blue)")
     else:
-        axes.set_xlabel("neuron of the next layer")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    what = "" if records.to_digits else "neuron "
-    up, down = (f"{what}{k} ({signed(weights[k])})" for k in (weights.argmax(), weights.argmin()))
-    told = f"To {up}, away from {down.removeprefix(what)}"
-    if weights.max() <= 0:
-        told = f"Away from all, most {down}"
-    elif weights.min() >= 0:
-        told = f"Towards all, most {up}"
-    axes.set_title(told)
+        axes.set_title("Weights to the next layer")
+    axes.set_ylabel("output weight", size=8)
 
 
-def draw_recall_lost(axes: Axes, records: NeuronRecords, n: int) -> None:
-    """Draw the points of recall that each digit loses while a neuron is held at its mean."""
-    needed = records.needed_for
-    if needed is None:
-        axes.set_title("Without it: not measured")
+def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
+    """Draw the points of recall that each digit loses with a neuron frozen and deleted."""
+    marks = {"frozen": ("o", canvas.LOST_PALE, -0.16), "deleted": ("D", canvas.LOST, 0.16)}
+    ways = words.ways(records)
+    axes.set_title("Lost without it: not measured")
+    if not ways:
         _not_measured(axes)
         return
-    _bars(axes, records, n, 100 * needed.recall_lost[n])
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
-    axes.set_ylim(
-        min(1.08 * (100 * np.nanmin(needed.recall_lost)), -1.0),
-        max(1.08 * (100 * np.nanmax(needed.recall_lost)), 2.0),
-    )
-    axes.set_ylabel("points lost")
-    lost = largest_loss(records)[n]
-    points = f"{whole(100 * lost)} point" + ("" if whole(100 * lost) == "1" else "s")
-    told = f"Without it {needed.most_needed_digit[n]} loses {points}"
-    axes.set_title(told if lost >= ONE_POINT else "Without it no digit loses a point")
+    for way, held in ways:
+        mark, colour, aside = marks[way]
+        lost, bounds = 100 * held.recall_lost[n], 100 * held.recall_lost_interval[n]
+        place = np.arange(len(lost)) + aside
+        axes.vlines(place, bounds[:, 0], bounds[:, 1], color=colour, lw=1.6)
+        axes.plot(place, lost, mark, color=colour, ms=4.5, label=way, mec=canvas.LOST, mew=0.7)
+    _label_digits(axes, records, n)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -1.0), max(high, 4.0))
+    axes.set_ylabel("points of recall", size=8)
+    axes.set_title("Lost without it")
+    where: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.98)}
+    axes.legend(ncols=2, frameon=False, fontsize=8, handletextpad=0, borderpad=0, **where)
 
 
-def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array, indices: bool = False) -> None:
-    """Draw a neuron's ranked images in a row, ink dark, each with its digit and its z under it.
+def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
+    """Draw a neuron's ranked images in a row, ink dark, with digit, z and index under each.
 
     Parameters
     ----------
@@ -174,20 +275,51 @@ def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array, indices: bo
         A low, wide place; images stand at its top, and their words below it.
     images
         (examples, pixels) that the ranking speaks of, 0 to 1.
-    indices
-        Whether the dataset index stands there too.
     """
     _bare(axes)
     axes.set_axis_off()
     for place, index in enumerate(ranking.indices[n]):
         left = 1.12 * place * SIDE
-        extent = left, left + SIDE, SIDE, 0.0
-        _pixels(axes, images[index], canvas.SEQUENTIAL, Normalize(0, 1), extent=extent)
-        axes.add_patch(Rectangle((left, 0), SIDE, SIDE, fill=False, lw=0.4, ec=canvas.FAINT))
-        told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}"
-        told += f"\nimage {index}" if indices else ""
-        axes.text(left + SIDE / 2, SIDE + 2, told, size=7, ha="center", va="top")
+        _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
+        told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}\nimage {index}"
+        axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
     axes.set_xlim(-0.2, 1.12 * RANKED * SIDE)
+    axes.set_ylim(SIDE + 0.2, -0.2)
+    axes.set_anchor("NW")
+
+
+def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
+    """Draw the images nearest to equal steps of z above the z that they have."""
+    axes.set_axis_off()
+    low, high = z_limits(records, n)
+    place = axes.get_window_extent()
+    width = (high - low) * place.height / place.width
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, 1)
+    for index in dict.fromkeys(records.along.indices[n].tolist()):
+        z = records.along.zs[n][records.along.indices[n] == index][0]
+        left = min(max(z - width / 2, low), high - width)
+        _image(axes, images[index], (left, left + width, 0.0, 1.0))
+    axes.set_aspect("auto")
+
+
+def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images: Array) -> None:
+    """Draw images of one digit on either side of the switch, nearest to their side's median z."""
+    _bare(axes)
+    axes.set_axis_off()
+    digit = records.divided_digits[n, which]
+    gap = 0.8 * SIDE
+    for side in (0, 1):
+        for place, index in enumerate(records.divided.indices[n, which, side]):
+            left = side * (OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
+            if index >= 0:
+                _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
+    rate = records.firing_rate[n, digit]
+    end = 2 * OF_EACH * SIDE * 1.06 + gap
+    style: dict[str, Any] = {"size": 8, "va": "bottom"}
+    axes.text(0, -3, f"{digit}: silent on {percent(1 - rate)}", **style)
+    axes.text(end, -3, f"fires on {percent(rate)}", ha="right", weight="bold", **style)
+    axes.set_xlim(-0.2, end + 0.2)
     axes.set_ylim(SIDE + 0.2, -0.2)
     axes.set_anchor("NW")
 
@@ -204,75 +336,6 @@ def ranked_title(ranking: Ranking, n: int, what: str) -> str:
     return f"{what}: {', '.join(told)}"
 
 
-# --- Matrices --------------------------------------------------------------------------------
-
-
-def draw_firing_rates(axes: Axes, records: NeuronRecords, labels: bool = True) -> None:
-    """Draw the share of each digit's images on which each neuron fires, neurons by role."""
-    rates = 100 * records.firing_rate[records.by_role]
-    _draw_matrix(axes, rates, canvas.SEQUENTIAL, Normalize(0, 120), whole)
-    axes.set_title("responds to:\n% of the images on which it fires")
-    _label_neurons(axes, records, labels)
-
-
-def draw_pushes(axes: Axes, records: NeuronRecords, labels: bool = True) -> None:
-    """Draw every neuron's weights into the next layer, neurons by role."""
-    largest = float(np.abs(records.output_weights).max()) or 1.0
-    weights = records.output_weights[records.by_role]
-    _draw_matrix(axes, weights, canvas.DIVERGING, Normalize(-largest, largest), whole)
-    axes.set_title(
-        "pushes to (red), away from (blue):\noutput weight"
-        if records.to_digits
-        else "excites (red), inhibits (blue):\nneurons of the next layer"
-    )
-    _label_neurons(axes, records, labels)
-
-
-def draw_losses(axes: Axes, records: NeuronRecords, labels: bool = True) -> None:
-    """Draw the points of recall that each digit loses without each neuron, neurons by role."""
-    axes.set_title("needed for (orange):\npoints of recall lost without it")
-    if records.needed_for is None:
-        _not_measured(axes)
-        return
-    losses = 100 * records.needed_for.recall_lost[records.by_role]
-    largest = max(float(np.nanmax(np.abs(losses))), 1.0)
-    norm = Normalize(-largest, largest)
-    _draw_matrix(axes, losses, canvas.LOST_OR_GAINED, norm, lambda v: whole(v) if round(v) else "")
-    _label_neurons(axes, records, labels)
-
-
-def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
-    """Draw how many images of each digit the network reads as each digit; right ones are bold."""
-    if records.confusion is None:
-        _not_measured(axes)
-        return
-    wrong = records.confusion.astype(float)
-    np.fill_diagonal(wrong, 0)
-    axes.imshow(wrong, cmap=canvas.MISTAKES, norm=Normalize(0, max(1.0, 1.25 * wrong.max())))
-    for (shown, read), count in np.ndenumerate(records.confusion):
-        weight, ink = ("bold", canvas.FAINT) if shown == read else ("normal", canvas.INK)
-        told = f"{count}" if count else ""
-        axes.text(read, shown, told, ha="center", va="center", size=7.5, weight=weight, color=ink)
-    axes.set_xticks(range(len(wrong)))
-    axes.set_yticks(range(len(wrong)))
-    axes.tick_params(length=0)
-    axes.set_xlabel("read as")
-    axes.set_ylabel("digit shown")
-
-
-def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
-    """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
-    epochs = np.arange(1, len(correct) + 1)
-    axes.plot(epochs, 100 * np.array(correct) / examples, "o-", color=canvas.INHIBITS, ms=3, lw=1.2)
-    axes.grid(axis="y", lw=0.4, color="#d0d4d9")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"% of {examples:,} {split} images")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
-    told = f"{last} after {len(correct)} epochs" + (f" (best {best})" if best != last else "")
-    axes.set_title(told if len(correct) > 1 else f"{last} after one epoch")
-
-
 # --- Heatmaps --------------------------------------------------------------------------------
 
 
@@ -285,44 +348,47 @@ def check_pixels(sizes: tuple[int, ...]) -> None:
         )
 
 
-def colour_limit(values: Array | None, never_lit: Array | None) -> float:
+def colour_limit(values: Array, never_lit: Array | None) -> float:
     """Where the colours of the scale that all rows share end, on either side of zero.
 
     Parameters
     ----------
     values
-        (hidden, pixels); None where unknown.
+        (hidden, pixels)
     never_lit
         (pixels,) pixels that are not drawn and do not count; None for none.
     """
-    if values is None:
-        return 1.0
     drawn = np.abs(values if never_lit is None else values[:, ~never_lit])
     limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
     return limit if limit > 0 else 1.0
 
 
-def draw_heatmap(axes: Axes, values: Array | None, limit: float, never_lit: Array | None) -> None:
+def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
     """Draw one number for each pixel, red above zero and blue below, never-lit pixels grey.
 
     Parameters
     ----------
     values
-        (pixels,) row by row; None is drawn as words that say it is unknown.
+        (pixels,) row by row.
     limit
         The magnitude at which the colours end.
     never_lit
         (pixels,) True where no training image lights the pixel; None where unknown.
     """
     _bare(axes)
-    if values is None:
-        _say(axes, "start unknown", size=8)
-        axes.set_box_aspect(1)
-        return
     _pixels(axes, values, canvas.DIVERGING, Normalize(-limit, limit))
     if never_lit is not None:
         mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
         _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
+
+
+def heatmaps(records: NeuronRecords, n: int) -> list[tuple[str, Array]]:
+    """A neuron's weights, where its start is known as the sum that they are."""
+    weights = records.weights[n]
+    if records.change is None:
+        return [("weights", weights)]
+    change = records.change[n]
+    return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 
 def draw_colour_bar(axes: Axes, limit: float, clipped: bool, low: str, high: str) -> None:
@@ -334,58 +400,10 @@ def draw_colour_bar(axes: Axes, limit: float, clipped: bool, low: str, high: str
         extend="both" if clipped else "neither",
     )
     bar.outline.set_linewidth(0.4)
-    bar.ax.tick_params(labelsize=7.5, length=2)
+    bar.ax.tick_params(labelsize=8, length=2)
     style: Any = {"transform": axes.transAxes, "va": "center"}
     axes.text(-0.08, 0.5, low, color=canvas.INHIBITS, ha="right", **style)
     axes.text(1.08, 0.5, high, color=canvas.EXCITES, ha="left", **style)
-
-
-def grid_shape(neurons: int) -> tuple[int, int]:
-    """Rows and columns of a grid of neurons: 4 by 5 for 20."""
-    columns = neurons if neurons <= 5 else 5 if neurons <= 30 else math.ceil(math.sqrt(neurons))
-    return math.ceil(neurons / columns), columns
-
-
-def grid_inches(neurons: int) -> tuple[float, float]:
-    """Width and height that a grid of neurons needs, in inches."""
-    rows, columns = grid_shape(neurons)
-    width = max(7.2, min(1.75, 11.0 / columns) * columns + 2 * SIDES)
-    cell = min(1.9 if neurons > 2 else 3.2, (width - 2 * SIDES) / columns)
-    return width, rows * (cell + _caption_height(columns)) + TOP + BOTTOM
-
-
-def draw_grid(
-    figure: Figure, records: NeuronRecords, values: Array | None, top: float, low: str, high: str
-) -> None:
-    """Draw a heatmap for each neuron, and below them what the colours mean.
-
-    Parameters
-    ----------
-    values
-        (hidden, pixels); None where unknown.
-    top
-        Inches that the title takes.
-    """
-    rows, columns = grid_shape(records.hidden)
-    limit = colour_limit(values, records.never_lit)
-    across, down = canvas.inches(figure)
-    width, height = (across - 2 * SIDES) / columns, (down - top - BOTTOM) / rows
-    caption = _caption_height(columns)
-    side = min(0.93 * width, height - caption)
-    for n in range(records.hidden):
-        row, column = divmod(n, columns)
-        place = SIDES + column * width, top + row * height + caption
-        axes = figure.add_axes(canvas.box(figure, *place, side, side))
-        own = None if values is None else values[n]
-        draw_heatmap(axes, own, limit, records.never_lit)
-        _write_caption(axes, records, n, width, detailed=columns <= 5)
-    if values is not None:
-        bar = figure.add_axes(canvas.box(figure, across / 2 - 1.3, down - 0.72, 2.6, 0.13))
-        draw_colour_bar(bar, limit, bool((np.abs(values) > limit).any()), low, high)
-        grey = never_lit_legend(records)
-        if grey:
-            patch = Patch(color=canvas.NEVER_LIT, label=grey)
-            figure.legend(handles=[patch], bbox_to_anchor=(0.1 / across, 0.18 / down), **LEGEND)
 
 
 def never_lit_legend(records: NeuronRecords) -> str:
@@ -412,48 +430,31 @@ def signed(number: float) -> str:
     return f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _bars(axes: Axes, records: NeuronRecords, n: int, heights: Array, bottom: float = 0) -> None:
-    """A bar for each digit, those that the neuron fires for in their own colour."""
-    colours = _digit_colours(records, n)
-    axes.bar(np.arange(len(heights)), heights, bottom=bottom, color=colours, width=0.75)
-    _label_digits(axes, records, n)
+def _odds(rate: Any) -> Any:
+    """The logarithm of the odds of a rate, which is kept between the ends of the chart."""
+    inside = np.clip(rate, LEAST_RATE, 1 - LEAST_RATE)
+    return np.log(inside / (1 - inside))
 
 
-def _draw_matrix(
-    axes: Axes, cells: Array, colours: Colormap, norm: Normalize, write: Callable[[float], str]
-) -> None:
-    """Draw a row for each neuron and a column for each digit, with the numbers in the cells."""
-    axes.imshow(cells, cmap=colours, norm=norm, aspect="auto")
-    axes.set_xticks(range(0, cells.shape[1], 1 if cells.shape[1] <= MOST_NUMBERED_COLUMNS else 10))
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, pad=2)
-    for spine in axes.spines.values():
-        spine.set(visible=True, linewidth=0.4)
-    if len(cells) > MOST_NUMBERED_ROWS or cells.shape[1] > MOST_NUMBERED_COLUMNS:
-        return
-    for (row, column), value in np.ndenumerate(cells):
-        if not np.isnan(value):
-            # How light the cell is: the weights of ITU-R BT.709.
-            light = np.dot(colours(norm(value))[:3], (0.2126, 0.7152, 0.0722)) > 0.5
-            ink = canvas.INK if light else "white"
-            axes.text(column, row, write(value), ha="center", va="center", size=7, color=ink)
+def _apart(places: Array, room: float) -> Array:
+    """Ascending places moved as little as is simple so that two have room between them."""
+    moved, ends = places.astype(float), (_odds(LEAST_RATE), -_odds(LEAST_RATE))
+    for _ in range(300):  # push apart, hold within the ends, until nothing moves
+        before = moved.copy()
+        for k in range(1, len(moved)):
+            short = room - (moved[k] - moved[k - 1])
+            if short > 0:
+                moved[k - 1] -= short / 2
+                moved[k] += short / 2
+        moved = np.clip(moved, *(end + 0.3 * sign for end, sign in zip(ends, (-1, 1), strict=True)))
+        if np.abs(moved - before).max() < 1e-3:
+            break
+    return moved
 
 
-def _label_neurons(axes: Axes, records: NeuronRecords, labels: bool) -> None:
-    """Number the rows, name each role once, and draw a line between roles."""
-    order = records.by_role
-    kinds = [str(records.role[n]) for n in order]
-    for row, (above, below) in enumerate(pairwise(kinds)):
-        if above != below:
-            axes.axhline(row + 0.5, color=canvas.INK, lw=1.2)
-    if not labels:
-        axes.set_yticks([])
-        return
-    axes.set_yticks(range(len(order)), [short_name(records, n, 22) for n in order])
-    for row, kind in enumerate(kinds):
-        if kind not in kinds[:row]:
-            place = (0, row), (-ROLE_INDENT * 72, 0), axes.get_yaxis_transform(), "offset points"
-            axes.annotate(kind, *place, va="center", size=8)
+def _ink_on(colour: Any) -> str:
+    """Dark or white, whichever is read on a colour: the weights of ITU-R BT.709."""
+    return canvas.INK if np.dot(colour[:3], (0.2126, 0.7152, 0.0722)) > 0.5 else "white"
 
 
 def _label_digits(axes: Axes, records: NeuronRecords, n: int, vertical: bool = False) -> None:
@@ -475,23 +476,18 @@ def _digit_colours(records: NeuronRecords, n: int) -> list[str]:
     return [canvas.FIRES if fires_for else canvas.QUIET for fires_for in records.fires_for[n]]
 
 
-def _write_caption(
-    axes: Axes, records: NeuronRecords, n: int, width: float, detailed: bool
-) -> None:
-    """Number, name and digits above a small heatmap; the number alone where there is no room."""
-    if not detailed:
-        axes.set_title(f"{n}", size=7.5, pad=2)
-        return
-    axes.set_title(short_name(records, n, 80), size=9, pad=14)
-    told = fires(records, n) if records.fires_for[n].any() else str(records.role[n])
-    first, *more = canvas.wrapped(told, width, 7.5).splitlines()
-    told = first + ("…" if more else "")
-    place = (0, 1), (0, 3), "axes fraction", "offset points"
-    axes.annotate(told, *place, size=7.5, color=canvas.FAINT, va="bottom")
+def draw_image(axes: Axes, image: Array) -> None:
+    """Draw one image, ink dark."""
+    _bare(axes)
+    _pixels(axes, image, canvas.SEQUENTIAL, Normalize(0, 1))
 
 
-def _caption_height(columns: int) -> float:
-    return 0.36 if columns <= 5 else 0.2
+def _image(axes: Axes, image: Array, extent: tuple[float, float, float, float]) -> None:
+    """An image in its frame, ink dark; `extent` is left, right, bottom, top."""
+    _pixels(axes, image, canvas.SEQUENTIAL, Normalize(0, 1), extent=extent)
+    left, right, bottom, top = extent
+    frame = (left, bottom), right - left, top - bottom
+    axes.add_patch(Rectangle(*frame, fill=False, lw=0.4, ec=canvas.FAINT, clip_on=False))
 
 
 def _say(axes: Axes, words: str, **style: Any) -> None:

@@ -5,8 +5,13 @@ sum over examples or pixels is `math.fsum`, which is correctly rounded: so no BL
 changes anything, and equal inputs give records that are equal to the last bit.
 
 Axes: *hidden* 20, *pixels* 784, *digits* 10, *examples* N, *inputs* 8 (ranked images), *bins* 64,
-*quantiles* 7, *next* the width of the next layer (the digits, where there is one hidden layer).
+*quantiles* 7, *next* the width of the next layer (the digits, where there is one hidden layer),
+*splits* the sets of images that a role is held against, *bounds* 2, of a 95 % interval.
 Where a mean, a rate, a recall or an AUROC is of a digit with no image, it is NaN.
+
+What a neuron responds to says little of what it is needed for: Morcos et al. 2018, Zhou et al.
+2018, and Leavitt and Morcos 2020, "Selectivity considered harmful". So both are measured, and what
+is lost in two ways: frozen at its mean activation, and deleted, its activation 0.
 """
 
 from __future__ import annotations
@@ -23,9 +28,10 @@ from numpy.typing import ArrayLike
 from model import selectivity
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import ANTI_CLASS, CLASS_SELECTIVE, FEATURE_SELECTIVE, ROLES, Array, mean
+from model.selectivity import BETWEEN, IDLE, ROLES, WEAK, Array, mean
 
 Arrays = dict[str, Any]
+Counts = tuple[Array, Array]  # images that a neuron fires on (hidden, digits), and shown (digits,)
 
 #: A neuron fires on an image where its activation is above this.
 FIRING_ACTIVATION = 0.5
@@ -33,6 +39,8 @@ FIRING_ACTIVATION = 0.5
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 BINS = 64
 RANKED = 8
+#: Digits whose images are shown on either side of the switch, and how many of them.
+DIVIDED, OF_EACH = 2, 4
 #: ln 99: beyond it the activation is under 0.01 or over 0.99 and the sigmoid's slope under 1 %.
 SATURATED_Z = 4.59511985013459
 MOST_DIGITS = 62  # a digit set is kept as the bits of an int64
@@ -52,18 +60,19 @@ class Ranking:
 
 
 @dataclass(frozen=True, eq=False)
-class NeededFor:
-    """What the network loses while a neuron is held at its mean activation.
+class Ablation:
+    """What the network loses while a neuron is held at one value: frozen at its mean, or deleted.
 
     Class by class: Zhou et al. 2018, "Revisiting the importance of individual units in CNNs via
-    ablation"; a direction clamped to a fixed value: Morcos et al. 2018, section 2.2.
+    ablation"; a direction clamped to a fixed value: Morcos et al. 2018, section 2.2. Freezing moves
+    a neuron furthest on the images of the rarer side of its switch, deleting only where it fires.
     """
 
-    recall: Array  # (hidden, digits) with the neuron held
-    recall_lost: Array  # (hidden, digits) intact recall minus that; negative where holding it helps
+    recall_lost: Array  # (hidden, digits) negative where holding it helps
+    recall_lost_interval: Array  # (hidden, digits, bounds)
     correct: Array  # (hidden,) images recognised
     accuracy_lost: Array  # (hidden,) share of all images no longer recognised, net of those gained
-    confusion: Array  # (hidden, digits, digits) images of each digit (row) read as each (column)
+    accuracy_lost_interval: Array  # (hidden, bounds)
     most_needed_digit: Array  # (hidden,) largest recall_lost, the lowest of equals
     mistaken_for: Array  # (hidden,) what its images are then most often misread as, -1: nothing
 
@@ -76,11 +85,15 @@ class NeuronRecords:
     """
 
     names: tuple[str, ...]  # informal, from the parameters' metadata; "" for none
-    role: Array  # (hidden,) one of ROLES
-    role_digits: Array  # (hidden, digits) bool, what the role speaks of: see `roles_of`
-    stability: Array  # (hidden,) share of the resamples with the same role and digits
-    kind_stability: Array  # (hidden,) share of the resamples with the same role
-    shares: Array  # (hidden, roles) share of the resamples that give each of ROLES
+    splits: tuple[str, ...]  # the images that the role was computed on, then those it was held to
+    split_roles: Array  # (splits, hidden) one of ROLES
+    split_sets: Array  # (splits, hidden, digits) bool, the digit set that best predicts firing
+    role: Array  # (hidden,) one of ROLES where all splits agree, else BETWEEN
+    role_digits: Array  # (hidden, digits) bool, what the first split's role speaks of
+    partition: (
+        Array  # (hidden, digits) bool, the first split's best set; the rest is its other side
+    )
+    partition_holds: Array  # (hidden,) bool, whether it is that of all splits
 
     z_mean: Array  # (hidden, digits)
     z_sd: Array  # (hidden, digits) population standard deviation
@@ -90,10 +103,10 @@ class NeuronRecords:
     activation_mean_all: Array  # (hidden,) at which mean-ablation holds the neuron
     fired: Array  # (hidden, digits) images with activation > FIRING_ACTIVATION
     firing_rate: Array  # (hidden, digits) fired / shown
+    firing_rate_interval: Array  # (hidden, digits, bounds)
     firing_rate_all: Array  # (hidden,) share of all images on which it fires
-    best_set: Array  # (hidden, digits) bool, the digit set that best predicts firing
-    best_mcc: Array  # (hidden,) Matthews correlation of "is in it" with "fires", 0 to 1
-    best_iou: Array  # (hidden,) Bau et al. 2017, equation 1, with images for pixels
+    partition_mcc: Array  # (hidden,) Matthews correlation of "is in `partition`" with "fires"
+    partition_mcc_interval: Array  # (hidden, bounds) bootstrap
     digit_mcc: Array  # (hidden, digits) Matthews correlation of "is this digit" with "fires"
     auroc: Array  # (hidden, digits) z larger on this digit than on another; 0.5 is chance
     class_selectivity: Array  # (hidden,) Morcos et al. 2018, 0 (none) to 1
@@ -102,27 +115,36 @@ class NeuronRecords:
     saturated_high: Array  # (hidden,) share of all images with z > SATURATED_Z
 
     output_weights: Array  # (hidden, next) positive pushes towards
-    needed_for: NeededFor | None
+    output_bias: Array  # (next,)
+    frozen: Ablation | None  # at its mean activation
+    deleted: Ablation | None  # at 0
 
     weights: Array  # (hidden, pixels) row by row; positive excites
     bias: Array  # (hidden,)
     change: Array | None  # (hidden, pixels) weights minus initial weights
     bias_change: Array | None  # (hidden,)
     start_correlation: Array | None  # (hidden,) Pearson, of weights and initial weights; NaN: none
+    start_share: Array | None  # (hidden,) variance of z under the initial weights, over that of z
     never_lit_share: Array | None  # (hidden,) of the sum of |weight|, on pixels no image lights
 
     highest: Ranking  # largest z first; never by activation, which saturates and ties
     lowest: Ranking  # smallest z first
-    nearest_zero: Ranking  # smallest |z| first: on the edge between firing and not
+    along: Ranking  # nearest to equal steps of z, from the smallest to the largest
+    divided_digits: Array  # (hidden, up to DIVIDED) of which most images are on either side
+    divided: Ranking  # (hidden, up to DIVIDED, 2, OF_EACH) nearest to a side's median; -1: none
 
     sizes: tuple[int, ...]  # of the network
     examples: int  # N, the number of images behind every figure here
     shown: Array  # (digits,) images of each digit
     z_edges: Array  # (bins + 1,) ascending, shared by all neurons and digits
     never_lit: Array | None  # (pixels,) bool
-    confusion: Array | None  # (digits, digits) of the intact network, as in NeededFor
+    confusion: Array | None  # (digits, digits) images of each digit (row) read as each (column)
     recall: Array | None  # (digits,) of the intact network
     correct: int | None  # images that the intact network recognises
+    codes: int  # different sets of firing neurons
+    switched_correct: int | None  # recognised where every activation is rounded to 0 or 1
+    rarely_lit: int | None  # pixels that are blank
+    blanked_changes: int | None  # when so many answers change
     resamples: int  # of the bootstrap
 
     @property
@@ -137,16 +159,19 @@ class NeuronRecords:
 
     @property
     def fires_for(self) -> Array:
-        """The digits that each neuron fires for by its role, (hidden, digits) bool."""
-        selective = np.isin(self.role, (CLASS_SELECTIVE, FEATURE_SELECTIVE))[:, None]
-        silent = (self.role == ANTI_CLASS)[:, None] & (self.shown > 0)
-        return (selective & self.role_digits) | (silent & ~self.role_digits)
+        """The digits that each neuron fires for on all splits, (hidden, digits) bool."""
+        selective = np.array([not {*roles} <= {IDLE, WEAK} for roles in self.split_roles.T])
+        return selective[:, None] & self.split_sets.all(axis=0)
 
     @property
-    def by_role(self) -> list[int]:
-        """The neurons' numbers by role (the order of ROLES), then digits, then number."""
-        digits = [tuple(np.flatnonzero(row)) for row in self.role_digits]
-        return sorted(range(self.hidden), key=lambda n: (ROLES.index(self.role[n]), digits[n], n))
+    def rarer_side(self) -> Array:
+        """The digits on the side of each switch that fewer images are on, (hidden, digits) bool."""
+        return np.where(self.firing_rate_all[:, None] < 0.5, self.partition, ~self.partition)
+
+    @property
+    def by_rate(self) -> list[int]:
+        """The neurons' numbers, those that fire on fewest images first."""
+        return np.argsort(self.firing_rate_all, kind="stable").tolist()
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Every array with its name, those of the parts as "highest.zs"."""
@@ -170,8 +195,14 @@ def neuron_records(
     *,
     predictions: ArrayLike | None = None,
     ablated_predictions: ArrayLike | None = None,
+    deleted_predictions: ArrayLike | None = None,
+    switched_predictions: ArrayLike | None = None,
+    blanked_predictions: ArrayLike | None = None,
     never_lit: ArrayLike | None = None,
+    rarely_lit: int | None = None,
     initial: Parameters | None = None,
+    start_zs: ArrayLike | None = None,
+    counts: Mapping[str, Counts] | None = None,
     resamples: int = 1000,
 ) -> NeuronRecords:
     """Measure every neuron of the first hidden layer.
@@ -180,19 +211,23 @@ def neuron_records(
     ----------
     parameters
         The network; metadata["neuron_names"], if there, maps "11" to an informal name.
-    zs, activations
-        (examples, hidden) of the first hidden layer.
-    labels, predictions
-        (examples,) digits: those shown, and those that the intact network answers.
-    ablated_predictions
+    zs, activations, start_zs
+        (examples, hidden) of the first hidden layer; `start_zs` of the untrained network.
+    labels, predictions, switched_predictions, blanked_predictions
+        (examples,) digits: those shown, and those that the network answers: intact, with every
+        hidden activation rounded to 0 or 1, and with the `rarely_lit` pixels blank, so many.
+    ablated_predictions, deleted_predictions
         (hidden, examples) digits that it answers while that one hidden neuron is held at its mean
-        activation, as `model.observe` holds it; needs `predictions`.
+        activation or at 0, as `model.observe` holds it; they need `predictions`.
     never_lit
         (pixels,) bool, from `never_lit_pixels(training images)`.
     initial
         The parameters that training started from.
+    counts
+        `firing_counts` by the name of the images: the role is computed on the first and confirmed
+        on the others; by default, on the images at hand alone.
     resamples
-        Of the bootstrap; 0 leave its fractions NaN.
+        Of the bootstrap; 0 leave its intervals NaN.
 
     Raises
     ------
@@ -206,18 +241,29 @@ def neuron_records(
     shape = (len(labels), hidden)
     z = _numbers("zs", zs, shape, -LARGEST_Z, LARGEST_Z)
     a = _numbers("activations", activations, shape, 0.0, 1.0)
-    shown = np.bincount(labels, minlength=digits)
+    own = firing_counts(a.T, labels, digits)
+    split = _roles(counts or {"these images": own})
+    others = {"switched": switched_predictions, "blanked": blanked_predictions}
+    more = {k: v if v is None else _integers(k, v, labels.shape, digits) for k, v in others.items()}
+    answered = _needs(predictions, ablated_predictions, deleted_predictions, labels, own[1], hidden)
+    intact = answered.pop("intact")
+    blanked = None if more["blanked"] is None else int((more["blanked"] != intact).sum())
+    switched = None if more["switched"] is None else int((more["switched"] == labels).sum())
     return NeuronRecords(
         names=tuple(_name(parameters.metadata, number) for number in range(hidden)),
-        **_responds_to(z, a, labels, shown, resamples),
+        **split,
+        **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
-        **_needs(predictions, ablated_predictions, labels, shown, hidden),
-        highest=_ranked(-z, z, a, labels),
-        lowest=_ranked(z, z, a, labels),
-        nearest_zero=_ranked(np.abs(z), z, a, labels),
+        **answered,
+        **_images(z, a, labels, own),
+        start_share=_start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
         examples=len(labels),
-        shown=shown,
+        shown=own[1],
+        codes=len(np.unique(a > FIRING_ACTIVATION, axis=1).T),
+        switched_correct=switched,
+        rarely_lit=rarely_lit,
+        blanked_changes=blanked,
         resamples=resamples,
     )
 
@@ -232,19 +278,43 @@ def never_lit_pixels(images: ArrayLike) -> Array:
     return np.logical_not(_rows("images", images, "pixels").any(axis=0))
 
 
-def _responds_to(z: Array, a: Array, labels: Array, shown: Array, resamples: int) -> Arrays:
-    """Which images each neuron responds to, and its role; z and a are (hidden, examples)."""
-    groups = [labels == digit for digit in range(len(shown))]
-    all_shown = np.broadcast_to(shown, (len(z), len(shown)))
-    fires = a > FIRING_ACTIVATION
-    fired = np.stack([fires[:, group].sum(axis=1) for group in groups], axis=1)
-    best_mcc, sets = selectivity.best_sets(fired, all_shown)
-    best_set = selectivity.members(sets, len(shown))
+def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
+    """Images of each digit that each neuron fires on (hidden, digits), and shown (digits,)."""
+    fires = (_rows("activations", activations, "hidden") > FIRING_ACTIVATION).T
+    fired = [fires[:, labels == digit].sum(axis=1) for digit in range(digits)]
+    return np.stack(fired, axis=1), np.bincount(labels, minlength=digits)
+
+
+def _roles(counts: Mapping[str, Counts]) -> Arrays:
+    """The role and the partition of each neuron, as far as all splits agree on them."""
+    every = [(fired, np.broadcast_to(shown, fired.shape)) for fired, shown in counts.values()]
+    kinds, digits = (
+        np.array(v) for v in zip(*(selectivity.roles_of(*v) for v in every), strict=True)
+    )
+    sets = np.array([selectivity.best_sets(*v)[1] for v in every])
+    agree = ((kinds == kinds[0]) & (digits == digits[0])).all(axis=0)
+    across = every[0][0].shape[1]
+    return {
+        "splits": tuple(counts),
+        "split_roles": np.array(ROLES)[kinds],
+        "split_sets": selectivity.members(sets, across),
+        "role": np.where(agree, np.array(ROLES)[kinds[0]], BETWEEN),
+        "role_digits": selectivity.members(digits[0], across),
+        "partition": selectivity.members(sets[0], across),
+        "partition_holds": (sets == sets[0]).all(axis=0),
+    }
+
+
+def _responds_to(
+    z: Array, a: Array, labels: Array, counts: Counts, partition: Array, resamples: int
+) -> Arrays:
+    """Which images each neuron responds to; z and a are (hidden, examples)."""
+    fired, shown = counts[0], np.broadcast_to(counts[1], counts[0].shape)
+    groups = [labels == digit for digit in range(shown.shape[1])]
     means = _by_digit(mean, a, groups)
     selective = [selectivity.class_selectivity(row) for row in means]
     edges = _bin_edges(z)
     return {
-        **_roles(fired, all_shown, resamples),
         "z_mean": _by_digit(mean, z, groups),
         "z_sd": _by_digit(selectivity.standard_deviation, z, groups),
         "z_quantiles": _by_digit(_quantiles, z, groups),
@@ -253,13 +323,13 @@ def _responds_to(z: Array, a: Array, labels: Array, shown: Array, resamples: int
         "activation_mean": means,
         "activation_mean_all": np.array([mean(row) for row in a]),
         "fired": fired,
-        "firing_rate": selectivity.rates(fired, all_shown),
-        "firing_rate_all": fires.sum(axis=1) / len(labels),
-        "best_set": best_set,
-        "best_mcc": best_mcc,
-        "best_iou": selectivity.intersection_over_union(best_set, fired, shown),
-        "digit_mcc": selectivity.digit_matthews(fired, all_shown),
-        "auroc": np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z]),
+        "firing_rate": selectivity.rates(fired, shown),
+        "firing_rate_interval": selectivity.wilson(fired, shown),
+        "firing_rate_all": fired.sum(axis=1) / len(labels),
+        "partition_mcc": selectivity.matthews_of(partition, fired, shown),
+        "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
+        "digit_mcc": selectivity.digit_matthews(fired, shown),
+        "auroc": np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z]),
         "class_selectivity": np.array([index for index, _ in selective]),
         "preferred_digit": np.array([digit for _, digit in selective]),
         "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
@@ -267,31 +337,19 @@ def _responds_to(z: Array, a: Array, labels: Array, shown: Array, resamples: int
     }
 
 
-def _roles(fired: Array, shown: Array, resamples: int) -> Arrays:
-    """The role of each neuron, and how often a bootstrap sample gives the same one."""
-    kinds, sets = selectivity.roles_of(fired, shown)
-    stability = np.full((2, len(fired)), math.nan)
-    shares = np.full((len(fired), len(ROLES)), math.nan)
-    for n in range(len(fired)):
-        again, sets_again = selectivity.roles_of(
-            *selectivity.resampled_counts(fired[n], shown[n], resamples, SEED)
-        )
-        if resamples:
-            same = again == kinds[n]
-            stability[:, n] = np.mean([same & (sets_again == sets[n]), same], axis=1)
-            shares[n] = np.bincount(again, minlength=len(ROLES)) / resamples
-    return {
-        "role": np.array(ROLES)[kinds],
-        "role_digits": selectivity.members(sets, fired.shape[1]),
-        "stability": stability[0],
-        "kind_stability": stability[1],
-        "shares": shares,
-    }
+def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
+    """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
+    found = np.full((len(fired), 2), math.nan)
+    for n in range(len(fired) if resamples else 0):
+        again = selectivity.resampled_counts(fired[n], shown[n], resamples, SEED)
+        found[n] = np.quantile(selectivity.matthews_of(partition[n], *again), (0.025, 0.975))
+    return found
 
 
 def _needs(
     predictions: ArrayLike | None,
-    ablated: ArrayLike | None,
+    frozen: ArrayLike | None,
+    deleted: ArrayLike | None,
     labels: Array,
     shown: Array,
     hidden: int,
@@ -299,42 +357,95 @@ def _needs(
     """What the intact network reads, and what is lost with each neuron held."""
     digits = len(shown)
     if predictions is None:
-        if ablated is not None:
+        if frozen is not None or deleted is not None:
             raise ValueError(
                 "ablated_predictions: without the intact network's predictions there is nothing to "
                 "compare with; hand in predictions too"
             )
-        return dict.fromkeys(("confusion", "recall", "correct", "needed_for"))
-    intact = _confusion(_integers("predictions", predictions, labels.shape, digits), labels, digits)
-    needed_for = None
-    if ablated is not None:
-        held = _integers("ablated_predictions", ablated, (hidden, len(labels)), digits)
-        needed_for = _needed_for(held, intact, labels, shown)
+        return dict.fromkeys(("confusion", "recall", "correct", "frozen", "deleted", "intact"))
+    intact = _integers("predictions", predictions, labels.shape, digits)
+    confusion = _confusion(intact, labels, digits)
+    found: Arrays = {"intact": intact, "confusion": confusion}
+    for name, answers in (("frozen", frozen), ("deleted", deleted)):
+        of_it = "ablated_predictions" if name == "frozen" else "deleted_predictions"
+        found[name] = None
+        if answers is not None:
+            held = _integers(of_it, answers, (hidden, len(labels)), digits)
+            found[name] = ablation(held, intact, labels, shown)
+    right = np.diag(confusion)
+    return {**found, "recall": selectivity.rates(right, shown), "correct": int(right.sum())}
+
+
+def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
+    """What is lost, from (hidden, examples) digits answered and (examples,) answered intact."""
+    digits, neurons = len(shown), np.arange(len(held))
+    was, now = intact == labels, held == labels
+    lost, gained = (
+        np.array([np.bincount(labels[row], minlength=digits) for row in rows])
+        for rows in (was & ~now, now & ~was)
+    )
+    recall_lost = selectivity.rates(lost - gained, np.broadcast_to(shown, lost.shape))
+    most_needed = np.nanargmax(recall_lost, axis=1)
+    confusion = np.array([_confusion(row, labels, digits) for row in held])
+    wrong = confusion[neurons, most_needed]
+    wrong[neurons, most_needed] = 0
+    correct, every = now.sum(axis=1), np.array(len(labels))
+    return Ablation(
+        recall_lost=recall_lost,
+        recall_lost_interval=selectivity.paired_difference(lost, gained, shown),
+        correct=correct,
+        accuracy_lost=(was.sum() - correct) / len(labels),
+        accuracy_lost_interval=selectivity.paired_difference(
+            lost.sum(axis=1), gained.sum(axis=1), every
+        ),
+        most_needed_digit=most_needed,
+        mistaken_for=np.where(wrong.any(axis=1), wrong.argmax(axis=1), -1),
+    )
+
+
+def _start_share(z: Array, start_zs: ArrayLike | None) -> Array | None:
+    """How much of z's variance the initial weights alone would make, NaN of a constant z."""
+    if start_zs is None:
+        return None
+    start = _numbers("start_zs", start_zs, (z.shape[1], len(z)), -LARGEST_Z, LARGEST_Z)
+    own, drawn = (
+        np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in (z, start)
+    )
+    return selectivity.rates(drawn, own)
+
+
+def _images(z: Array, a: Array, labels: Array, counts: Counts) -> Arrays:
+    """The images that show what a neuron does."""
+    low, high = z.min(axis=1), z.max(axis=1)
+    steps = np.linspace(low, high, min(RANKED, z.shape[1]), axis=1)
+    along = np.array(
+        [[np.abs(row - s).argmin() for s in own] for row, own in zip(z, steps, strict=True)]
+    )
+    either = np.minimum(counts[0], counts[1] - counts[0])
+    digits = np.argsort(-either, axis=1, kind="stable")[:, :DIVIDED]
+    divided = np.full((*digits.shape, 2, OF_EACH), -1)
+    for n, place in np.ndindex(digits.shape):
+        for side in (0, 1):
+            fires = (a[n] > FIRING_ACTIVATION) == bool(side)
+            mine = np.flatnonzero((labels == digits[n, place]) & fires)
+            if len(mine):
+                far = np.abs(z[n, mine] - np.median(z[n, mine]))
+                first = mine[np.argsort(far, kind="stable")[:OF_EACH]]
+                divided[n, place, side, : len(first)] = first
     return {
-        "confusion": intact,
-        "recall": selectivity.rates(np.diag(intact), shown),
-        "correct": int(np.trace(intact)),
-        "needed_for": needed_for,
+        "highest": _ranked(np.argsort(-z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
+        "lowest": _ranked(np.argsort(z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
+        "along": _ranked(along, z, a, labels),
+        "divided_digits": np.array(digits, order="C"),
+        "divided": _ranked(divided, z, a, labels),
     }
 
 
-def _needed_for(held: Array, intact: Array, labels: Array, shown: Array) -> NeededFor:
-    confusion = np.array([_confusion(row, labels, len(shown)) for row in held])
-    right, neurons = np.diagonal(confusion, axis1=1, axis2=2), np.arange(len(confusion))
-    all_shown = np.broadcast_to(shown, right.shape)
-    lost = selectivity.rates(np.diag(intact) - right, all_shown)
-    most_needed = np.nanargmax(lost, axis=1)
-    wrong = confusion[neurons, most_needed]
-    wrong[neurons, most_needed] = 0
-    correct = right.sum(axis=1)
-    return NeededFor(
-        recall=selectivity.rates(right, all_shown),
-        recall_lost=lost,
-        correct=correct,
-        accuracy_lost=(np.trace(intact) - correct) / len(labels),
-        confusion=confusion,
-        most_needed_digit=most_needed,
-        mistaken_for=np.where(wrong.any(axis=1), wrong.argmax(axis=1), -1),
+def _ranked(indices: Array, z: Array, a: Array, labels: Array) -> Ranking:
+    """What is known of some examples of each neuron, (hidden, ...)."""
+    neuron = np.arange(len(z)).reshape(-1, *[1] * (indices.ndim - 1))
+    return Ranking(
+        np.array(indices, order="C"), labels[indices], z[neuron, indices], a[neuron, indices]
     )
 
 
@@ -345,6 +456,7 @@ def _weights(
     weights, bias = (np.array(v[0]) for v in (parameters.weights, parameters.biases))
     found: Arrays = {"weights": weights, "bias": bias.ravel(), "never_lit": None}
     found["output_weights"] = np.array(parameters.weights[1].T, order="C")
+    found["output_bias"] = parameters.biases[1].flatten()
     found |= dict.fromkeys(("change", "bias_change", "start_correlation", "never_lit_share"))
     if initial is not None:
         start = initial.weights[0]
@@ -363,13 +475,6 @@ def _weights(
         found["never_lit"] = mask
         found["never_lit_share"] = np.array([_share(np.abs(w), mask) for w in weights])
     return found
-
-
-def _ranked(key: Array, z: Array, a: Array, labels: Array) -> Ranking:
-    """The examples with the smallest key; the sort is stable, so the lower index comes first."""
-    first = np.argsort(key, axis=1, kind="stable")[:, :RANKED]
-    zs, activations = (np.take_along_axis(v, first, axis=1) for v in (z, a))
-    return Ranking(np.array(first, order="C"), labels[first], zs, activations)
 
 
 def _by_digit(measure: Any, values: Array, groups: list[Array]) -> Array:

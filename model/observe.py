@@ -48,25 +48,51 @@ def observe(net: Any, images: Array) -> Observation:
     """
     if not len(images):
         raise ValueError("images: expected one or more, received none")
-    parts = [_traced(net, images[k : k + TOGETHER]) for k in range(0, len(images), TOGETHER)]
-    zs, activations, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    zs, activations, outputs = trace(net, images)
     held_at = np.array([float(v) for v in net.arithmetic.parameters(mean_activations(activations))])
+    held = ablated(net, activations, held_at)
+    return Observation(zs, activations, outputs.argmax(axis=1), held_at, held)
+
+
+def ablated(net: Any, activations: Array, values: Array) -> Array:
+    """The digits that a network answers while one neuron after another is held at its value.
+
+    Parameters
+    ----------
+    activations
+        (examples, hidden) of its first hidden layer.
+    values
+        (hidden,) where each neuron is held: its mean freezes it, 0 deletes it.
+
+    Returns
+    -------
+    (hidden, examples)
+    """
     held = []
-    for number, value in enumerate(held_at):
+    for number, value in enumerate(values):
         hidden = activations.copy()
         hidden[:, number] = value
         held.append(_answers(net, hidden))
-    return Observation(zs, activations, outputs.argmax(axis=1), held_at, np.array(held))
+    return np.array(held)
 
 
-def _traced(net: Any, images: Array) -> tuple[Array, ...]:
+def switched(net: Any, activations: Array) -> Array:
+    """The digits that a network answers where every activation is rounded to 0 or 1."""
+    return _answers(net, np.rint(activations))
+
+
+def trace(net: Any, images: Array) -> tuple[Array, Array, Array]:
     """z and activations of the first hidden layer, and the outputs, with examples in rows."""
-    zs, activations = net.trace(_given(net, images))
-    return tuple(_taken(net, v) for v in (zs[0], activations[1], activations[-1]))
+    parts = []
+    for k in range(0, len(images), TOGETHER):
+        zs, activations = net.trace(_given(net, images[k : k + TOGETHER]))
+        parts.append([_taken(net, v) for v in (zs[0], activations[1], activations[-1])])
+    first, second, last = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return first, second, last
 
 
 def _answers(net: Any, hidden: Array) -> Array:
-    """The digits that follow from activations of the first hidden layer."""
+    """The (examples,) digits that follow from (examples, hidden) activations."""
     a = _given(net, hidden)
     for b, w in zip(net.biases[1:], net.weights[1:], strict=True):
         z = a @ w.detach().T + b.detach() if _is_torch(net) else w @ a + b

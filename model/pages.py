@@ -1,20 +1,23 @@
 """Puts figures together on pages: the sheet of one neuron, its activations, the layer, a run.
 
 `n` is a neuron's number, `note` the small print, `images` the (examples, pixels) that the records
-were measured on, 0 to 1. Places are in inches from the top left corner of the page.
+were measured on, 0 to 1. Places are in inches from the top left corner of the page; every page is
+8 inches wide, so that it can be read at 800 pixels.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from model import figures, words
 from model.canvas import (
-    FAINT,
+    NEVER_LIT,
+    WIDTH,
+    Figure,
     box,
     house_style,
     inches,
@@ -25,11 +28,12 @@ from model.canvas import (
     write_footer,
     write_title,
 )
-from model.figures import Array, Figure
-from model.neurons import NeuronRecords
+from model.figures import Array, Axes
+from model.neurons import FIRING_ACTIVATION, NeuronRecords
 
-#: A4, lying; the activations of one neuron; a run; one small picture.
-PAGE, ACTIVATIONS, RUN, SMALL = (11.69, 8.27), (9.0, 5.6), (9.6, 4.6), (5.0, 3.4)
+#: Heights of a sheet, of the activations of one neuron, of a run, and of a page of the report.
+SHEET, ACTIVATIONS, RUN, PAGE = 5.5, 5.6, 4.6, 11.3
+SMALL = (5.0, 3.4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,9 @@ class Picture:
         return png_bytes(self.figure)
 
 
+# --- One neuron ------------------------------------------------------------------------------
+
+
 @house_style()
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """All that is known of one neuron, on one page."""
@@ -53,48 +60,56 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
             f"neuron: expected a number from 0 to {records.hidden - 1}, received {n}; "
             f"the first hidden layer of this model has {records.hidden}"
         )
-    figure, title = new_figure(*PAGE), words.title(records, n)
-    role = f"{words.role_line(records, n)} One neuron of {words.layer(records)}."
-    write_title(figure, title, role)
-    _draw_pixels(figure, records, n)
-    rankings = [
-        (records.highest, "Largest z"),
-        (records.nearest_zero, "Nearest z = 0, between firing and not"),
-        (records.lowest, "Smallest z"),
-    ]
-    for row, (ranking, what) in enumerate(rankings):
-        top = 0.86 + 1.05 * row
-        _heading(figure, 5.55, top, figures.ranked_title(ranking, n, what))
-        axes = figure.add_axes(box(figure, 5.55, top + 0.08, 5.95, 0.66))
-        figures.draw_ranked(axes, ranking, n, images)
-    figures.draw_z_by_digit(figure.add_axes(box(figure, 0.62, 4.5, 3.9, 2.42)), records, n)
-    panels = [
-        (figures.draw_class_selectivity, 5.75, 4.5),
-        (figures.draw_auroc, 8.85, 4.5),
-        (figures.draw_output_weights, 5.75, 5.97),
-        (figures.draw_recall_lost, 8.85, 5.97),
-    ]
-    for draw, left, top in panels:
-        axes = figure.add_axes(box(figure, left, top, 2.5, 0.95))
-        draw(axes, records, n)
-        axes.title.set_fontsize(8.5)
-    told = wrapped(" ".join(words.story(records, n)[1:]), PAGE[0] - 0.4, 8.5)
-    write(figure, 0.2, 7.47, told, size=8.5, linespacing=1.3)
+    figure = new_figure(WIDTH, SHEET)
+    draw_sheet(figure, records, n, images)
     write_footer(figure, note)
-    return Picture(f"neuron-{n:02d}.png", title + ".", figure)
+    return Picture(f"neuron-{n:02d}.png", words.title(records, n) + ".", figure)
+
+
+def draw_sheet(
+    figure: Figure, records: NeuronRecords, n: int, images: Array, top: float = 0.0
+) -> None:
+    """Draw the four panels of a neuron: its weights, its images, its push, and what is lost."""
+
+    def panel(left: float, down: float, width: float, height: float) -> Axes:
+        return figure.add_axes(box(figure, left, top + down, width, height))
+
+    title = f"{words.name(records, n)} {words.fires(records, n)}"
+    write_title(figure, title, words.role_line(records, n), top)
+    limit = figures.colour_limit(records.weights, records.never_lit)
+    maps = figures.heatmaps(records, n)
+    for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
+        axes = panel(0.2 + 1.42 * column, 1.05, 1.32, 1.32)
+        figures.draw_heatmap(axes, values, limit, records.never_lit)
+        axes.set_title(caption, pad=3)
+    clipped = any(bool((np.abs(values) > limit).any()) for _, values in maps)
+    bar = panel(1.25, 2.5, 2.0, 0.09)
+    figures.draw_colour_bar(bar, limit, clipped, "inhibits", "excites")
+    figures.draw_output_weights(panel(5.2, 1.05, 2.65, 0.75), records, n)
+    figures.draw_losses(panel(5.2, 2.2, 2.65, 0.95), records, n)
+    write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
+    figures.draw_along(panel(0.6, 3.1, 3.7, 0.42), records, n, images)
+    figures.draw_z_by_digit(panel(0.6, 3.62, 3.7, 1.22), records, n)
+    write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
+    both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
+    for place in np.flatnonzero(both).tolist():
+        figures.draw_divided(panel(5.0, 3.87 + 0.65 * place, 2.85, 0.36), records, n, place, images)
+    if not both.any():
+        write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
 
 
 @house_style()
 def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """What one neuron responds to: top inputs, z by digit, and its class selectivity."""
-    figure, title = new_figure(*ACTIVATIONS), words.title(records, n)
+    figure, title = new_figure(WIDTH, ACTIVATIONS), words.title(records, n)
     write_title(figure, title, words.role_line(records, n))
-    _heading(figure, 0.35, 0.85, figures.ranked_title(records.highest, n, "Largest z"))
-    axes = figure.add_axes(box(figure, 0.35, 0.93, 8.4, 0.93))
-    figures.draw_ranked(axes, records.highest, n, images, indices=True)
-    figures.draw_z_by_digit(figure.add_axes(box(figure, 0.6, 2.5, 4.0, 2.4)), records, n)
-    figures.draw_class_selectivity(figure.add_axes(box(figure, 5.75, 2.5, 3.0, 0.95)), records, n)
-    figures.draw_auroc(figure.add_axes(box(figure, 5.75, 3.95, 3.0, 0.95)), records, n)
+    told = figures.ranked_title(records.highest, n, "Largest z")
+    write(figure, 0.3, 1.05, told, size=9, weight="bold")
+    axes = figure.add_axes(box(figure, 0.3, 1.25, 7.4, 0.82))
+    figures.draw_ranked(axes, records.highest, n, images)
+    figures.draw_z_by_digit(figure.add_axes(box(figure, 0.6, 2.85, 3.5, 2.1)), records, n)
+    axes = figure.add_axes(box(figure, 5.1, 2.85, 2.7, 2.1))
+    figures.draw_class_selectivity(axes, records, n)
     write_footer(figure, note)
     return Picture(f"activations-{n:02d}.png", title + ".", figure)
 
@@ -107,198 +122,169 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
     return Picture(f"z-{n:02d}.png", words.title(records, n) + ".", figure)
 
 
-def layer_pictures(
-    records: NeuronRecords, correct: Sequence[int], examples: int, note: str = ""
-) -> Iterator[Picture]:
-    """All that shows the layer as a whole, and the run: images recognised after each epoch."""
-    yield weights(records, note)
-    yield change(records, note)
-    yield three_answers(records, note)
-    yield firing_rates(records, note)
-    yield run(records, correct, examples, note)
-
-
-@house_style()
-def weights(records: NeuronRecords, note: str = "") -> Picture:
-    """The heatmaps of all neurons' weights."""
-    starts = words.start_correlations(records)
-    title = f"The weights of {words.layer(records)}"
-    if starts:
-        where = " in the median neuron" if len(starts) > 1 else ""
-        told = f"weights and start correlate {statistics.median(starts):.2f}"
-        title = f"How much of the start is left: {told}{where}"
-    how = f"Weights into each neuron of {words.layer(records)}, pixel by pixel"
-    ends = "blue: inhibits\n(ink there lowers z)", "red: excites\n(ink there raises z)"
-    figure = _grid(records, records.weights, title, how, ends, note)
-    return Picture("weights.png", title + ".", figure)
-
-
-@house_style()
-def change(records: NeuronRecords, note: str = "") -> Picture:
-    """The heatmaps of what training changed in all neurons' weights."""
-    title = "What training changed is not known: the start of this network is not at hand"
-    if records.change is not None:
-        moved = [float(np.linalg.norm(own)) for own in records.change]
-        most, least = int(np.argmax(moved)), int(np.argmin(moved))
-        title = "What training changed: the weights minus their random start"
-        if len(moved) > 1:
-            title = f"Training changed neuron {most} most and neuron {least} least"
-    how = f"Weights minus initial weights, for each neuron of {words.layer(records)}"
-    ends = "blue: training lowered\nthe weight", "red: training raised\nthe weight"
-    figure = _grid(records, records.change, title, how, ends, note)
-    return Picture("change.png", title + ".", figure)
-
-
-@house_style()
-def three_answers(records: NeuronRecords, note: str = "") -> Picture:
-    """What all neurons respond to, push towards and are needed for, rows in one order."""
-    title = _answers_title(records)
-    figure = new_figure(10.4, 1.75 + 0.25 * max(records.hidden, 4))
-    across, down = inches(figure)
-    titled = write_title(
-        figure,
-        title,
-        f"{_roles_title(records)}, in {words.layer(records)}. "
-        "A row is a neuron, a column a digit; rows are in one order, by role.",
-    )
-    width, gap, height = (across - 2.25 - 0.2 - 0.4) / 3, 0.2, down - titled - 0.65 - 0.35
-    draws = (figures.draw_firing_rates, figures.draw_pushes, figures.draw_losses)
-    for place, draw in enumerate(draws):
-        left = 2.25 + place * (width + gap)
-        axes = figure.add_axes(box(figure, left, titled + 0.65, width, height))
-        draw(axes, records, labels=place == 0)
-    write_footer(figure, note)
-    return Picture("answers.png", title + ".", figure)
+# --- The layer -------------------------------------------------------------------------------
 
 
 @house_style()
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
-    """The share of each digit's images on which each neuron fires, ordered by role."""
-    title = _roles_title(records)
-    figure = new_figure(7.0, 1.75 + 0.25 * max(records.hidden, 4))
-    across, down = inches(figure)
-    top = 0.65 + write_title(figure, title, f"In {words.layer(records)}.")
-    axes = figure.add_axes(box(figure, 2.25, top, across - 2.45, down - top - 0.35))
-    figures.draw_firing_rates(axes, records)
+    """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
+    figure = new_figure(WIDTH, switches_height(records))
+    draw_switches(figure, records)
     write_footer(figure, note)
-    return Picture("firing-rates.png", title + ".", figure)
+    return Picture("firing-rates.png", _switch_title(records) + ".", figure)
+
+
+def switches_height(records: NeuronRecords) -> float:
+    """Inches of the switch chart with its title and legend."""
+    return 1.65 + 0.285 * records.hidden
+
+
+def draw_switches(figure: Figure, records: NeuronRecords) -> None:
+    """Draw the switch chart at the top of a page."""
+    how = (
+        "Each digit stands where so many of its images make the neuron fire (odds, so that the "
+        "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
+        "bold; dotted where other images put it elsewhere."
+    )
+    top = 0.3 + write_title(figure, _switch_title(records), how)
+    end = switches_height(records)
+    axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
+    figures.draw_switches(axes, records)
+    draw_disc_legend(figure, records, end - 0.4)
+
+
+def _switch_title(records: NeuronRecords) -> str:
+    """How many neurons are needed most by a digit on the rarer side of their switch."""
+    costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
+    if not costly:
+        return "Each neuron is a switch between two sides of the digits"
+    are = "is" if on_it == 1 else "are"
+    return f"Frozen, {on_it} of {costly} neurons {are} missed most on the rarer side of the switch"
+
+
+def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
+    """What the orange discs are, by three of them."""
+    axes = figure.add_axes(box(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3))
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH - 2.0)
+    axes.set_ylim(-1, 1)
+    if records.frozen is None:
+        axes.text(0, 0, "What is lost without a neuron was not measured.", va="center", size=8)
+        return
+    axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
+    largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
+    for place, points in enumerate((1, max(2, largest // 3), largest)):
+        left = 2.95 + 0.65 * place
+        area = figures.disc_area(records) * points
+        axes.scatter([left], [0], s=area, c=figures.canvas.LOST_PALE)
+        axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
+
+
+@house_style()
+def weights(records: NeuronRecords, note: str = "") -> Picture:
+    """The heatmaps of all neurons: start, what training changed, and weights, side by side."""
+    maps = [figures.heatmaps(records, n) for n in range(records.hidden)]
+    each = len(maps[0])
+    columns = min(records.hidden, 3 if each == 3 else 5)
+    rows = math.ceil(records.hidden / columns)
+    width = (WIDTH - 0.3) / columns
+    side = min((width - 0.14) / each - 0.03, 1.4)
+    title = "Start, plus what training changed, is the weights"
+    if each == 1:
+        title = f"The weights of {words.layer(records)}"
+    limit = figures.colour_limit(records.weights, records.never_lit)
+    figure = new_figure(WIDTH, 1.8 + rows * (side + 0.3))
+    _, down = inches(figure)
+    how = f"Weights into each neuron of {words.layer(records)}, pixel by pixel, on one colour scale"
+    clipped = any(bool((np.abs(values) > limit).any()) for own in maps for _, values in own)
+    beyond = f"; beyond {limit:.1f} they have its end colours" if clipped else ""
+    order = ". Left to right: start, change, weights" if each == 3 else ""
+    top = 0.3 + write_title(figure, title, f"{how}{beyond}{order}.")
+    for n, own in enumerate(maps):
+        row, column = divmod(n, columns)
+        left, above = 0.15 + column * width, top + row * (side + 0.3)
+        name = f"{words.short_name(records, n, 18)}   {words.partition(records, n)}"
+        write(figure, left, above - 0.04, name, size=8.5, va="bottom")
+        for place, (_, values) in enumerate(own):
+            axes = figure.add_axes(box(figure, left + place * (side + 0.03), above, side, side))
+            figures.draw_heatmap(axes, values, limit, records.never_lit)
+    bar = figure.add_axes(box(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12))
+    ends = "blue: ink there\nlowers z", "red: ink there\nraises z"
+    figures.draw_colour_bar(bar, limit, clipped, *ends)
+    grey = figures.never_lit_legend(records)
+    if grey:
+        write(figure, 0.15, down - 0.36, "■", size=8, color=NEVER_LIT)
+        write(figure, 0.3, down - 0.36, grey, size=8)
+    write_footer(figure, note)
+    return Picture("weights.png", title + ".", figure)
+
+
+@house_style()
+def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: str = "") -> Picture:
+    """One image's way through the network: each neuron's answer, and what it adds to each digit.
+
+    Parameters
+    ----------
+    image
+        (pixels,)
+    digit
+        The digit shown.
+    on_it
+        (hidden,) activations on it.
+    """
+    figure = new_figure(WIDTH, path_height(records))
+    title = draw_path(figure, records, image, digit, on_it)
+    write_footer(figure, note)
+    return Picture("path.png", title + ".", figure)
+
+
+def path_height(records: NeuronRecords) -> float:
+    """Inches of an image's way with its title."""
+    return 1.5 + 0.235 * (max(records.hidden, 6) + 2)
+
+
+def draw_path(
+    figure: Figure, records: NeuronRecords, image: Array, digit: int, on_it: Array
+) -> str:
+    """Draw an image's way at the top of a page, and return its title."""
+    axes = figure.add_axes((0, 0, 1, 1))
+    read = int(figures.draw_path(axes, records, on_it).argmax())
+    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
+    title = f"{many} about one image: a {digit}, read as {read}"
+    how = (
+        "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, what "
+        "it adds to the weighted input of each output: activation times weight, red for, blue "
+        "against. The largest sum is what is read."
+    )
+    top = 0.3 + write_title(figure, title, how)
+    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, path_height(records) - top - 0.3))
+    figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
+    fires = int((on_it > FIRING_ACTIVATION).sum())
+    told = f"{fires} of {records.hidden} fire;\nread as {read}"
+    write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
+    return title
 
 
 @house_style()
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    title = _mistakes_title(records)
-    figure = new_figure(*RUN)
-    write_title(figure, title, "On the diagonal: read rightly.")
+    figure = new_figure(WIDTH, RUN)
+    draw_run(figure, records, correct, examples)
+    write_footer(figure, note)
+    return Picture("run.png", _mistakes_title(records) + ".", figure)
+
+
+def draw_run(
+    figure: Figure, records: NeuronRecords, correct: Sequence[int], examples: int, top: float = 0.0
+) -> None:
+    """Draw how a run went, at a place on a page."""
+    write_title(figure, _mistakes_title(records), "On the diagonal: read rightly.", top)
     if correct:
-        axes = figure.add_axes(box(figure, 0.7, 1.05, 3.6, 2.9))
+        axes = figure.add_axes(box(figure, 0.65, top + 1.0, 2.9, 2.85))
         figures.draw_accuracy(axes, correct, examples, "validation")
-    axes = figure.add_axes(box(figure, 5.3, 1.05, 4.0, 2.9))
+    axes = figure.add_axes(box(figure, 4.15, top + 1.0, 3.7, 2.85))
     figures.draw_confusion(axes, records)
     axes.set_aspect("auto")
-    axes.set_title("confusion: images of each digit, as they are read")
-    write_footer(figure, note)
-    return Picture("run.png", title + ".", figure)
-
-
-@house_style()
-def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
-    """Headings and sentences on a page."""
-    figure = new_figure(*PAGE)
-    top = write_title(figure, title) + 0.15
-    for heading, sentences in parts:
-        write(figure, 0.2, top, heading, size=10, weight="bold")
-        top += 0.22
-        for sentence in sentences:
-            lines = wrapped(sentence, PAGE[0] - 0.6, 9)
-            write(figure, 0.3, top, lines, size=9, linespacing=1.25)
-            top += 0.165 * len(lines.splitlines()) + 0.045
-        top += 0.12
-    write_footer(figure, note)
-    return figure
-
-
-@house_style()
-def table_page(title: str, lines: Sequence[str], note: str) -> Figure:
-    """Lines of a table on a page, as long as the table."""
-    figure = new_figure(PAGE[0], max(PAGE[1], 1.2 + 0.21 * len(lines)))
-    top = write_title(figure, title) + 0.15
-    mono = {"family": "DejaVu Sans Mono", "linespacing": 1.4}
-    write(figure, 0.2, top, "\n".join(lines), size=10, **mono)
-    write_footer(figure, note)
-    return figure
-
-
-def _grid(
-    records: NeuronRecords,
-    values: Array | None,
-    title: str,
-    how: str,
-    ends: tuple[str, str],
-    note: str,
-) -> Figure:
-    """A grid of heatmaps; how to read it says where the colours end if anything lies beyond."""
-    figure = new_figure(*figures.grid_inches(records.hidden))
-    if values is not None:
-        limit = figures.colour_limit(values, records.never_lit)
-        how += ". One colour scale for all"
-        if np.abs(values).max() > limit:
-            how += f"; the largest, beyond {limit:.1f}, have its end colours"
-    top = write_title(figure, title, how + ".") + 0.1
-    figures.draw_grid(figure, records, values, top, *ends)
-    write_footer(figure, note)
-    return figure
-
-
-def _draw_pixels(figure: Figure, records: NeuronRecords, n: int) -> None:
-    """A neuron's weights and what training changed in them, on one scale."""
-    limit = figures.colour_limit(records.weights, records.never_lit)
-    share, moved = records.never_lit_share, records.change
-    grey = "" if share is None else f" ({words.percent(share[n])} on grey pixels)"
-    parts = [
-        (records.weights[n], f"Its weights{grey}"),
-        (None, "What training changed: not known")
-        if moved is None
-        else (moved[n], "What training changed"),
-    ]
-    for column, (values, caption) in enumerate(parts):
-        axes = figure.add_axes(box(figure, 0.2 + 2.6 * column, 0.95, 2.4, 2.4))
-        figures.draw_heatmap(axes, values, limit, records.never_lit)
-        axes.set_title(caption, size=8.5, pad=4)
-    bar = figure.add_axes(box(figure, 1.75, 3.5, 2.0, 0.1))
-    clipped = any(v is not None and bool((np.abs(v) > limit).any()) for v, _ in parts)
-    ends = "blue: inhibits\n(or was lowered)", "red: excites\n(or was raised)"
-    figures.draw_colour_bar(bar, limit, clipped, *ends)
-    write(figure, 0.2, 3.98, figures.never_lit_legend(records), size=7.5, color=FAINT)
-
-
-def _heading(figure: Figure, left: float, top: float, told: str) -> None:
-    write(figure, left, top, told, size=9, weight="bold", va="bottom")
-
-
-def _roles_title(records: NeuronRecords) -> str:
-    """How many neurons have which role."""
-    counts = [(count, kind) for kind, count in words.role_counts(records).items() if count]
-    if records.hidden == 1:
-        return f"The hidden neuron is {counts[0][1]}"
-    (count, kind), *others = counts
-    told = [f"{count} {'is' if count == 1 else 'are'} {kind}", *(f"{n} {k}" for n, k in others)]
-    return f"Of {records.hidden} hidden neurons, {words.listed(told)}"
-
-
-def _answers_title(records: NeuronRecords) -> str:
-    """How many neurons cost most on a digit that they do not fire for."""
-    costly, away = words.needed_elsewhere(records)
-    if not costly:
-        return "What the neurons respond to, push towards and are needed for"
-    if len(costly) == 1:
-        is_not = "is" if away else "is not"
-        return f"Neuron {costly[0]} {is_not} needed most for a digit that it does not fire for"
-    verb = "is" if len(away) == 1 else "are"
-    return (
-        f"Of the {len(costly)} selective neurons that some digit needs, {len(away)} {verb} needed "
-        "most for a digit that they do not fire for"
-    )
 
 
 def _mistakes_title(records: NeuronRecords) -> str:
@@ -311,4 +297,69 @@ def _mistakes_title(records: NeuronRecords) -> str:
     if not wrong.any():
         return told
     shown, read = divmod(int(wrong.argmax()), len(wrong))
-    return f"{told}; the most frequent mistake is a {shown} read as {read} ({wrong.max()})"
+    return f"{told}; most often {shown} is read as {read} ({wrong.max()})"
+
+
+# --- The report ------------------------------------------------------------------------------
+
+
+@house_style()
+def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:
+    """The switch chart, and below it what was found."""
+    top = switches_height(records)
+    figure = new_figure(WIDTH, max(PAGE, top + 0.75 * len(told)))
+    draw_switches(figure, records)
+    _write_sentences(figure, told, top)
+    write_footer(figure, note)
+    return figure
+
+
+@house_style()
+def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
+    """Headings and sentences on a page."""
+    figure = new_figure(WIDTH, PAGE)
+    top = write_title(figure, title) + 0.15
+    for heading, sentences in parts:
+        write(figure, 0.2, top, heading, size=10, weight="bold")
+        top = 0.12 + _write_sentences(figure, sentences, top + 0.22)
+    write_footer(figure, note)
+    return figure
+
+
+def _write_sentences(figure: Figure, sentences: Sequence[str], top: float) -> float:
+    """Write a paragraph for each sentence, and return the inches down to their end."""
+    for sentence in sentences:
+        lines = wrapped(sentence, WIDTH - 0.6, 9)
+        write(figure, 0.3, top, lines, size=9, linespacing=1.25)
+        top += 0.165 * len(lines.splitlines()) + 0.045
+    return top
+
+
+@house_style()
+def run_page(
+    records: NeuronRecords,
+    one: tuple[Array, int, Array],
+    history: tuple[Sequence[int], int],
+    note: str,
+) -> Figure:
+    """An image's way, where there are digits to add to, and below it how the run went."""
+    top = path_height(records) if records.to_digits else 0.0
+    figure = new_figure(WIDTH, max(PAGE, top + RUN))
+    if records.to_digits:
+        draw_path(figure, records, *one)
+    draw_run(figure, records, *history, top)
+    write_footer(figure, note)
+    return figure
+
+
+@house_style()
+def sheets(records: NeuronRecords, images: Array, note: str = "") -> list[Figure]:
+    """The sheets of all neurons, two on a page."""
+    found = []
+    for n in range(0, records.hidden, 2):
+        figure = new_figure(WIDTH, PAGE)
+        for place, number in enumerate(range(n, min(n + 2, records.hidden))):
+            draw_sheet(figure, records, number, images, place * (SHEET + 0.1))
+        write_footer(figure, note)
+        found.append(figure)
+    return found

@@ -26,10 +26,13 @@ CLASS_SELECTIVE, ANTI_CLASS, FEATURE_SELECTIVE = (
     "anti-class",
     "feature-selective",
 )
+BETWEEN = "between"  # what the role of a neuron is called on which two sets of images disagree
 #: Every role, in the order in which tables and figures list them.
 ROLES = (CLASS_SELECTIVE, ANTI_CLASS, FEATURE_SELECTIVE, WEAK, IDLE)
 #: The numbers of the rule: a share of the images, and two Matthews correlations.
 IDLE_SHARE, WEAK_BELOW, NEAR_BEST = 0.02, 0.5, 0.05
+#: Of the normal distribution, for intervals of 95 %.
+NORMAL = 1.959963984540054
 #: Matthews correlations closer than this are equal: rounding must not choose between digit sets.
 TIE = 1e-12
 
@@ -106,15 +109,33 @@ def members(sets: Array, digits: int) -> Array:
     return (np.asarray(sets)[..., None] >> np.arange(digits) & 1).astype(bool)
 
 
-def intersection_over_union(inside: Array, fired: Array, shown: Array) -> Array:
-    """Images in the set that fire, over images in the set or firing; 0 where there are none.
+def matthews_of(inside: Array, fired: Array, shown: Array) -> Array:
+    """Matthews correlation of "is in this set" with "fires", of (..., digits) bools and counts."""
+    both, own = (np.where(inside, part, 0).sum(axis=-1) for part in (fired, shown))
+    return matthews(both, own, fired.sum(axis=-1), shown.sum(axis=-1))
 
-    Bau et al. 2017, "Network Dissection", equation 1, with images in place of pixels; `inside` is
-    what `members` returns.
+
+def wilson(part: Array, whole: Array) -> Array:
+    """The 95 % interval of part / whole, (..., 2); NaN where the whole is 0.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
-    both = np.where(inside, fired, 0).sum(axis=-1)
-    either = np.where(inside, shown, 0).sum(axis=-1) + fired.sum(axis=-1) - both
-    return np.divide(both, either, out=np.zeros(both.shape), where=either > 0)
+    n, rate = np.where(whole > 0, whole, np.nan), rates(part, whole)
+    middle = rate + NORMAL**2 / (2 * n)
+    reach = NORMAL * np.sqrt(rate * (1 - rate) / n + NORMAL**2 / (4 * n**2))
+    bounds = [middle - reach, middle + reach]
+    return np.clip(np.stack(bounds, axis=-1) / (1 + NORMAL**2 / n)[..., None], 0, 1)
+
+
+def paired_difference(lost: Array, gained: Array, whole: Array) -> Array:
+    """The 95 % interval of (lost - gained) / whole, two counts of the same images, (..., 2).
+
+    Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions":
+    half an image is added to either count, and two to the whole.
+    """
+    n, b, c = np.where(whole > 0, whole, np.nan) + 2.0, lost + 0.5, gained + 0.5
+    reach = NORMAL * np.sqrt(b + c - (b - c) ** 2 / n) / n
+    return np.stack([(b - c) / n - reach, (b - c) / n + reach], axis=-1)
 
 
 def auroc_by_digit(z: Array, labels: Array, shown: Array) -> Array:

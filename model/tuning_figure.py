@@ -86,9 +86,9 @@ def draw_by_epoch(axes: Axes, one: Configuration, chosen: Configuration) -> None
     """Draw one configuration's accuracy by epoch, each seed and the mean."""
     epochs = range(1, len(one["mean_by_epoch"]) + 1)
     mark = "o" if len(epochs) == 1 else ""
-    colour = canvas.FIRES if one is chosen else canvas.INK
+    colour = canvas.CHOSEN if one is chosen else canvas.INK
     of_chosen, mean = (100 * np.array(c["mean_by_epoch"]) for c in (chosen, one))
-    axes.plot(epochs, of_chosen, ":", color=canvas.FIRES, lw=1.2)
+    axes.plot(epochs, of_chosen, ":", color=canvas.CHOSEN, lw=1.2)
     axes.plot(epochs, mean, marker=mark, ms=8, color=colour, lw=3, alpha=0.4)
     for shares in 100 * np.array(one["by_epoch"]):
         axes.plot(epochs, shares, marker=mark, ms=3, color=colour, lw=0.7)
@@ -102,14 +102,14 @@ def draw_spread(axes: Axes, ranked: Sequence[Configuration], chosen: Configurati
     edge = 100 * chosen["accuracy"]["mean"] - MOST_BEHIND
     beside: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "size": 8}
     for row, one in enumerate(ranked):
-        colour, accuracy = canvas.FIRES if one is chosen else canvas.INK, one["accuracy"]
+        colour, accuracy = canvas.CHOSEN if one is chosen else canvas.INK, one["accuracy"]
         draw_row(axes, row, one, colour, edge)
         sd = "" if accuracy["sd"] is None else f" ± {100 * accuracy['sd']:.2f}"
         axes.text(1.015, row, f"{100 * accuracy['mean']:.2f}{sd}", color=colour, **beside)
     if 100 * min(one["accuracy"]["min"] for one in ranked) < edge:
         axes.set_xlim(left=edge)
     axes.set_yticks(range(len(ranked)), [one["name"] for one in ranked])
-    axes.get_yticklabels()[ranked.index(chosen)].set(color=canvas.FIRES, weight="bold")
+    axes.get_yticklabels()[ranked.index(chosen)].set(color=canvas.CHOSEN, weight="bold")
     axes.set_ylim(len(ranked) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, pad=8)
     axes.grid(axis="x", color=canvas.QUIET, alpha=0.3, lw=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -18,11 +19,21 @@ PAGES = Environment(
 )
 
 
+class Shown(NamedTuple):
+    """A picture on a page."""
+
+    name: str  # in the navigation
+    anchor: str
+    source: str  # an address, of a file or `embedded`
+    caption: str  # the text for those who cannot see it
+    captioned: bool  # whether it stands below the picture too
+
+
 def page(
     title: str,
     sections: Sequence[tuple[str, Sequence[str]]],
-    table: Sequence[str],
-    pictures: Sequence[tuple[str, str]],
+    table: Sequence[Sequence[str]],
+    pictures: Sequence[Shown],
     note: str,
 ) -> bytes:
     """Fill page.html with plain text, which it escapes.
@@ -32,10 +43,9 @@ def page(
     sections
         Headings, each with its sentences.
     table
-        Lines of plain text.
+        Rows of cells, the heads first.
     pictures
-        Addresses, of files or `embedded`, each with its caption, which is also the text for those
-        who cannot see it.
+        The first stands at the top.
     """
     filled = PAGES.get_template("page.html").render(
         title=title, sections=sections, table=table, pictures=pictures, note=note

@@ -13,10 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from model.neurons import FIRING_ACTIVATION, NeuronRecords
+from model.neurons import FIRING_ACTIVATION, Ablation, NeuronRecords
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import ANTI_CLASS, IDLE, IDLE_SHARE, NEAR_BEST, ROLES, WEAK, WEAK_BELOW
+from model.selectivity import (
+    BETWEEN,
+    CLASS_SELECTIVE,
+    IDLE,
+    IDLE_SHARE,
+    NEAR_BEST,
+    ROLES,
+    WEAK,
+    WEAK_BELOW,
+)  # fmt: skip
 
 Section = tuple[str, list[str]]
 
@@ -24,10 +33,12 @@ Section = tuple[str, list[str]]
 ONE_POINT = 0.01
 #: More images than anybody counts: what a file states beyond is not believed.
 MOST_IMAGES = 10**9
+#: The two ways in which a neuron is held, as they are called in sentences.
+WAYS = {"frozen": "Frozen at its mean activation", "deleted": "Deleted"}
 LEGEND = (
-    "digits: what the role speaks of. MCC: Matthews correlation of those digits with firing.",
-    "stable: bootstrap resamples with the same role and digits. CSI: class selectivity index.",
-    "lost: points of recall on the digit that loses most while the neuron is held at its mean.",
+    "partition: it fires left of the bar; ?: other images give another. MCC: Matthews correlation",
+    "of the two sides with firing. frozen, deleted: points of recall lost by the digit that loses",
+    "most while the neuron is held at its mean activation, or at 0.",
 )
 
 
@@ -45,73 +56,100 @@ def title(records: NeuronRecords, n: int) -> str:
 
 
 def headline(records: NeuronRecords, n: int) -> str:
-    """The same without its name: "fires for 4 and 6; without it 93 points of recall on 4 are lost".
-
-    Without ablated predictions the second half is left out.
-    """
-    lost = _loses(records, n)
-    return fires(records, n) + (f"; without it {lost}" if lost else "")
+    """The same without its name: "fires for 5 and 6; frozen, 5 loses 2.1 points; deleted, ..."."""
+    told = [fires(records, n)]
+    told += [f"{way}, {_lost(held, n)}" for way, held in ways(records)]
+    return "; ".join(told)
 
 
 def fires(records: NeuronRecords, n: int) -> str:
     """What a neuron fires for, in one clause."""
-    if records.role[n] == IDLE:
+    roles = set(records.split_roles[:, n])
+    if roles == {IDLE}:
         return f"fires on {share(records.firing_rate_all[n])} of the images"
-    if records.role[n] == WEAK:
-        best = f"(best: {_set(records, records.role_digits[n])}, MCC {records.best_mcc[n]:.2f})"
-        return f"fires for no clear set of digits {best}"
-    return f"fires for {_set(records, records.fires_for[n])}"
+    if roles <= {IDLE, WEAK}:
+        return f"fires for no clear set of digits (best: {sides(records, n)})"
+    told = f"fires for {_set(records, records.split_sets[:, n].all(axis=0))}"
+    some = records.split_sets[:, n].any(axis=0) & ~records.split_sets[:, n].all(axis=0)
+    return f"{told}, on some images also for {listed(np.flatnonzero(some))}" if some.any() else told
+
+
+def sides(records: NeuronRecords, n: int, digits: Any = None) -> str:
+    """The two sides of a switch, the side that it fires for first: "{4 7 9} | rest"."""
+    own = records.partition[n] if digits is None else digits
+    seen = records.shown > 0
+    inside, outside = (np.flatnonzero(v & seen).tolist() for v in (own, ~own))
+    if len(inside) <= len(outside):
+        return f"{{{' '.join(map(str, inside))}}} | rest"
+    return f"rest | {{{' '.join(map(str, outside))}}}"
+
+
+def partition(records: NeuronRecords, n: int) -> str:
+    """The same for a table: "idle" of an idle neuron, a mark where the splits disagree."""
+    if (records.split_roles[:, n] == IDLE).all():
+        return IDLE
+    return sides(records, n) + ("" if records.partition_holds[n] else " ?")
+
+
+def role(records: NeuronRecords, n: int) -> str:
+    """A neuron's role, where it is class-selective with its digit: "class-selective (7)"."""
+    kind = str(records.role[n])
+    own = f" ({np.flatnonzero(records.role_digits[n])[0]})" if kind == CLASS_SELECTIVE else ""
+    return kind + own
+
+
+def role_line(records: NeuronRecords, n: int) -> str:
+    """A neuron's role and its partition, and on which images that holds, as a sentence."""
+    told = role(records, n).capitalize()
+    kinds, sets = records.split_roles[:, n].tolist(), records.split_sets[:, n]
+    if records.role[n] == BETWEEN:
+        found = [f"{k}, {sides(records, n, own)}" for k, own in zip(kinds, sets, strict=True)]
+        holds = records.partition_holds[n]
+        told = f"Between {' and '.join(dict.fromkeys(kinds if holds else found))}"
+        told += f", {sides(records, n)}" if holds else ""
+    elif records.role[n] != IDLE:
+        told += f", {partition(records, n)}"
+    told += f", on {listed(records.splits)}" + (" images" if records.splits[1:] else "")
+    if (records.split_roles[:, n] == IDLE).all():
+        return f"{told}."
+    mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
+    return f"{told}; Matthews correlation of {sides(records, n)}: {mcc}."
 
 
 def story(records: NeuronRecords, n: int) -> list[str]:
     """Say in whole sentences what is known of one neuron, a sentence for each answer."""
-    told = [f"{name(records, n)} is {records.role[n]}: it {fires(records, n)}."]
-    if not np.isnan(records.stability[n]):
-        sure = share(records.kind_stability[n]).capitalize()
-        same = f", {share(records.stability[n])} with the same digits"
-        digits = same if records.role_digits[n].any() else ""
-        told.append(f"{sure} of the bootstrap resamples give that role{digits}.")
-    if records.role[n] != IDLE:
-        rates = records.firing_rate[n]
-        order = sorted(np.flatnonzero(records.shown), key=lambda digit: (-rates[digit], digit))
-        most = listed(f"{share(rates[digit])} of the {digit}s" for digit in order[:3])
-        overall = share(records.firing_rate_all[n])
-        told.append(f"It fires on {most}; overall on {overall} of the images.")
-    if records.to_digits:
-        weights = records.output_weights[n]
-        up, down = weights.argmax(), weights.argmin()
-        told.append(
-            f"Its largest output weight is {weights[up]:+.1f}, to {up}, and its smallest "
-            f"{weights[down]:+.1f}, to {down}."
-        )
-    return [*told, *_needing(records, n), *_learning(records, n)]
+    told = [f"{name(records, n)} {fires(records, n)}.", role_line(records, n)]
+    rates = records.firing_rate[n]
+    order = sorted(np.flatnonzero(records.shown), key=lambda digit: (-rates[digit], digit))
+    most = listed(f"{share(rates[digit])} of the {digit}s" for digit in order[:3])
+    overall = share(records.firing_rate_all[n])
+    told.append(f"It fires on {most}; overall on {overall} of the images.")
+    for way, held in ways(records):
+        wrong = held.mistaken_for[n]
+        read = wrong >= 0 and largest_loss(held)[n] >= ONE_POINT
+        taken = f", most often read as {wrong}" if read else ""
+        bounds = 100 * held.accuracy_lost_interval[n]
+        points = interval_of(100 * held.accuracy_lost[n], bounds, places=1)
+        told.append(f"{WAYS[way]}, {_lost(held, n)}{taken}; of all images {points} points.")
+    return [*told, *_learning(records, n)]
 
 
-def role_line(records: NeuronRecords, n: int) -> str:
-    """A neuron's role, its digits, and how sure that is, as a sentence."""
-    told = f"Role: {records.role[n]}"
-    if records.role_digits[n].any():
-        told += f" ({short_digits(records, n)}), Matthews correlation {records.best_mcc[n]:.2f}"
-    if np.isnan(records.stability[n]):
-        return told + "."
-    return f"{told}; the same in {percent(records.stability[n])} of the bootstrap resamples."
+def ways(records: NeuronRecords) -> list[tuple[str, Ablation]]:
+    """What was measured of frozen and deleted neurons."""
+    both = {"frozen": records.frozen, "deleted": records.deleted}
+    return [(way, held) for way, held in both.items() if held is not None]
 
 
-def short_digits(records: NeuronRecords, n: int) -> str:
-    """The digits of a role: "4 6", "not 4" for an anti-class neuron, "-" for an idle one."""
-    own, shown = records.role_digits[n], records.shown > 0
-    others = shown & ~own
-    short = shown.sum() == 10 and 0 < others.sum() <= 3 and records.role[n] != ANTI_CLASS
-    digits = " ".join(map(str, np.flatnonzero(others if short else own)))
-    before = "not " if records.role[n] == ANTI_CLASS else "all but " if short else ""
-    return before + digits or "-"
+def largest_loss(held: Ablation) -> Any:
+    """The recall that each neuron's most needed digit loses without it."""
+    return np.nanmax(held.recall_lost, axis=1)
 
 
-def largest_loss(records: NeuronRecords) -> Any:
-    """The recall that each neuron's most needed digit loses without it, -inf where unknown."""
-    if records.needed_for is None:
-        return np.full(records.hidden, -np.inf)
-    return np.nanmax(records.needed_for.recall_lost, axis=1)
+def interval_of(value: float, bounds: Any, places: int = 2) -> str:
+    """A number with its 95 % interval, where there is one: "0.59 (0.57 to 0.61)"."""
+    if np.isnan(bounds).any():
+        return f"{value:.{places}f}"
+    return f"{value:.{places}f} ({bounds[0]:.{places}f} to {bounds[1]:.{places}f})"
 
 
 def _set(records: NeuronRecords, digits: Any) -> str:
@@ -119,44 +157,25 @@ def _set(records: NeuronRecords, digits: Any) -> str:
     shown = records.shown > 0
     others = shown & ~digits
     if not shown.all() or others.sum() >= digits.sum() or not others.any():
-        return listed(np.flatnonzero(digits))
+        return listed(np.flatnonzero(digits & shown)) or "no digit"
     return f"all but {listed(np.flatnonzero(others))}"
 
 
-def _loses(records: NeuronRecords, n: int) -> str:
-    """What is lost without a neuron; "" where it is not known."""
-    if records.needed_for is None:
-        return ""
-    lost = largest_loss(records)[n]
+def _lost(held: Ablation, n: int) -> str:
+    """What is lost without a neuron: "5 loses 2.1 points"."""
+    lost = largest_loss(held)[n]
     if lost < ONE_POINT:
-        return "no digit loses a point of recall"
-    points, digit = f"{100 * lost:.0f}", records.needed_for.most_needed_digit[n]
-    what, verb = ("point", "is") if points == "1" else ("points", "are")
-    return f"{points} {what} of recall on {digit} {verb} lost"
-
-
-def _needing(records: NeuronRecords, n: int) -> list[str]:
-    needed = records.needed_for
-    if needed is None:
-        return []
-    told = [f"Held at its mean activation, {_loses(records, n)}."]
-    digit, wrong = needed.most_needed_digit[n], needed.mistaken_for[n]
-    if largest_loss(records)[n] >= ONE_POINT and wrong >= 0:
-        told.append(f"Misread {digit}s are then most often taken for {wrong}s.")
-    fewer = (records.correct or 0) - needed.correct[n]
-    change = f"{abs(fewer):,} {'fewer' if fewer > 0 else 'more'}" if fewer else "as many as before"
-    return [*told, f"Of all {records.examples:,} images, {change} are recognised."]
+        return "no digit loses a point"
+    return f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
 
 
 def _learning(records: NeuronRecords, n: int) -> list[str]:
     told = []
+    if records.start_share is not None and not np.isnan(records.start_share[n]):
+        made = share(records.start_share[n])
+        told.append(f"Its start alone would make {made} of the variance of its z.")
     if records.start_correlation is not None and not np.isnan(records.start_correlation[n]):
         told.append(f"Its weights correlate {records.start_correlation[n]:.2f} with their start.")
-    if records.never_lit_share is not None:
-        told.append(
-            f"{share(records.never_lit_share[n]).capitalize()} of the sum of their magnitudes lies "
-            "on pixels that no training image lights."
-        )
     return told
 
 
@@ -177,103 +196,119 @@ def page_title(records: NeuronRecords) -> str:
     return f"What {records.hidden} hidden neurons do" if many else "What one hidden neuron does"
 
 
-def role_counts(records: NeuronRecords) -> dict[str, int]:
-    """Count the neurons of each role, in the order of ROLES."""
-    return {kind: int((records.role == kind).sum()) for kind in ROLES}
+def roles(records: NeuronRecords) -> dict[str, list[int]]:
+    """The neurons of each role that there is."""
+    found = {kind: np.flatnonzero(records.role == kind).tolist() for kind in (*ROLES, BETWEEN)}
+    return {kind: own for kind, own in found.items() if own}
 
 
 def findings(records: NeuronRecords) -> list[str]:
-    """Say in whole sentences what the layer is like, and how often the three answers differ."""
-    told = listed(f"{kind} {count}" for kind, count in role_counts(records).items())
-    which = "the hidden layer" if records.to_digits else "the first hidden layer"
+    """Say in whole sentences what the layer is like."""
+    return [_switches(records), _by_role(records), *_needed(records), *_start(records)]
+
+
+def _switches(records: NeuronRecords) -> str:
+    ends = statistics.fmean((records.saturated_low + records.saturated_high).tolist())
+    told = f"The neurons are switches: {share(ends)} of the activations are under 0.01 or over 0.99"
+    if records.switched_correct is not None and records.correct is not None:
+        rounded, intact = (
+            percent(v / records.examples, 2) for v in (records.switched_correct, records.correct)
+        )
+        told += f", and with each rounded to 0 or 1 the network reads {rounded} (intact {intact})"
+    codes = f"{records.codes:,} different set{'' if records.codes == 1 else 's'} of firing neurons"
+    return f"{told}. It uses {codes} on {records.examples:,} images."
+
+
+def _by_role(records: NeuronRecords) -> str:
+    told = listed(f"{len(own)} {kind} ({listed(own)})" for kind, own in roles(records).items())
+    first, *others = records.splits
+    where = f"computed on {first} and confirmed on {listed(others)} images" if others else "here"
+    return f"Roles, {where}: {told} of {records.hidden}."
+
+
+def rarer(records: NeuronRecords, held: Ablation) -> tuple[int, int]:
+    """Neurons that cost a point or more and have a partition; most needed on its rarer side."""
+    costly = (largest_loss(held) >= ONE_POINT) & records.fires_for.any(axis=1)
+    on_it = records.rarer_side[np.arange(records.hidden), held.most_needed_digit]
+    return int(costly.sum()), int((costly & on_it).sum())
+
+
+def _needed(records: NeuronRecords) -> list[str]:
+    """On which side of the switch the most needed digit is, and what idle neurons cost."""
+    counts = {way: rarer(records, held) for way, held in ways(records)}
+    told = [f"{way}, {on_it} of {costly}" for way, (costly, on_it) in counts.items() if costly]
+    if not told:
+        return []
+    say = "Most needed is a digit on the rarer side of the switch: " + "; ".join(told)
+    idle, held = roles(records).get(IDLE, []), records.deleted
+    if held is None or not idle:
+        return [f"{say}."]
+    lost = listed(f"{100 * held.accuracy_lost[n]:.1f}" for n in idle)
     return [
-        f"Neurons of {which} by role, on {records.examples:,} images: {told} of {records.hidden}.",
-        *_disagreement(records),
-        *_noise(records),
+        f"{say}. Idle is not useless: deleted, {listed(idle)} costs {lost} points of all images."
     ]
 
 
-def table(records: NeuronRecords) -> list[str]:
-    """Set the neurons in lines of plain text, at most 100 columns wide, with a legend below."""
-    head = (
-        f"{'neuron':<19} {'role':<17} {'digits':<14} {'MCC':>5} {'stable':>6} {'CSI':>5} "
-        f"{'fires':>5} {'lost':>7} {'top 8 inputs':<12}"
-    ).rstrip()
-    lines = [head, "-" * len(head)]
-    for n in range(records.hidden):
-        needed, lost = records.needed_for, "-"
-        if needed is not None:
-            lost = f"{100 * largest_loss(records)[n]:.0f} on {needed.most_needed_digit[n]}"
-        stable = "-" if np.isnan(records.stability[n]) else percent(records.stability[n])
-        top = "".join(map(str, records.highest.labels[n]))
-        lines.append(
-            f"{short_name(records, n, 19):<19} {records.role[n]:<17} "
-            f"{cut(short_digits(records, n), 14):<14} {records.best_mcc[n]:5.2f} {stable:>6} "
-            f"{records.class_selectivity[n]:5.2f} {percent(records.firing_rate_all[n]):>5} "
-            f"{lost:>7} {top}"
-        )
-    return [*lines, "", *LEGEND]
-
-
-def _disagreement(records: NeuronRecords) -> list[str]:
-    """How often a neuron is needed for, or pushes towards, a digit that it does not fire for."""
-    selective = np.flatnonzero(records.fires_for.any(axis=1)).tolist()
-    if not selective:
-        return []
+def _start(records: NeuronRecords) -> list[str]:
+    """How much of the start is left in the weights, and how little of it in z."""
     told = []
-    if records.to_digits:
-        up = records.output_weights.argmax(axis=1)
-        away = [n for n in selective if not records.fires_for[n, up[n]]]
-        told.append(
-            "Selective neurons whose largest output weight goes to a digit that they do not fire "
-            f"for: {len(away)} of {len(selective)}{_numbers(away)}."
-        )
-    if records.needed_for is None:
-        return told
-    costly, away = needed_elsewhere(records)
-    if costly:
-        told.append(
-            "Selective neurons that cost a point of recall or more, and cost most on a digit that "
-            f"they do not fire for: {len(away)} of {len(costly)}{_numbers(away)}."
-        )
-    worst = int(largest_loss(records).argmax())
-    if largest_loss(records)[worst] < ONE_POINT:
-        return [*told, "There is no neuron without which a digit loses a point of recall."]
-    lost = _loses(records, worst)
-    return [*told, f"The largest single loss is neuron {worst}'s: without it {lost}."]
-
-
-def needed_elsewhere(records: NeuronRecords) -> tuple[list[int], list[int]]:
-    """Selective neurons that cost a point or more; those that cost most on a digit not theirs."""
-    if records.needed_for is None:
-        return [], []
-    firing, digit = records.fires_for, records.needed_for.most_needed_digit
-    costly = np.flatnonzero(firing.any(axis=1) & (largest_loss(records) >= ONE_POINT)).tolist()
-    return costly, [n for n in costly if not firing[n, digit[n]]]
-
-
-def _noise(records: NeuronRecords) -> list[str]:
-    told = []
-    if records.never_lit is not None and records.never_lit_share is not None:
-        median = share(statistics.median(records.never_lit_share.tolist()))
-        told.append(
-            f"{int(records.never_lit.sum())} of {len(records.never_lit)} pixels are lit in no "
-            f"training image; the median neuron has {median} of the sum "
-            "of its weights' magnitudes there, where no gradient reaches."
-        )
     known = start_correlations(records)
-    if known:
+    if known and records.start_share is not None:
+        made = statistics.median(records.start_share[~np.isnan(records.start_share)].tolist())
         told.append(
-            f"Weights and initial weights correlate {statistics.median(known):.2f} in the median "
-            f"neuron, from {min(known):.2f} to {max(known):.2f}."
+            f"Weights correlate {statistics.median(known):.2f} with their start in the median "
+            f"neuron, but the start alone would make {share(made)} of the variance of z."
         )
-    return told
+    if records.blanked_changes is not None:
+        told.append(
+            f"Where the {records.rarely_lit} pixels lit in under 1 % of the training images are "
+            f"blank, {records.blanked_changes} of {records.examples:,} answers change."
+        )
+    return [" ".join(told)] if told else []
 
 
 def start_correlations(records: NeuronRecords) -> list[float]:
     """The correlations of weights and start that there are."""
     starts = records.start_correlation
     return [] if starts is None else starts[~np.isnan(starts)].tolist()
+
+
+def table(records: NeuronRecords) -> list[str]:
+    """Set the neurons in lines of plain text, at most 100 columns wide, with a legend below."""
+    head = (
+        f"{'neuron':<15} {'role':<19} {'partition':<20} {'MCC':>5} {'fires':>5} "
+        f"{'frozen':>9} {'deleted':>9} {'top 8':<8}"
+    ).rstrip()
+    lines = [head, "-" * len(head)]
+    for n in range(records.hidden):
+        lost = {
+            way: f"{100 * largest_loss(held)[n]:.1f} on {held.most_needed_digit[n]}"
+            for way, held in ways(records)
+        }
+        top = "".join(map(str, records.highest.labels[n]))
+        lines.append(
+            f"{short_name(records, n, 15):<15} {role(records, n):<19} "
+            f"{cut(partition(records, n), 20):<20} {records.partition_mcc[n]:5.2f} "
+            f"{percent(records.firing_rate_all[n]):>5} {lost.get('frozen', '-'):>9} "
+            f"{lost.get('deleted', '-'):>9} {top}"
+        )
+    return [*lines, "", *LEGEND]
+
+
+def columns(records: NeuronRecords) -> list[list[str]]:
+    """The same with intervals, as cells: a row of heads, then one for each neuron."""
+    head = ["neuron", "partition", "role", "correlation", "fires"]
+    rows = [[*head, *(f"{way}: points lost" for way, _ in ways(records))]]
+    for n in range(records.hidden):
+        mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
+        row = [f"{n} {records.names[n]}".strip(), partition(records, n), role(records, n), mcc]
+        row.append(percent(records.firing_rate_all[n]))
+        for _, held in ways(records):
+            digit = held.most_needed_digit[n]
+            bounds = 100 * held.recall_lost_interval[n, digit]
+            row.append(f"{interval_of(100 * held.recall_lost[n, digit], bounds, 1)} on {digit}")
+        rows.append(row)
+    return rows
 
 
 # --- The report, and what a file says --------------------------------------------------------
@@ -308,7 +343,6 @@ def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
         )
     return [
         ("The network", [*network, *_training(parameters.metadata)]),
-        ("What was found", findings(records)),
         ("How it was measured", _method(records)),
         ("How a neuron gets its role", _rule(records)),
     ]
@@ -346,14 +380,17 @@ def _method(records: NeuronRecords) -> list[str]:
     return [
         "Three questions are asked of every neuron, and their answers often differ.",
         "What does it respond to? Its weighted input z on every image, by digit; the share of the "
-        f"images on which it fires (activation over {FIRING_ACTIVATION}); the set of digits whose "
-        "membership best predicts firing, by Matthews correlation (Matthews 1975) over all sets; "
-        "how well z tells each digit from the others, by AUROC (Hanley and McNeil 1982); and the "
-        "class selectivity index of its mean activations (Morcos et al. 2018).",
+        f"images on which it fires (activation over {FIRING_ACTIVATION}); the partition of the "
+        "digits that best predicts firing, by Matthews correlation (Matthews 1975).",
         "What does it push towards? Its weights into the next layer.",
-        "What is it needed for? The recall of each digit that is lost while the neuron is held at "
-        "its mean activation (mean-ablation; Morcos et al. 2018, Zhou et al. 2018).",
-        "Images are ranked by z, not by activation, which saturates and ties.",
+        "What is it needed for? The recall of each digit that is lost while the neuron is frozen "
+        "at its mean activation (Morcos et al. 2018, Zhou et al. 2018), or deleted, held at 0. "
+        "Freezing moves a neuron furthest on the rarer side of its switch, so which digit is "
+        "missed is in part the ablation's doing; what holds of both is the neuron's.",
+        "How selective a neuron is says little of how much it is needed (Morcos et al. 2018; "
+        "Leavitt and Morcos 2020): so neither is concluded from the other.",
+        "Intervals are of 95 %: Wilson's for rates, Agresti and Min's for losses, the bootstrap's "
+        "for correlations. Images are ranked by z, not by activation, which saturates and ties.",
         "The start of this network is not at hand: what training changed is not shown."
         if records.change is None
         else "Beside the weights stands what training changed: the weights minus the weights that "
@@ -363,19 +400,16 @@ def _method(records: NeuronRecords) -> list[str]:
 
 def _rule(records: NeuronRecords) -> list[str]:
     low, high = percent(IDLE_SHARE), percent(1 - IDLE_SHARE)
-    told = [
+    first, *others = records.splits
+    held = f", each on {first} images, held to {listed(others)} images" if others else ""
+    return [
         f"Fires on less than {low} or more than {high} of the images: idle.",
         f"Otherwise, best Matthews correlation under {WEAK_BELOW:g}: weak.",
         f"Otherwise, a single digit within {NEAR_BEST:g} of the best: class-selective; all "
         "digits but one: anti-class.",
-        "Otherwise: feature-selective, named by its best set of digits.",
+        "Otherwise: feature-selective.",
+        f"A role is stated only where all sets of images agree{held}; else it is between.",
     ]
-    if records.resamples:
-        told.append(
-            f"Each role is tried again on {records.resamples:,} bootstrap resamples of the images; "
-            "its stability is the share of them that give the same role and digits."
-        )
-    return told
 
 
 # --- Numbers and lists -----------------------------------------------------------------------
@@ -416,8 +450,3 @@ def short_name(records: NeuronRecords, n: int, width: int) -> str:
 def cut(text: str, width: int) -> str:
     """The text, its end left out where it is longer than the width."""
     return text if len(text) <= width else text[: width - 2] + ".."
-
-
-def _numbers(neurons: list[int]) -> str:
-    """The neurons' numbers in brackets; "" for none."""
-    return f" ({listed(neurons)})" if neurons else ""

@@ -6,7 +6,7 @@ python -m scripts.analyze_neurons --output runs/neurons
 from __future__ import annotations
 
 from model.printable import printable
-from model.words import findings, table
+from model.words import table
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program
 
@@ -14,7 +14,16 @@ from scripts.opened import Opened, neuron_program
 @neuron_program(__doc__, "runs/neurons")
 def main(opened: Opened) -> None:
     """Print the table and the findings, write the records, and say where."""
-    print("\n".join([*table(opened.records), "", *findings(opened.records), opened.note]))
+    print(
+        "\n".join(
+            [
+                *table(opened.records),
+                "",
+                *(sentence for _, told in opened.found for sentence in told),
+                opened.note,
+            ]
+        )
+    )
     print(f"wrote {' and '.join(map(printable, opened.write_records()))}")
 
 

@@ -34,7 +34,7 @@ from scripts.training import Run
 
 PARTS = Path(__file__).parent / "explorer"
 MOST_HIDDEN = 100
-RANKINGS = ("highest", "nearest_zero", "lowest")
+RANKINGS = ("highest", "along", "lowest")
 
 
 @command
@@ -62,13 +62,15 @@ def options() -> argparse.ArgumentParser:
     result = command_line.parser(__doc__, "model", "data", "split", "limit")
     # fmt: off
     more: dict[str, dict[str, Any]] = {
-        "initial": {"type": Path, "metavar": "FILE", "help": "what training started from"},
+        "initial": {"type": Path, "metavar": "FILE",
+                    "help": "what training started from (default: the start that fits the model)"},
         "images": {"type": whole_number(0), "default": 0, "metavar": "N",
-                   "help": "put in the first N images, beside those that the pictures show"},
+                   "help": "put in the first N images, beside those that the pictures show "
+                   "(default: %(default)s)"},
         "epochs": {"type": whole_number(0), "metavar": "N",
                    "help": "of the fingerprints to compare with (default: as the model's)"},
         "output": {"type": Path, "default": Path("explore.html"), "metavar": "FILE",
-                   "help": "(default: %(default)s)"},
+                   "help": "the page to write (default: %(default)s)"},
     }
     # fmt: on
     for name, told in more.items():
@@ -89,7 +91,7 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     start_layers = [v for layers in fixed.export() for v in layers]
     packs = [packed(v) for v in (*parameters.weights, *parameters.biases, *start_layers)]
     images = np.rint(opened.images[shown] * 256).astype(np.uint8)
-    needed = records.needed_for
+    needed = records.frozen
     known: dict[str, Any] = {
         "title": words.page_title(records),
         "note": opened.note,

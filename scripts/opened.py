@@ -13,22 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import words
+from model import pages, universality, webpage, words
+from model.atlas import atlas
 from model.atomic_write import write_atomically
 from model.canvas import save_png
 from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
-from model.neurons import NeuronRecords, neuron_records, never_lit_pixels
-from model.observe import observe
-from model.pages import Picture, layer_pictures, sheet
+from model.neurons import NeuronRecords, firing_counts, neuron_records
+from model.observe import ablated, observe, switched, trace
+from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
+from model.universality import Study
 from scripts import Main, command_line
 from scripts.command_line import command
 
 SPLITS = ("training", "validation", "test")
+#: Roles are computed on the first of these and held to the others.
+ROLES_ON = ("validation", "test", "training")
+RARELY = 0.01  # of the training images
+SEEDS = command_line.MODEL / "seeds.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +48,51 @@ class Opened:
     labels: NDArray[Any]  # (examples,)
     data: tuple[Any, Any, Any]  # training, validation and test examples, of which those are some
     files: MnistFiles
+    first: tuple[NDArray[Any], int, NDArray[Any]]  # an image, its digit, the layer's activations
+    study: Study | None  # that it is of
     note: str  # which images and which model these are: the small print of every figure
 
     def pictures(self) -> Iterator[Picture]:
-        """All pictures: the layer and its run, and a sheet for each neuron."""
-        run = words.history(self.parameters.metadata)
-        yield from layer_pictures(self.records, *run, self.note)
-        for n in range(self.records.hidden):
-            yield sheet(self.records, n, self.images, self.note)
+        """All pictures: the layer and its run, the study that it is of, a sheet for each neuron."""
+        records, note = self.records, self.note
+        yield pages.firing_rates(records, note)
+        yield pages.weights(records, note)
+        if records.to_digits:
+            yield pages.path(records, *self.first, note)
+        yield pages.run(records, *words.history(self.parameters.metadata), note)
+        if self.study is not None:
+            yield atlas(self.study, self.study_note)
+        for n in range(records.hidden):
+            yield pages.sheet(records, n, self.images, note)
+
+    @property
+    def found(self) -> list[words.Section]:
+        """What the layer is like, and what the study of seeds found."""
+        layer = words.findings(self.records)
+        if self.study is None:
+            return [("What was found", layer)]
+        many = "Over many networks", universality.findings(self.study)
+        return [("What was found", [*layer, universality.causes(self.study)]), many]
+
+    @property
+    def study_note(self) -> str:
+        """The small print of the study."""
+        return "10,000 validation images; model/seeds.json, made by scripts.seeds"
+
+    def page(
+        self, sections: Sequence[words.Section], shown: Sequence[tuple[Picture, str]]
+    ) -> bytes:
+        """A page of HTML with these sections and pictures, each with its address."""
+        names = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
+        names |= {"run": "Run", "seeds": "Seeds"}
+        pictures: list[webpage.Shown] = []
+        for picture, source in shown:
+            stem = Path(picture.file).stem
+            name = names.get(stem, str(len(pictures) - len(shown) + self.records.hidden))
+            captioned = stem not in names  # the others say it in their titles
+            pictures.append(webpage.Shown(name, stem, source, picture.caption, captioned))
+        title, table = words.page_title(self.records), words.columns(self.records)
+        return webpage.page(title, sections, table, pictures, self.note)
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
@@ -111,13 +154,15 @@ def open_network(args: argparse.Namespace) -> Opened:
     parameters = Parameters.load(args.model)
     check_pixels(parameters.sizes)
     files = command_line.find_data(args.data)
-    data = command_line.load_examples(files, args.backend)
-    shown = data[SPLITS.index(args.split)]
-    images, labels = (np.asarray(part[: args.limit]) for part in (shown.x, shown.y))
-    labels = labels if labels.ndim == 1 else labels.argmax(axis=1)  # training learns from columns
-    seen = observe(
-        command_line.network(parameters, args.backend, arithmetic_of(parameters)), images
-    )
+    loaded = command_line.load_examples(files, args.backend)
+    data = dict(zip(SPLITS, loaded, strict=True))
+    images, labels = shown(data[args.split], args.limit)
+    kept = arithmetic_of(parameters)
+    net = command_line.network(parameters, args.backend, kept)
+    seen = observe(net, images)
+    initial = start_of(parameters, args.initial)
+    untrained = None if initial is None else command_line.network(initial, args.backend, kept)
+    lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
     records = neuron_records(
         parameters,
         seen.zs,
@@ -125,11 +170,38 @@ def open_network(args: argparse.Namespace) -> Opened:
         labels,
         predictions=seen.predictions,
         ablated_predictions=seen.ablated_predictions,
-        never_lit=never_lit_pixels(np.asarray(data[0].x)),
-        initial=start_of(parameters, args.initial),
+        deleted_predictions=ablated(net, seen.activations, np.zeros(parameters.sizes[1])),
+        switched_predictions=switched(net, seen.activations),
+        blanked_predictions=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
+        never_lit=lit == 0,
+        rarely_lit=int(np.sum(lit < RARELY)),
+        initial=initial,
+        start_zs=None if untrained is None else trace(untrained, images)[0],
+        counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
-    return Opened(args, parameters, records, images, labels, data, files, note)
+    first = images[0], int(labels[0]), seen.activations[0]
+    study = study_of(parameters)
+    return Opened(args, parameters, records, images, labels, loaded, files, first, study, note)
+
+
+def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The first images of a split and their digits."""
+    images, labels = (np.asarray(part[:limit]) for part in (data.x, data.y))
+    return images, labels if labels.ndim == 1 else labels.argmax(axis=1)  # training's are columns
+
+
+def counts(net: Any, images: NDArray[Any], labels: NDArray[Any]) -> Any:
+    """On how many images of each digit each hidden neuron fires."""
+    return firing_counts(trace(net, images)[1], labels, net.sizes[-1])
+
+
+def study_of(parameters: Parameters) -> Study | None:
+    """The study of seeds, if the network is the shipped one: it is of networks made alike."""
+    if not SEEDS.exists() or not command_line.SHIPPED_MODEL.exists():
+        return None
+    shipped = Parameters.load(command_line.SHIPPED_MODEL)
+    return Study.load(SEEDS) if parameters.fingerprint == shipped.fingerprint else None
 
 
 def arithmetic_of(parameters: Parameters) -> str:

@@ -6,9 +6,10 @@ python -m scripts.report --output report
 from __future__ import annotations
 
 from model import webpage, words
+from model.atlas import atlas
 from model.atomic_write import write_atomically
 from model.canvas import save_pdf
-from model.pages import table_page, text_page
+from model.pages import first_page, run_page, sheets, text_page, weights
 from model.printable import printable
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program
@@ -17,15 +18,21 @@ from scripts.opened import Opened, neuron_program
 @neuron_program(__doc__, "runs/report")
 def main(opened: Opened) -> None:
     """Write report.pdf and report.html, and say where."""
-    note, title = opened.note, words.page_title(opened.records)
-    told, table = words.sections(opened.parameters, opened.records), words.table(opened.records)
-    pictures = list(opened.pictures())
-    shown = [(webpage.embedded(picture.png()), picture.caption) for picture in pictures]
-    page = webpage.page(title, told, table, shown, note)
-    html = write_atomically(opened.args.output / "report.html", page)
-    pages = [text_page(title, told, note), table_page("The neurons", table, note)]
-    pages += [picture.figure for picture in pictures]
-    pdf = save_pdf(pages, opened.args.output / "report.pdf", title)
+    note, records, folder = opened.note, opened.records, opened.args.output
+    told = words.sections(opened.parameters, records)
+    shown = [(picture, webpage.embedded(picture.png())) for picture in opened.pictures()]
+    page = opened.page([*opened.found, *told], shown)
+    html = write_atomically(folder / "report.html", page)
+    history = words.history(opened.parameters.metadata)
+    pages = [
+        first_page(records, opened.found[0][1], note),
+        text_page(words.page_title(records), [*told, *opened.found[1:]], note),
+        weights(records, note).figure,
+        run_page(records, opened.first, history, note),
+        *([] if opened.study is None else [atlas(opened.study, opened.study_note).figure]),
+        *sheets(records, opened.images, note),
+    ]
+    pdf = save_pdf(pages, folder / "report.pdf", words.page_title(records))
     print(f"wrote {printable(pdf)} and {printable(html)}")
 
 

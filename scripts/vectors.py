@@ -33,7 +33,8 @@ ABOUT = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Write one file for each arithmetic, and say where."""
     options = parser(__doc__)
-    options.add_argument("--output", type=Path, default=Path("docs/vectors"), metavar="FOLDER")
+    options.add_argument("--output", type=Path, default=Path("docs/vectors"), metavar="FOLDER",
+                         help="(default: %(default)s)")  # fmt: skip
     folder = options.parse_args(argv).output
     make_folder(folder)
     for name in ARITHMETICS:

@@ -5,16 +5,15 @@ python -m scripts.visualize_weights --output runs/weights
 
 from __future__ import annotations
 
-from model.pages import change, weights
+from model.pages import weights
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program
 
 
 @neuron_program(__doc__, "runs/weights")
 def main(opened: Opened) -> None:
-    """Write weights.png and change.png, and say where."""
-    for draw in (weights, change):
-        opened.show(draw(opened.records, opened.note))
+    """Write weights.png, and say where."""
+    opened.show(weights(opened.records, opened.note))
 
 
 if __name__ == "__main__":

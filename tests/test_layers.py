@@ -31,7 +31,7 @@ ARROWS = {
     },
 }  # fmt: skip
 # Drawing is confined to these files of model; every other one can be imported without matplotlib.
-DRAWING = ("canvas", "figures", "pages", "tuning_figure")
+DRAWING = ("atlas", "canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 MORE["model/webpage.py"] = {"jinja2"}
 MORE["compare/pytest_plugin.py"] = {"pytest"}

@@ -45,7 +45,7 @@ def test_pictures_are_what_the_programs_draw_today(mnist, tmp_path):
     for name in ("neurons.json", "neurons.csv"):  # every number to the last bit
         assert (tmp_path / name).read_bytes() == (VISUALS / name).read_bytes(), name
     drawn = sorted(tmp_path.glob("*.png"))
-    assert [path.name for path in drawn] == ["change.png", "neuron-11.png", "weights.png"]
+    assert [path.name for path in drawn] == ["neuron-11.png", "weights.png"]
     for path in drawn:
         assert share_that_differs(pixels(path), pixels(VISUALS / path.name)) < 0.01, path.name
 

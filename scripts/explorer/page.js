@@ -3,7 +3,7 @@
 const SIDE = 28;
 const MODES = { input: "input × weights", weights: "weights", change: "what training changed" };
 const TABS = { neuron: "Neuron", train: "Train it here", butterfly: "The butterfly" };
-const RANKED = { highest: "Largest z", nearest_zero: "Nearest z = 0, between firing and not", lowest: "Smallest z" };
+const RANKED = { highest: "Largest z", along: "Along the z axis, from the smallest z to the largest", lowest: "Smallest z" };
 const $ = (id) => document.getElementById(id);
 const times = { strokes: [] };
 

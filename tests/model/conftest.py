@@ -41,6 +41,7 @@ def make_records(
         labels,
         predictions=predictions if ablated else None,
         ablated_predictions=held if ablated else None,
+        deleted_predictions=held if ablated else None,
         initial=parameters_of(sizes, 1) if start else None,
         never_lit=EDGE.ravel() if never_lit else None,
         resamples=20,

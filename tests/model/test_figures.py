@@ -5,7 +5,6 @@ import os
 import struct
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,16 +21,10 @@ HIDDEN = [1, 2, 20, 100]
 OF_A_NEURON = {
     "z": figures.draw_z_by_digit,
     "selectivity": figures.draw_class_selectivity,
-    "auroc": figures.draw_auroc,
     "output": figures.draw_output_weights,
-    "lost": figures.draw_recall_lost,
+    "lost": figures.draw_losses,
 }
-OF_THE_LAYER = {
-    "rates": figures.draw_firing_rates,
-    "pushes": figures.draw_pushes,
-    "losses": figures.draw_losses,
-    "confusion": figures.draw_confusion,
-}
+OF_THE_LAYER = {"switches": figures.draw_switches, "confusion": figures.draw_confusion}
 
 
 def drawn(draw, *args, **kwargs):
@@ -78,7 +71,6 @@ def test_a_neuron_is_drawn_whatever_it_does(records_of, draw, hidden, digits):
     records = records_of(hidden, digits=digits)
     for n in range(min(hidden, 3)):  # for 6, dead, constant
         axes = drawn(draw, records, n)
-        assert title(axes)
         assert png_bytes(axes.figure, dpi=40)
 
 
@@ -94,19 +86,10 @@ def test_what_is_missing_is_said(records_of):
         " no images"
     ) == len("789")
     unknown = records_of(2, ablated=False)
-    for draw in (figures.draw_losses, figures.draw_confusion):
-        assert "not measured" in told(drawn(draw, unknown).figure)
-    assert title(drawn(figures.draw_recall_lost, unknown, 0)) == "Without it: not measured"
-    assert "start unknown" in told(drawn(figures.draw_heatmap, None, 1.0, None).figure)
-
-
-def test_small_multiples_share_their_axes(records_of):
-    records = records_of(4)
-    for draw in (figures.draw_z_by_digit, figures.draw_output_weights, figures.draw_recall_lost):
-        ranges = {(a.get_xlim(), a.get_ylim()) for a in (drawn(draw, records, n) for n in range(4))}
-        assert len(ranges) == 1
-    limits = drawn(figures.draw_z_by_digit, records, 0).get_xlim()
-    assert limits == (records.z_edges[0], records.z_edges[-1])
+    assert "not measured" in told(drawn(figures.draw_confusion, unknown).figure)
+    assert title(drawn(figures.draw_losses, unknown, 0)) == "Lost without it: not measured"
+    assert "was not measured" in told(pages.firing_rates(unknown).figure)
+    assert [name for name, _ in figures.heatmaps(records_of(2, start=False), 0)] == ["weights"]
 
 
 def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
@@ -121,64 +104,61 @@ def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
         assert [digit for digit in range(10) if colours.count(colours[digit]) == 1] == [6]
 
 
-def test_bars_are_as_high_as_the_records_say(records_of):
+def test_marks_are_where_the_records_say(records_of):
     records = records_of(3)
-    bars = drawn(figures.draw_recall_lost, records, 0).patches
-    lost = 100 * records.needed_for.recall_lost[0]
-    np.testing.assert_array_equal([bar.get_height() for bar in bars], lost)
-    bars = drawn(figures.draw_auroc, records, 0).patches
-    tops = [bar.get_y() + bar.get_height() for bar in bars]
-    np.testing.assert_allclose(tops, records.auroc[0])
+    lines = drawn(figures.draw_losses, records, 0).lines[1:]  # the first one is zero
+    for line, held in zip(lines, (records.frozen, records.deleted), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), 100 * held.recall_lost[0])
     for bar in drawn(figures.draw_output_weights, records, 0).patches:
         red, _, blue, _ = bar.get_facecolor()
         assert (red > blue) == (bar.get_height() > 0)
-
-
-def test_titles_say_what_the_records_hold(records_of):
-    records = records_of(3)
-    lost = 100 * records.needed_for.recall_lost[0, 6]
-    rate = words.percent(records.firing_rate_all[0])
-    for n, draw, expected in (
-        (0, figures.draw_recall_lost, f"Without it 6 loses {lost:.0f} points"),
-        (1, figures.draw_recall_lost, "Without it no digit loses a point"),
-        (0, figures.draw_z_by_digit, f"It fires on {rate} of all images, most on 6 (100 %)"),
-        (1, figures.draw_z_by_digit, "It fires on 0 % of all images"),
-        (0, figures.draw_auroc, "z tells 6 best: AUROC 1.00"),
-        (0, figures.draw_class_selectivity, "Class selectivity 1.00, for 6"),
-        (2, figures.draw_class_selectivity, "Class selectivity 0.00"),
-    ):
-        assert title(drawn(draw, records, n)) == expected
-    alone = drawn(figures.draw_auroc, records_of(3, digits=1), 0)
-    assert title(alone) == "There is one digit alone: no AUROC"
-
-
-@pytest.mark.parametrize(
-    ("weights", "expected"),
-    [
-        ([1, -2, 0], "To 0 (+1.0), away from 1 (−2.0)"),
-        ([1, 2, 3], "Towards all, most 2 (+3.0)"),
-        ([-1, -2, -3], "Away from all, most 2 (−3.0)"),
-    ],
-)
-def test_what_it_pushes_towards_follows_the_signs(records_of, weights, expected):
-    weights = np.tile(np.array(weights + [weights[-1]] * 7, float), (3, 1))
-    weights[:, 3:] *= 0.5
-    records = replace(records_of(3), output_weights=weights)
-    assert title(drawn(figures.draw_output_weights, records, 0)) == expected
     deeper = drawn(figures.draw_output_weights, records_of(sizes=(784, 4, 7, 10)), 0)
-    assert deeper.get_xlabel() == "neuron of the next layer"
     assert len(deeper.patches) == 7
-    assert "neuron " in title(deeper)
+    for n, expected in ((0, "Class selectivity 1.00, for 6"), (2, "Class selectivity 0.00")):
+        assert title(drawn(figures.draw_class_selectivity, records, n)) == expected
 
 
-def test_the_rows_of_a_matrix_are_the_neurons_by_role(records_of):
-    records = records_of(20)
-    axes = drawn(figures.draw_firing_rates, records)
-    assert [t.get_text() for t in axes.get_yticklabels()] == [str(n) for n in records.by_role]
-    expected = 100 * records.firing_rate[records.by_role]
-    np.testing.assert_array_equal(axes.images[0].get_array(), expected)
-    for hidden, numbers in ((20, 200), (100, 0)):
-        assert len(drawn(figures.draw_firing_rates, records_of(hidden), False).texts) == numbers
+def test_a_switch_has_its_digits_in_order_of_firing_and_discs_for_what_is_lost(records_of):
+    records = records_of(3)
+    axes = drawn(figures.draw_switches, records)
+    assert [t.get_text() for t in axes.get_yticklabels()] == [str(n) for n in records.by_rate]
+    digits = [t for t in axes.texts if len(t.get_text()) == 1]
+    for row, n in enumerate(records.by_rate):
+        own = [t for t in digits if t.get_position()[1] == row]
+        order = sorted(own, key=lambda t: t.get_position()[0])
+        rates = [records.firing_rate[n, int(t.get_text())] for t in order]
+        assert rates == sorted(rates)
+        bold = [int(t.get_text()) for t in order if t.get_weight() == "bold"]
+        assert bold == np.flatnonzero(records.fires_for[n]).tolist()
+    row = records.by_rate.index(0)
+    (cut,) = (line for line in axes.lines if np.ptp(line.get_ydata()) > 0 and line.get_lw() > 1)
+    places = {t.get_text(): t.get_position()[0] for t in digits if t.get_position()[1] == row}
+    assert max(places[d] for d in places if d != "6") < cut.get_xdata()[0] < places["6"]
+    sizes = [d.get_sizes().tolist() for d in axes.collections if len(d.get_offsets())]
+    expected = figures.disc_area(records) * 100 * records.frozen.recall_lost[0, 6]
+    assert sizes == [[pytest.approx(expected)]]  # neuron 0's six, and nothing else
+
+
+def test_digits_stand_apart_and_in_order():
+    for count in (2, 10):
+        places = figures._apart(np.full(count, 6.0), 0.36)
+        assert np.diff(places).min() > 0.34
+        assert places.max() <= 6.6
+    np.testing.assert_array_equal(figures._apart(np.array([-3.0, 0, 3]), 0.36), [-3, 0, 3])
+
+
+def test_the_path_of_an_image_adds_up(records_of):
+    records = records_of(3)
+    on_it = np.array([0.9, 0.0, 0.4])
+    axes = drawn(lambda axes: figures.draw_path(axes, records, on_it))
+    *added, bias, sums = axes.images[0].get_array()
+    assert np.allclose(sums, np.sum(added, axis=0) + bias)
+    expected = [on_it[n] * records.output_weights[n] for n in records.by_rate]
+    np.testing.assert_array_equal(added, expected)
+    lamps = axes.collections[0].get_facecolors()[:, 0] < 0.5
+    assert lamps.tolist() == [bool(on_it[n] > 0.5) for n in records.by_rate]
+    picture = pages.path(records, np.zeros(784), 7, on_it)
+    assert picture.caption == f"3 questions about one image: a 7, read as {sums.argmax()}."
 
 
 def test_the_accuracy_is_drawn_for_every_epoch():
@@ -235,40 +215,35 @@ def test_the_scale_leaves_out_what_is_not_drawn_and_is_never_empty():
     assert figures.colour_limit(values, np.ones(784, dtype=bool)) == 1
 
 
-@pytest.mark.parametrize("draw", [pages.weights, pages.change])
+@pytest.mark.parametrize("start", [True, False])
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, draw, hidden):
-    picture = draw(records_of(hidden), "the small print")
+def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, start, hidden):
+    picture = pages.weights(records_of(hidden, start=start), "the small print")
     *maps, bar = picture.figure.axes
     ((low, high),) = {(i.norm.vmin, i.norm.vmax) for axes in maps for i in axes.images[:1]}
     assert low == -high < 0
-    assert len(maps) == hidden
+    assert len(maps) == hidden * (3 if start else 1)
     shown = told(picture.figure)
-    for part in ("the small print", picture.caption.rstrip("."), "the largest, beyond", "grey: "):
+    for part in ("the small print", picture.caption.rstrip("."), "end colours", "grey: "):
         assert part in shown
     assert {text.get_text()[:4] for text in bar.texts} == {"blue", "red:"}
     assert png_bytes(picture.figure, dpi=40)
 
 
-def test_grids_say_what_they_can(records_of):
-    records = records_of(20)
-    moved = np.linalg.norm(records.change, axis=1)
-    most, least = moved.argmax(), moved.argmin()
-    caption = f"Training changed neuron {most} most and neuron {least} least."
-    assert pages.change(records).caption == caption
-    assert figures.never_lit_legend(records).endswith("56 pixels that no training image lights")
-    unknown = pages.change(records_of(2, start=False, never_lit=False)).figure
-    assert len(unknown.axes) == 2
-    assert "not known: the start" in told(unknown)
+def test_start_and_change_add_up_to_the_weights(records_of):
+    (_, begun), (_, change), (_, weights) = figures.heatmaps(records_of(3), 1)
+    np.testing.assert_allclose(begun + change, weights, atol=1e-12)
+    assert figures.never_lit_legend(records_of(3)).endswith(
+        "56 pixels that no training image lights"
+    )
     assert figures.never_lit_legend(records_of(2, never_lit=False)) == ""
-    assert (figures.grid_shape(20), figures.grid_shape(100)) == ((4, 5), (10, 10))
     with pytest.raises(ValueError, match="expected 784 inputs, one for each of the 28 by 28"):
         figures.check_pixels((100, 20, 10))
 
 
 def test_ranked_images_carry_their_digit_and_z(records_of, images):
     ranking = records_of(3).highest
-    axes = drawn(figures.draw_ranked, ranking, 0, images, indices=True)
+    axes = drawn(figures.draw_ranked, ranking, 0, images)
     assert len(axes.images) == len(axes.texts) == 8
     for place, index in enumerate(ranking.indices[0]):
         np.testing.assert_array_equal(axes.images[place].get_array().ravel(), images[index])
@@ -283,27 +258,38 @@ def test_ranked_images_carry_their_digit_and_z(records_of, images):
 
 
 @pytest.mark.parametrize(("hidden", "numbers"), [(1, [0]), (3, [0, 1, 2]), (100, [99])])
-def test_a_sheet_tells_the_whole_story_of_any_neuron(records_of, images, hidden, numbers):
+def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden, numbers):
     records = records_of(hidden)
     for n in numbers:  # of 3: for 6, dead, constant
-        for draw, panels in ((pages.sheet, 11), (pages.activations, 4)):
+        both = int((records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1).sum())
+        for draw, panels in ((pages.sheet, 8 + both), (pages.activations, 3)):
             picture = draw(records, n, images, "the small print")
             assert len(picture.figure.axes) == panels
-            for part in (words.title(records, n), words.role_line(records, n), "the small print"):
+            for part in (words.fires(records, n), words.role_line(records, n), "the small print"):
                 assert part in told(picture.figure)
             assert picture.caption == words.title(records, n) + "."
             assert not overlapping(picture.figure)
-        assert " ".join(words.story(records, n)[1:]) in told(pages.sheet(records, n, images).figure)
         assert pages.distribution(records, n).png()
+
+
+def test_a_sheet_shows_images_on_either_side_of_the_switch(records_of, images):
+    records = records_of(4)
+    for n in (0, 3):
+        axes = drawn(figures.draw_divided, records, n, 0, images)
+        indices = records.divided.indices[n, 0].ravel()
+        assert len(axes.images) == (indices >= 0).sum()
+        for image, index in zip(axes.images, indices[indices >= 0], strict=True):
+            np.testing.assert_array_equal(image.get_array().ravel(), images[index])
 
 
 def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
     little = {"start": False, "ablated": False, "never_lit": False}
-    shown = told(pages.sheet(records_of(3, **little), 0, images).figure)
-    assert "What training changed: not known" in shown
-    assert "Without it: not measured" in shown
+    picture = pages.sheet(records_of(3, **little), 0, images)
+    assert [axes for axes in picture.figure.axes if title(axes) == "weights"]
+    assert "Every digit is on one side alone." in told(picture.figure)
+    assert "Lost without it: not measured" in told(picture.figure)
     deeper = pages.sheet(records_of(sizes=(784, 4, 7, 10)), 3, images).figure
-    assert "the first of the 2 hidden layers" in told(deeper)
+    assert "Weights to the next layer" in told(deeper)
     assert not overlapping(deeper)
     for n in (-1, 3):
         with pytest.raises(
@@ -312,34 +298,29 @@ def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
             pages.sheet(records_of(3), n, images)
 
 
-@pytest.mark.parametrize("hidden", [1, 20])
-def test_the_layer_is_shown_in_five_pictures(records_of, hidden):
-    pictures = list(pages.layer_pictures(records_of(hidden), [90, 95], 100, "note"))
-    names = ["weights.png", "change.png", "answers.png", "firing-rates.png", "run.png"]
-    assert [picture.file for picture in pictures] == names
-    for picture in pictures:
+@pytest.mark.parametrize("hidden", [1, 2, 30, 100])
+def test_the_layer_is_shown_whatever_its_size(records_of, hidden):
+    records = records_of(hidden)
+    on_it = np.linspace(0, 1, hidden)
+    for picture in (
+        pages.firing_rates(records, "note"),
+        pages.weights(records, "note"),
+        pages.path(records, np.zeros(784), 7, on_it, "note"),
+        pages.run(records, [90, 95], 100, "note"),
+    ):
         assert picture.caption.rstrip(".") in told(picture.figure)
         assert not overlapping(picture.figure)
+        assert picture.figure.get_figwidth() == canvas.WIDTH
     assert len(pages.run(records_of(2), [], 0).figure.axes) == 1
-    assert pages.three_answers(records_of(1)).caption == (
-        "Neuron 0 is not needed most for a digit that it does not fire for."
-    )
-    assert pages.firing_rates(records_of(3)).caption == (
-        "Of 3 hidden neurons, 1 is class-selective and 2 idle."
-    )
     assert pages.run(records_of(3), [], 0).caption.startswith(
-        f"{records_of(3).correct} of 120 images are recognised; the most frequent mistake is a "
+        f"{records_of(3).correct} of 120 images are recognised; most often "
     )
 
 
 def test_the_words_of_the_report_fit_their_page(records_of):
     records = records_of(20)
-    title, table = "The neurons", words.table(records_of(100))
     made = type("Made", (), {"metadata": {"epochs": 30, "mini_batch_size": 10, "eta": 3.0}})
-    for figure in (
-        pages.text_page(title, words.sections(made, records), "the small print"),
-        pages.table_page(title, table, "the small print"),
-    ):
+    for figure in (pages.text_page("A title", words.sections(made, records), "the small print"),):
         renderer = FigureCanvasAgg(figure).get_renderer()
         boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
         assert min(box.y0 for box in boxes) >= 0
@@ -383,7 +364,7 @@ def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_neares
 
 
 def test_no_area_of_a_page_changes_its_colour_for_the_sake_of_a_small_file(records_of, images):
-    for page in (pages.sheet(records_of(20), 0, images), pages.three_answers(records_of(20))):
+    for page in (pages.sheet(records_of(20), 0, images), pages.firing_rates(records_of(20))):
         file = io.BytesIO()
         with house_style():
             page.figure.savefig(file, format="png")
@@ -392,6 +373,28 @@ def test_no_area_of_a_page_changes_its_colour_for_the_sake_of_a_small_file(recor
         inside = np.all([(exact == other).all(axis=2) for other in shifted], axis=0)
         assert inside.mean() > 0.5
         assert np.abs(kept[inside] - exact[inside]).max() <= 2, page.file  # of 255
+
+
+def test_colours_that_mean_something_stay_exact_however_few_pixels_have_them():
+    meant = canvas.exact_colours()
+    picture = np.zeros((60, 60, 3), dtype=np.uint8)
+    picture.reshape(-1, 3)[:, 1] = np.arange(3600) % 240  # frequent greens, more than are kept
+    picture.reshape(-1, 3)[1800:, 0] = 7
+    for place, colour in enumerate(meant):
+        picture.reshape(-1, 3)[place] = colour >> 16, colour >> 8 & 255, colour & 255
+    kept = np.array(canvas.indexed(picture).convert("RGB"))
+    np.testing.assert_array_equal(canvas.packed(kept).ravel()[: len(meant)], meant)
+    assert len(np.unique(canvas.packed(picture))) > 256 > len(np.unique(meant)) > 90
+
+
+def test_a_colour_bar_ends_in_its_end_colours(records_of):
+    picture = pages.weights(records_of(20))
+    bar = picture.figure.axes[-1].get_position()
+    shown = pixels(picture.png())
+    row = shown[int((1 - (bar.y0 + bar.y1) / 2) * len(shown))]
+    across = row[int(bar.x0 * len(row)) : int(bar.x1 * len(row))]
+    ends = canvas.packed(canvas.DIVERGING(np.array([0.0, 1.0]), bytes=True)[:, :3])
+    assert set(ends.tolist()) <= set(canvas.packed(across.astype(np.uint8)).tolist())
 
 
 def test_what_the_user_set_in_matplotlib_neither_changes_a_picture_nor_is_changed():
@@ -433,7 +436,7 @@ def test_names_are_drawn_letter_by_letter_whatever_they_are(records_of, images):
         sheet = pages.sheet(records, n, images, words.note(records, "test", "$\\a$\udcff", "", ""))
         assert png_bytes(sheet.figure, dpi=40)
         assert records.names[n] in told(sheet.figure)
-    assert [png_bytes(p.figure, dpi=40) for p in pages.layer_pictures(records, [1], 2)]
+    assert png_bytes(pages.firing_rates(records).figure, dpi=40)
     with house_style():
         renderer = FigureCanvasAgg(figure := new_figure(4, 1)).get_renderer()
         plain, power = (figure.text(0, 0, f"a{s}x^2{s}b") for s in ("", "$"))

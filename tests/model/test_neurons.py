@@ -15,16 +15,16 @@ from model.neurons import (
     QUANTILES,
     RANKED,
     SATURATED_Z,
+    firing_counts,
     mean_activations,
     neuron_records,
     never_lit_pixels,
 )
 from model.parameters import Parameters
-from model.selectivity import ROLES
 from tests.model.conftest import parameters_of
 
 DIGITS = 10
-RANKINGS = ("highest", "lowest", "nearest_zero")
+RANKINGS = ("highest", "lowest")
 
 
 def sigmoid(z):
@@ -42,6 +42,10 @@ def case(hidden=5, examples=300, seed=0):
         "labels": rng.integers(0, DIGITS, examples),
         "predictions": rng.integers(0, DIGITS, examples),
         "ablated_predictions": rng.integers(0, DIGITS, (hidden, examples)),
+        "deleted_predictions": rng.integers(0, DIGITS, (hidden, examples)),
+        "switched_predictions": rng.integers(0, DIGITS, examples),
+        "blanked_predictions": rng.integers(0, DIGITS, examples),
+        "start_zs": rng.normal(size=(examples, hidden)),
         "never_lit": np.arange(12) < 3,
         "initial": parameters_of((12, hidden, DIGITS), seed + 1),
         "resamples": 40,
@@ -69,6 +73,10 @@ def by_hand():
         labels=[0, 0, 1, 2, 2, 1],
         predictions=[0, 0, 1, 2, 2, 1],
         ablated_predictions=[[0, 0, 2, 2, 0, 2]],
+        deleted_predictions=[[1, 1, 1, 2, 2, 1]],
+        switched_predictions=[0, 1, 1, 2, 2, 1],
+        blanked_predictions=[0, 0, 1, 2, 2, 0],
+        start_zs=[[1.0], [-1.0], [1.0], [-1.0], [1.0], [-1.0]],
         never_lit=[True, False, True, False],
         initial=Parameters((4, 1, 3), *start),
     )
@@ -86,9 +94,12 @@ def test_responses_worked_by_hand(by_hand):
     assert by_hand.firing_rate.tolist() == [[0.5, 1.0, 0.0]]
     assert by_hand.firing_rate_all == 0.5
     # {1}: tp 2, fp 1, fn 0, tn 3; {0, 1} has the mirrored table and one digit more.
-    assert by_hand.best_set.tolist() == [[False, True, False]]
-    assert by_hand.best_mcc == pytest.approx(6 / math.sqrt(3 * 2 * 4 * 3), rel=1e-15)
-    assert by_hand.best_iou == 2 / 3
+    assert by_hand.partition.tolist() == [[False, True, False]]
+    assert by_hand.partition_mcc == pytest.approx(6 / math.sqrt(3 * 2 * 4 * 3), rel=1e-15)
+    assert by_hand.rarer_side.tolist() == [
+        [True, False, True]
+    ]  # it fires on half: silence is rarer
+    assert by_hand.codes == 2
     assert by_hand.auroc.tolist() == [[4 / 8, 7 / 8, 1 / 8]]
     assert by_hand.preferred_digit == 1
     assert by_hand.class_selectivity == pytest.approx((0.845 - 0.4025) / (0.845 + 0.4025))
@@ -99,13 +110,18 @@ def test_responses_worked_by_hand(by_hand):
 
 def test_weights_and_needs_worked_by_hand(by_hand):
     assert by_hand.output_weights.tolist() == [[2.0, -1.0, 0.5]]
-    needed = by_hand.needed_for
-    assert needed.confusion.tolist() == [[[2, 0, 0], [0, 0, 2], [1, 0, 1]]]
-    assert needed.recall.tolist() == [[1.0, 0.0, 0.5]]
-    assert needed.recall_lost.tolist() == [[0.0, 1.0, 0.5]]
+    frozen, deleted = by_hand.frozen, by_hand.deleted
+    assert frozen.recall_lost.tolist() == [[0.0, 1.0, 0.5]]
+    assert deleted.recall_lost.tolist() == [[1.0, 0.0, 0.0]]
     assert (by_hand.correct, by_hand.recall.tolist()) == (6, [1.0, 1.0, 1.0])
-    assert (needed.correct, needed.accuracy_lost) == (3, 0.5)
-    assert (needed.most_needed_digit, needed.mistaken_for) == (1, 2)
+    assert (frozen.correct, frozen.accuracy_lost) == (3, 0.5)
+    assert (frozen.most_needed_digit, frozen.mistaken_for) == (1, 2)
+    assert (deleted.most_needed_digit, deleted.mistaken_for) == (0, 1)
+    assert (by_hand.switched_correct, by_hand.blanked_changes) == (5, 1)
+    # Agresti and Min: 2 of 2 lost, so 2.5 and 0.5 of 4, give or take 1.96 sqrt(3 - 4 / 4) / 4.
+    reach = 1.959963984540054 * math.sqrt(2) / 4
+    np.testing.assert_allclose(frozen.recall_lost_interval[0, 1], [0.5 - reach, 0.5 + reach])
+    assert by_hand.start_share == pytest.approx(1 / np.var([3.0, -1, 5, -5, 0, 1]))
     assert by_hand.change.tolist() == [[0.0, -2.0, -1.0, 2.0]]
     assert (by_hand.bias, by_hand.bias_change) == (0.25, -0.75)
     assert by_hand.never_lit_share == 1 / 8
@@ -119,13 +135,18 @@ def test_ranked_examples_worked_by_hand(by_hand):
     assert by_hand.highest.zs.tolist() == [[5.0, 3.0, 1.0, 0.0, -1.0, -5.0]]
     assert by_hand.highest.activations.tolist() == [[0.99, 0.9, 0.7, 0.5, 0.2, 0.01]]
     assert by_hand.lowest.indices.tolist() == [[3, 1, 4, 5, 0, 2]]
-    assert by_hand.nearest_zero.indices.tolist() == [[4, 1, 5, 0, 2, 3]]
+    assert by_hand.along.zs.tolist() == [
+        [-5.0, -1.0, -1.0, 1.0, 3.0, 5.0]
+    ]  # -3 is as far from both
+    assert by_hand.divided_digits.tolist() == [[0, 1]]
+    assert by_hand.divided.indices[0, 0].tolist() == [[1, -1, -1, -1], [0, -1, -1, -1]]
+    assert by_hand.divided.indices[0, 1].tolist() == [[-1] * 4, [2, 5, -1, -1]]
 
 
 def test_rankings_are_sorted_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
     records = neuron_records(**hand)
-    keys = (-hand["zs"], hand["zs"], np.abs(hand["zs"]))
+    keys = (-hand["zs"], hand["zs"])
     for name, key in zip(RANKINGS, keys, strict=True):
         ranking = getattr(records, name)
         for n in range(5):
@@ -140,13 +161,17 @@ def test_the_order_of_the_examples_decides_nothing_but_their_indices():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles
     order = np.random.default_rng(9).permutation(300)
-    names = ("zs", "activations", "labels", "predictions")
-    turned = {**hand, **{name: np.asfortranarray(hand[name][order]) for name in names}}
-    turned["ablated_predictions"] = hand["ablated_predictions"][:, order]
+    names = "zs activations labels predictions switched_predictions blanked_predictions start_zs"
+    turned = {**hand, **{name: np.asfortranarray(hand[name][order]) for name in names.split()}}
+    for name in ("ablated_predictions", "deleted_predictions"):
+        turned[name] = hand[name][:, order]
     before, after = (dict(neuron_records(**one).arrays()) for one in (hand, turned))
     for name, array in after.items():
         indices = name.endswith(".indices")
-        np.testing.assert_array_equal(order[array] if indices else array, before[name], name)
+        if indices:
+            array = np.where(array < 0, -1, order[array])
+        if not name.startswith("divided."):  # of what is as far from the median, the first comes
+            np.testing.assert_array_equal(array, before[name], name)
 
 
 def test_permuting_the_neurons_permutes_the_records():
@@ -157,11 +182,14 @@ def test_permuting_the_neurons_permutes_the_records():
         return Parameters(p.sizes, weights, [p.biases[0][order], p.biases[1]])
 
     turned = {name: permuted(hand[name]) for name in ("parameters", "initial")}
-    turned |= {name: hand[name][:, order] for name in ("zs", "activations")}
-    turned["ablated_predictions"] = hand["ablated_predictions"][order]
+    turned |= {name: hand[name][:, order] for name in ("zs", "activations", "start_zs")}
+    for name in ("ablated_predictions", "deleted_predictions"):
+        turned[name] = hand[name][order]
     before, after = (dict(neuron_records(**{**hand, **more}).arrays()) for more in ({}, turned))
     for name, array in after.items():
         ours = before[name]
+        if name.startswith("split_"):
+            ours, array = ours[0], array[0]
         np.testing.assert_array_equal(array, ours[order] if len(ours) == 5 else ours, name)
 
 
@@ -190,25 +218,40 @@ def test_histograms_and_quantiles_are_those_of_numpy():
     assert counted.tolist() == [1] * (BINS - 1) + [2]  # on an edge: the bin above, at last the last
 
 
-def test_a_role_is_as_stable_as_its_resamples_say():
-    hand = case(hidden=4, examples=1000)
-    labels = np.repeat(np.arange(10), 100)
-    place = np.tile(np.arange(100), 10)
-    for n, percent in enumerate([{4: 100}, {0: 20}, {4: 98, 6: 98, 9: 46}, {}]):
-        fires = place < np.array([percent.get(digit, 2 * (n == 2)) for digit in labels])
-        hand["activations"][:, n] = np.where(fires, 0.9, 0.1)
-    records = neuron_records(**{**hand, "labels": labels, "resamples": 200})
-    assert records.role.tolist() == ["class-selective", "weak", "feature-selective", "idle"]
-    assert records.by_role == [0, 2, 1, 3]
-    assert (records.stability[0], records.stability[3]) == (1.0, 1.0)
-    assert 0.3 < records.shares[1, ROLES.index("idle")] < 0.7  # on the border, at 2 %
-    assert 0.2 < records.stability[2] < 0.8 < records.kind_stability[2]  # sure, not of its digits
-    assert records.shares.sum(axis=1).tolist() == [1.0] * 4
-    kinds = [ROLES.index(kind) for kind in records.role]
-    np.testing.assert_array_equal(records.kind_stability, records.shares[np.arange(4), kinds])
-    without = neuron_records(**{**hand, "resamples": 0})
-    assert np.isnan([without.stability, without.kind_stability]).all()
-    assert np.isnan(without.shares).all()
+def counted(*percent):
+    """Counts of neurons that fire on so many of the 100 images of each digit, else on none."""
+    fired = np.array([[own.get(digit, 0) for digit in range(DIGITS)] for own in percent])
+    return fired, np.full(DIGITS, 100)
+
+
+def test_a_role_is_stated_only_where_all_splits_agree():
+    first = counted({4: 100}, {4: 60, 6: 60}, {4: 60}, {})
+    second = counted({4: 90}, {4: 60, 6: 50, 9: 50}, {4: 24}, {})
+    records = neuron_records(**case(hidden=4), counts={"one": first, "other": second})
+    assert records.splits == ("one", "other")
+    assert records.role.tolist() == ["class-selective", "between", "between", "idle"]
+    assert records.split_roles[:, 2].tolist() == ["class-selective", "weak"]
+    assert records.partition_holds.tolist() == [True, False, True, True]
+    fires = [np.flatnonzero(row).tolist() for row in records.fires_for]
+    assert fires == [[4], [4, 6], [4], []]
+    alone = neuron_records(**case(hidden=4), counts={"one": first})
+    expected = ["class-selective", "feature-selective", "class-selective", "idle"]
+    assert alone.role.tolist() == expected
+
+
+def test_the_correlation_is_that_of_the_set_that_is_named():
+    hand = case(hidden=1)
+    hand["activations"][:, 0] = np.where(np.isin(hand["labels"], (5, 6)), 0.9, 0.1)
+    own = firing_counts(hand["activations"], hand["labels"], DIGITS)
+    six = np.where(np.arange(DIGITS) == 6, own[0], 0), own[1]
+    records = neuron_records(**hand, counts={"first": six, "these": own})
+    assert np.flatnonzero(records.partition[0]).tolist() == [6]
+    inside = hand["labels"] == 6
+    expected = np.corrcoef(inside, hand["activations"][:, 0] > 0.5)[0, 1]
+    assert records.partition_mcc[0] == pytest.approx(expected)
+    low, high = records.partition_mcc_interval[0]
+    assert low < expected < high < low + 0.3
+    assert np.isnan(neuron_records(**{**hand, "resamples": 0}).partition_mcc_interval).all()
 
 
 @pytest.mark.parametrize("z", [-800.0, 0.0, 800.0, 3.25])
@@ -240,11 +283,11 @@ def test_digits_missing_from_the_sample_are_nan_and_the_rest_is_not():
     records = neuron_records(**hand)
     missing = ~np.isin(np.arange(DIGITS), (3, 7))
     names = ("z_mean", "z_sd", "z_quantiles", "activation_mean", "firing_rate", "auroc")
-    needed = records.needed_for
-    for values in (*(getattr(records, name) for name in names), needed.recall, needed.recall_lost):
+    needed = records.frozen
+    for values in (*(getattr(records, name) for name in names), needed.recall_lost):
         assert np.isnan(values[:, missing]).all()
         assert not np.isnan(values[:, ~missing]).any()
-    assert not records.best_set[:, missing].any()
+    assert not records.partition[:, missing].any()
     assert set(needed.most_needed_digit) <= {3, 7}
     assert np.isnan(records.recall[missing]).all()
 
@@ -260,13 +303,13 @@ def test_any_number_of_neurons_and_one_example_are_enough(hidden, examples):
 def test_what_was_not_handed_in_is_none():
     names = ("parameters", "zs", "activations", "labels")
     records = neuron_records(**{name: case()[name] for name in names})
-    unknown = ("never_lit", "confusion", "recall", "correct", "needed_for", "change")
-    for name in (*unknown, "bias_change", "start_correlation", "never_lit_share"):
+    unknown = ("never_lit", "confusion", "recall", "correct", "frozen", "deleted", "change")
+    for name in (*unknown, "start_share", "start_correlation", "switched_correct"):
         assert getattr(records, name) is None, name
     (row, *_) = csv.DictReader(io.StringIO(to_csv(records)))
-    assert "recall_lost_0" not in row
+    assert "frozen_recall_lost_0" not in row
     assert (row["start_correlation"], row["role"]) == ("", records.role[0])
-    assert to_json(records)["neurons"][0]["needed_for"] is None
+    assert to_json(records)["neurons"][0]["frozen"] is None
 
 
 def test_a_deeper_network_shows_its_first_hidden_layer():
@@ -304,12 +347,14 @@ def test_json_and_csv_hold_the_records():
         assert (one["number"], row["neuron"]) == (n, str(n))
         assert one["role"]["kind"] == row["role"] == records.role[n]
         assert one["role"]["digits"] == np.flatnonzero(records.role_digits[n]).tolist()
-        assert row["best_set"] == " ".join(map(str, one["responds_to"]["best_set"]))
-        assert one["role"]["shares"] == dict(zip(ROLES, records.shares[n], strict=True))
+        assert row["partition"] == " ".join(map(str, one["role"]["partition"]))
+        assert one["role"]["splits"]["these images"]["role"] == records.role[n]
         assert one["responds_to"]["z_histogram"] == records.z_histogram[n].tolist()
-        assert one["needed_for"]["recall"] == records.needed_for.recall[n].tolist()
-        assert one["nearest_zero"]["zs"] == records.nearest_zero.zs[n].tolist()
-        assert float(row["recall_lost_4"]) == records.needed_for.recall_lost[n, 4]
+        assert one["along"]["zs"] == records.along.zs[n].tolist()
+        for held in ("frozen", "deleted"):
+            lost = getattr(records, held).recall_lost[n]
+            assert one[held]["recall_lost"] == lost.tolist()
+            assert float(row[f"{held}_recall_lost_4"]) == lost[4]
         assert float(row["firing_rate_6"]) == records.firing_rate[n, 6]
         assert float(row["next_weight_9"]) == records.output_weights[n, 9]
         assert one["headline"] == row["headline"] != ""

@@ -5,7 +5,7 @@ import pytest
 
 from model.initial import initial_parameters
 from model.neurons import mean_activations
-from model.observe import TOGETHER, observe
+from model.observe import TOGETHER, ablated, observe, switched
 from model.parameters import Parameters
 from reference import arithmetic as numpy_arithmetic
 from reference.network import Network
@@ -88,3 +88,15 @@ def test_more_images_than_are_looked_at_together_are_all_seen():
 def test_no_images_are_refused():
     with pytest.raises(ValueError, match="expected one or more, received none"):
         observe(networks((784, 2, 10), "Float64")[0], np.empty((0, 784)))
+
+
+def test_a_switched_layer_is_all_or_nothing():
+    net = networks((784, 5, 10), "Float64")[0]
+    seen = observe(net, IMAGES)
+    weights, biases = net.export()
+    expected = np.argmax((seen.activations > 0.5) @ weights[1].T + biases[1].T, axis=1)
+    np.testing.assert_array_equal(switched(net, seen.activations), expected)
+    deleted = ablated(net, seen.activations, np.zeros(5))
+    hidden = np.where(np.arange(5) == 2, 0, seen.activations)
+    assert (deleted[2] == np.argmax(hidden @ weights[1].T + biases[1].T, axis=1)).all()
+    assert (deleted != seen.ablated_predictions).any()

@@ -98,12 +98,26 @@ def test_matthews_of_one_digit_equals_the_formula():
         assert not selectivity.digit_matthews(never_changes, counts(5, 7)).any()
 
 
-def test_intersection_over_union_by_hand():
-    # The set {1} holds 5 images, 4 of which fire; 2 more fire outside: 4 / (5 + 2).
-    inside = np.array([[False, True], [True, False]])
-    got = selectivity.intersection_over_union(inside, counts(2, 4), counts(9, 5))
-    assert got.tolist() == [4 / 7, 2 / 13]
-    assert selectivity.intersection_over_union(inside[1], counts(0, 0), counts(0, 5)) == 0.0
+def test_the_correlation_of_a_set_is_that_of_its_images():
+    rng = np.random.default_rng(1)
+    labels, fires = rng.integers(0, 4, 200), rng.random(200) < 0.4
+    fired, shown = (np.bincount(v, minlength=4) for v in (labels[fires], labels))
+    inside = np.array([True, False, False, True])
+    expected = np.corrcoef(inside[labels], fires)[0, 1]
+    assert selectivity.matthews_of(inside, fired, shown) == pytest.approx(expected)
+
+
+def test_intervals_are_those_of_their_papers():
+    # Newcombe 1998, table I: Wilson's interval for 81 of 263, and for 0 of 20.
+    found = selectivity.wilson(np.array([81, 0, 0]), np.array([263, 20, 0]))
+    np.testing.assert_allclose(found[:2], [[0.2553, 0.3662], [0, 0.1611]], atol=5e-5)
+    assert np.isnan(found[2]).all()
+    # No image lost or gained: 0, give or take 1.96 sqrt(0.5 + 0.5) / (98 + 2).
+    none = selectivity.paired_difference(np.array(0), np.array(0), np.array(98))
+    np.testing.assert_allclose(none, [-0.0196, 0.0196], atol=1e-5)
+    one, other = selectivity.paired_difference(np.array([9, 3]), np.array([3, 9]), np.array(500))
+    np.testing.assert_allclose(one, -other[::-1])
+    assert 0 < 6 / 502 - one[0] == pytest.approx(one[1] - 6 / 502)
 
 
 def test_auroc_equals_counting_pairs_with_ties_and_absent_digits():

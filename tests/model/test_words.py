@@ -19,14 +19,15 @@ def records_of_rates(percent, lost=None, sizes=None, **more):
     """Records of neurons that fire on so many of the 100 images of each digit.
 
     `percent` has a row of ten for each neuron; `lost` such a row of images that are taken for the
-    next digit while the neuron is held.
+    next digit while the neuron is frozen, and one image more of each while it is deleted.
     """
     zs = np.where(np.array(percent)[:, LABELS] > PLACE, 6.0, -6.0).T
     names = more.pop("names", {})
     parameters = parameters_of(sizes or (4, len(percent), 10), neuron_names=names)
     if lost is not None:
-        gone = np.array(lost)[:, LABELS] > PLACE
-        more["ablated_predictions"] = np.where(gone, (LABELS + 1) % 10, LABELS)
+        for way, extra in (("ablated", 0), ("deleted", 1)):
+            gone = np.array(lost)[:, LABELS] + extra > PLACE
+            more[f"{way}_predictions"] = np.where(gone, (LABELS + 1) % 10, LABELS)
         more["predictions"] = LABELS
     return neuron_records(parameters, zs, 1 / (1 + np.exp(-zs)), LABELS, resamples=20, **more)
 
@@ -44,10 +45,13 @@ WEAK = "fires for no clear set of digits"
         (
             row(d4=98, d6=97, rest=1),
             row(d4=93),
-            "fires for 4 and 6; without it 93 points of recall on 4 are lost",
+            "fires for 4 and 6; frozen, 4 loses 93.0 points; deleted, 4 loses 94.0 points",
         ),
-        (row(d0=98, rest=1), row(d3=1), "fires for 0; without it 1 point of recall on 3 is lost"),
-        (row(d0=98), row(), "fires for 0; without it no digit loses a point of recall"),
+        (
+            row(d0=98),
+            row(),
+            "fires for 0; frozen, no digit loses a point; deleted, 0 loses 1.0 points",
+        ),
         (row(d0=98), None, "fires for 0"),
         (row(d1=0, rest=99), None, "fires for all but 1"),
         (row(d1=0, d7=0, rest=99), None, "fires for all but 1 and 7"),
@@ -56,8 +60,8 @@ WEAK = "fires for no clear set of digits"
         (row(rest=100), None, "fires on all of the images"),
         (row(d2=4), None, "fires on 0.4 % of the images"),
         (row(rest=99, d0=100), None, "fires on 99.1 % of the images"),
-        (row(d0=60, d1=60, rest=40), None, f"{WEAK} (best: 0 and 1, MCC 0.16)"),
-        (row(d0=20, rest=50), None, f"{WEAK} (best: all but 0, MCC 0.18)"),
+        (row(d0=60, d1=60, rest=40), None, f"{WEAK} (best: {{0 1}} | rest)"),
+        (row(d0=20, rest=50), None, f"{WEAK} (best: rest | {{0}})"),
     ],
 )
 def test_headlines_say_what_the_record_holds(percent, lost, expected):
@@ -69,22 +73,22 @@ def test_a_gain_is_not_told_as_a_loss():
     wrong = np.where(LABELS == 4, 9, LABELS)
     more = {"predictions": wrong, "ablated_predictions": LABELS[None]}
     records = records_of_rates([row(d4=98)], **more)
-    assert records.needed_for.recall_lost.min() == -1.0
-    assert words.headline(records, 0).endswith("without it no digit loses a point of recall")
-    assert "Of all 1,000 images, 100 more are recognised." in words.story(records, 0)
+    assert records.frozen.recall_lost.min() == -1.0
+    assert words.headline(records, 0).endswith("frozen, no digit loses a point")
+    assert "of all images -10.0 (-11." in " ".join(words.story(records, 0))
 
 
 def test_every_headline_agrees_with_the_arrays():
     rng = np.random.default_rng(6)
     percent = np.where(rng.random((60, 10)) < 0.4, rng.integers(70, 101, (60, 10)), 3)
-    lost = rng.integers(0, 40, (60, 10)) * (rng.random((60, 10)) < 0.2)
+    lost = rng.integers(1, 40, (60, 10)) * (rng.random((60, 10)) < 0.2)
     records = records_of_rates(percent, lost)
     for n in range(60):
         said = words.headline(records, n)
-        loss = re.search(r"without it (\d+) points? of recall on (\d)", said)
-        points, digit = (int(loss[1]), int(loss[2])) if loss else (0, 0)
-        assert points == lost[n].max()
-        assert not loss or points == lost[n][digit]
+        for way, extra in (("frozen", 0), ("deleted", 1)):
+            loss = re.search(rf"{way}, (\d) loses (\d+)\.0 points", said)
+            assert (int(loss[2]) if loss else 0) == lost[n].max() + extra
+            assert not loss or lost[n][int(loss[1])] == lost[n].max()
         told = re.match(r"fires for ((?:\d(?:, | and )?)+);", said)
         if told:
             inside = np.isin(np.arange(10), [int(d) for d in re.findall(r"\d", told[1])])
@@ -95,88 +99,101 @@ def test_all_but_is_never_said_of_digits_that_were_not_shown():
     records = records_of_rates([row(d1=0, rest=99)])
     unseen = replace(records, shown=np.where(np.arange(10) == 9, 0, records.shown))
     assert words.headline(unseen, 0) == "fires for 0, 2, 3, 4, 5, 6, 7 and 8"
-    assert words.short_digits(unseen, 0) == "not 1"
+    assert words.sides(unseen, 0) == "rest | {1}"
 
 
 def test_a_story_names_the_neuron_and_tells_each_answer():
-    mask = np.array([True, False, False, False])
     rates, lost = [row(d4=98, d6=97, rest=1)], [row(d4=93)]
-    records = records_of_rates(rates, lost, names={"0": "Jalebi"}, never_lit=mask)
+    records = records_of_rates(rates, lost, names={"0": "Jalebi"})
     told = words.story(records, 0)
-    assert told[:3] == [
-        'Neuron 0 ("Jalebi") is feature-selective: it fires for 4 and 6.',
-        "All of the bootstrap resamples give that role, all with the same digits.",
+    assert told[0] == 'Neuron 0 ("Jalebi") fires for 4 and 6.'
+    low, high = records.partition_mcc_interval[0]
+    assert told[1] == (
+        "Feature-selective, {4 6} | rest, on these images; Matthews correlation of {4 6} | rest: "
+        f"{records.partition_mcc[0]:.2f} ({low:.2f} to {high:.2f})."
+    )
+    assert told[2] == (
         "It fires on 98.0 % of the 4s, 97.0 % of the 6s and 1.0 % of the 0s; overall on 20 % of "
-        "the images.",
-    ]
-    output = records.output_weights[0]
-    assert told[3:7] == [
-        f"Its largest output weight is {output.max():+.1f}, to {output.argmax()}, and its smallest "
-        f"{output.min():+.1f}, to {output.argmin()}.",
-        "Held at its mean activation, 93 points of recall on 4 are lost.",
-        "Misread 4s are then most often taken for 5s.",
-        "Of all 1,000 images, 93 fewer are recognised.",
-    ]
-    share = words.share(records.never_lit_share[0])
-    assert told[7] == (
-        f"{share} of the sum of their magnitudes lies on pixels that no training image lights."
+        "the images."
+    )
+    low, high = 100 * records.frozen.accuracy_lost_interval[0]
+    assert told[3] == (
+        "Frozen at its mean activation, 4 loses 93.0 points, most often read as 5; of all images "
+        f"9.3 ({low:.1f} to {high:.1f}) points."
+    )
+    assert told[4].startswith(
+        "Deleted, 4 loses 94.0 points, most often read as 5; of all images 10.3"
     )
     assert words.title(records, 0) == f'Neuron 0 ("Jalebi") {words.headline(records, 0)}'
-    mcc = f"Matthews correlation {records.best_mcc[0]:.2f}"
-    assert words.role_line(records, 0) == (
-        f"Role: feature-selective (4 6), {mcc}; the same in 100 % of the bootstrap resamples."
+
+
+def test_a_role_on_which_the_splits_disagree_is_between():
+    def counts(*percent):
+        return np.array(percent), np.full(10, 100)
+
+    first = counts(row(d6=60, d5=36), row(d1=90, d5=70, d6=40))
+    second = counts(row(d6=60, d5=30), row(d1=90, d5=70, d6=20))
+    records = records_of_rates([row(d6=60), row(d1=90)], counts={"one": first, "two": second})
+    assert words.role_line(records, 0).startswith(
+        "Between feature-selective and class-selective, {5 6} | rest, on one and two images; "
+        "Matthews correlation of {5 6} | rest: "
     )
+    assert words.role_line(records, 1).startswith(
+        "Between feature-selective, {1 5 6} | rest and feature-selective, {1 5} | rest, on one"
+    )
+    assert words.fires(records, 1) == "fires for 1 and 5, on some images also for 6"
+    assert (words.partition(records, 0), words.partition(records, 1)) == (
+        "{5 6} | rest",
+        "{1 5 6} | rest ?",
+    )
+    assert words.roles(records) == {"between": [0, 1]}
 
 
 def test_what_is_not_known_is_left_out():
     records = records_of_rates([row(d4=98), row()], sizes=(4, 2, 3, 10))
-    told = " ".join(words.story(records, 0))
-    for word in ("output weight", "Held", "start", "training image"):
+    told = " ".join([*words.story(records, 0), *words.findings(records)])
+    for word in ("Frozen", "Deleted", "start", "blank", "rounded", "needed"):
         assert word not in told
-    assert words.short_digits(records, 1) == "-"
+    assert words.partition(records, 1) == "idle"
     assert words.layer(records) == "the first of the 2 hidden layers of a 4-2-3-10 network"
-    assert words.findings(records)[0].startswith("Neurons of the first hidden layer by role")
 
 
-def test_findings_count_the_roles_and_rows_stand_in_their_order():
+def test_findings_count_the_roles():
     percent = [row(), row(d6=98), row(d4=98, d6=98), row(d1=0, rest=99), row(d0=60, rest=40)]
     records = records_of_rates([*percent, row(d4=98), row(d4=98)])
-    assert words.findings(records)[0] == (
-        "Neurons of the hidden layer by role, on 1,000 images: class-selective 3, anti-class 1, "
-        "feature-selective 1, weak 1 and idle 1 of 7."
+    assert words.findings(records)[1] == (
+        "Roles, here: 3 class-selective (1, 5 and 6), 1 anti-class (3), 1 feature-selective (2), "
+        "1 weak (4) and 1 idle (0) of 7."
     )
-    assert records.by_role == [5, 6, 1, 3, 2, 4, 0]
+    assert words.findings(records)[0].endswith(
+        f"It uses {records.codes} different sets of firing neurons on 1,000 images."
+    )
     assert words.layer(records) == "the hidden layer of a 4-7-10 network"
 
 
-def test_findings_name_the_neurons_needed_for_what_they_do_not_fire_for():
-    lost = [row(d4=9), row(d5=30), row()]
-    told = words.findings(records_of_rates([row(d4=98)] * 3, lost))
-    assert (
-        "Selective neurons that cost a point of recall or more, and cost most on a digit that they "
-        "do not fire for: 1 of 2 (1)."
-    ) in told
-    assert (
-        "The largest single loss is neuron 1's: without it 30 points of recall on 5 are lost."
-    ) in told
-    few = records_of_rates([row(d4=98)], [row(d5=30)])  # most of them are still read as 5
-    assert "Misread 5s are then most often taken for 6s." in words.story(few, 0)
-    harmless = words.findings(records_of_rates([row(d4=98)], [row()]))
-    assert "There is no neuron without which a digit loses a point of recall." in harmless
-
-
-def test_findings_count_the_pushes_elsewhere_and_measure_the_noise():
-    records = records_of_rates(
-        [row(d4=98)] * 2,
-        never_lit=np.array([True, True, False, False]),
-        initial=parameters_of((4, 2, 10)),
+def test_findings_count_on_which_side_the_most_needed_digit_is():
+    rates = [row(d4=98), row(d4=98), row(rest=99, d4=2), row(rest=99, d4=2), row(rest=100)]
+    lost = [row(d4=9), row(d5=30), row(d4=8), row(d5=8), row()]
+    records = records_of_rates(rates, lost)
+    assert words.rarer(records, records.frozen) == (4, 2)
+    assert words.findings(records)[2] == (
+        "Most needed is a digit on the rarer side of the switch: frozen, 2 of 4; deleted, 2 of 4. "
+        "Idle is not useless: deleted, 4 costs 1.0 points of all images."
     )
-    away = [n for n in range(2) if records.output_weights[n].argmax() != 4]
-    told = words.findings(records)
-    assert told[1].endswith(f": {len(away)} of 2{words._numbers(away)}.")
-    assert told[2].startswith("2 of 4 pixels are lit in no training image; the median neuron has")
-    assert told[3] == (
-        "Weights and initial weights correlate 1.00 in the median neuron, from 1.00 to 1.00."
+    assert len(words.findings(records_of_rates([row(rest=100)], [row()]))) == 2
+
+
+def test_findings_measure_the_start():
+    zs = np.zeros((1000, 2))
+    zs[::2] = 3.0
+    start = parameters_of((4, 2, 10))
+    more = {"predictions": LABELS, "blanked_predictions": np.where(PLACE == 0, 0, LABELS)}
+    records = records_of_rates([row(d4=98)] * 2, initial=start, start_zs=zs, rarely_lit=7, **more)
+    made = np.var([0.0, 3.0]) / np.var(np.where((LABELS == 4) & (PLACE < 98), 6.0, -6.0))
+    assert words.findings(records)[-1] == (
+        "Weights correlate 1.00 with their start in the median neuron, but the start alone would "
+        f"make {words.share(made)} of the variance of z. Where the 7 pixels lit in under 1 % of "
+        "the training images are blank, 9 of 1,000 answers change."
     )
 
 
@@ -184,13 +201,13 @@ def test_findings_count_the_pushes_elsewhere_and_measure_the_noise():
 def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
     names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
     lines = words.table(records_of(hidden, neuron_names=names))
-    assert len(lines) == 2 + hidden + 4
+    assert len(lines) == 3 + hidden + len(words.LEGEND)
     assert max(map(len, lines)) <= 100
     assert all(line.isascii() for line in lines)
     assert all(line.startswith(str(n)) for n, line in enumerate(lines[2 : 2 + hidden]))
-    assert re.search(r" - +6{8}$", words.table(records_of(hidden, ablated=False))[2])
-    lost = f"{100 * records_of(hidden).needed_for.recall_lost[0, 6]:.0f} on 6"
-    assert re.search(rf" 6 .* {lost} +6{{8}}$", lines[2])
+    assert re.search(r" - +- 6{8}$", words.table(records_of(hidden, ablated=False))[2])
+    lost = f"{100 * records_of(hidden).frozen.recall_lost[0, 6]:.1f} on 6"
+    assert re.search(rf" {lost} +{lost} 6{{8}}$", lines[2])
 
 
 @pytest.mark.parametrize(
@@ -240,7 +257,7 @@ def test_the_report_tells_what_the_file_and_the_records_say(records_of):
     ]
     rule = told["How a neuron gets its role"]
     assert rule[0] == "Fires on less than 2 % or more than 98 % of the images: idle."
-    assert "20 bootstrap resamples" in rule[-1]
+    assert rule[-1].startswith("A role is stated only where all sets of images agree")
     assert told["How it was measured"][-1].startswith("Beside the weights stands what training")
     assert words.history(TRAINED) == ([9000, 9400], 10000)
 

@@ -16,9 +16,9 @@ from scripts import opened
 
 JALEBI = 'Neuron 1 ("Jalebi") fires'
 NEURONS = ["neuron-00.png", "neuron-01.png"]
-LAYER = ["weights.png", "change.png", "answers.png", "firing-rates.png", "run.png"]
+LAYER = ["firing-rates.png", "weights.png", "path.png", "run.png"]
 FILES = {
-    "visualize_weights": LAYER[:2],
+    "visualize_weights": LAYER[1:2],
     "activations": [name.replace("neuron", "activations") for name in NEURONS],
     "analyze_neurons": ["neurons.csv", "neurons.json"],
     "fav_neuron": NEURONS[1:2],
@@ -95,7 +95,7 @@ def test_the_pages_show_every_picture(arguments_for, tmp_path, capsys):
     assert "How it was trained, its file does not say." in report
     pdf = (out / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-")
-    assert f"/Count {2 + len(shown)}".encode() in pdf  # words and table come first
+    assert b"/Count 5" in pdf  # findings, method, weights, run, and two sheets on one
     assert b"Date" not in pdf
     assert capsys.readouterr().out.splitlines() == [
         f"wrote {out}/index.html and what it shows",

@@ -1,0 +1,137 @@
+"""Draws the study of seeds: what start, order and rounding decide, what is universal, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from model import canvas  # before matplotlib, which is imported with care there
+
+# isort: split
+from matplotlib.axes import Axes
+
+from model.pages import Picture
+from model.selectivity import Array, wilson
+from model.universality import UNIVERSAL, Study, in_words, interval
+
+#: What each row compares with a base network, from alike to chance.
+ARMS = {
+    "rounding": "one grid unit\nin one weight",
+    "order": "another order\nof the examples",
+    "start": "another start",
+    "random": "a random layer",
+    "both random": "two random layers",
+}
+MOST_PARTITIONS = 20
+BAR: dict[str, Any] = {"solid_capstyle": "butt", "color": canvas.INK}
+
+
+@canvas.house_style()
+def atlas(study: Study, note: str = "") -> Picture:
+    """The study in five panels."""
+    figure = canvas.new_figure(canvas.WIDTH, 7.3)
+    alike = {arm: float(np.median(study.alike(arm))) for arm in ("rounding", "order", "start")}
+    told = ", ".join(f"{arm} {r:.2f}" for arm, r in alike.items())
+    title = f"How alike a network's neurons stay when one thing differs: {told}"
+    bases = len(study.networks("base"))
+    how = (
+        f"{len(study.data['networks'])} networks of 30 epochs, {bases} starts; z of the validation "
+        "images, neurons matched one to one. Bars at a point are 95 % intervals over starts."
+    )
+    top = canvas.write_title(figure, title, how) + 0.35
+
+    def panel(left: float, down: float, width: float, height: float) -> Axes:
+        return figure.add_axes(canvas.box(figure, left, top + down, width, height))
+
+    draw_causes(panel(1.35, 0, 2.5, 2.4), study)
+    draw_partitions(panel(5.6, 0, 2.2, 5.55), study)
+    draw_early(panel(0.55, 3.25, 1.05, 2.1), study)
+    draw_pruned(panel(1.95, 3.25, 0.8, 2.1), study)
+    draw_widths(panel(3.1, 3.25, 1.05, 2.1), study)
+    canvas.write_footer(figure, note)
+    return Picture("seeds.png", title + ".", figure)
+
+
+def draw_causes(axes: Axes, study: Study) -> None:
+    """Draw |correlation of z| of matched neurons: quartiles, the middle 90 %, and the median."""
+    for row, arm in enumerate(ARMS):
+        values = study.alike(arm)
+        low, lower, upper, high = np.quantile(values, (0.05, 0.25, 0.75, 0.95))
+        axes.plot([low, high], [row, row], lw=1, **BAR)
+        axes.plot([lower, upper], [row, row], lw=7, solid_capstyle="butt", color=canvas.QUIET)
+        middle, bounds = interval(values, np.median)
+        axes.plot(bounds, [row, row], lw=4, **BAR)
+        axes.plot([middle], [row], "o", color="white", mec=canvas.INK, ms=6)
+        axes.text(middle, row - 0.3, f"{middle:.2f}", ha="center", size=8)
+    axes.set_yticks(range(len(ARMS)), list(ARMS.values()))
+    axes.set_ylim(len(ARMS) - 0.5, -0.7)
+    axes.set_xlim(0, 1.02)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("|correlation of z|: 5, 25, 50, 75, 95 %")
+    axes.set_title("Against a network with")
+
+
+def draw_partitions(axes: Axes, study: Study) -> None:
+    """Draw in which share of the networks each partition is, of even and of odd seeds."""
+    holding = study.holding()
+    halves = study.holding(0), study.holding(1)
+    rows = list(holding)[:MOST_PARTITIONS]
+    for row, partition in enumerate(rows):
+        has = holding[partition]
+        share, bounds = has.mean(), wilson(has.sum(), np.array(len(has)))
+        axes.plot(100 * bounds, [row, row], lw=3, solid_capstyle="butt", color=canvas.QUIET)
+        axes.plot([100 * share], [row], "o", color=canvas.INK, ms=5)
+        for half, mark in zip(halves, "<>", strict=True):
+            if partition in half:
+                place = 100 * half[partition].mean()
+                axes.plot([place], [row], mark, color="none", mec=canvas.FAINT, ms=6, mew=0.8)
+    axes.axvline(100 * UNIVERSAL, color=canvas.FAINT, lw=0.8, ls=":")
+    axes.set_yticks(range(len(rows)), [in_words(p) for p in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.7)
+    axes.set_xlim(0, 103)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("% of the starts (◁ even, ▷ odd seeds)")
+    axes.set_title("Which partitions form")
+
+
+def draw_steps(axes: Axes, steps: dict[str, Array], places: list[float]) -> None:
+    """Draw shares of neurons, with their intervals, along some steps."""
+    for place, values in zip(places, steps.values(), strict=True):
+        share, bounds = interval(values)
+        axes.plot([place, place], 100 * bounds, lw=3, solid_capstyle="butt", color=canvas.QUIET)
+        axes.plot([place], [100 * share], "o", color=canvas.INK, ms=5)
+        axes.text(place, 100 * share + 5, f"{100 * share:.0f}", ha="center", size=8)
+    axes.set_ylim(0, 108)
+
+
+def draw_early(axes: Axes, study: Study) -> None:
+    """Draw how many neurons have their final partition after how many epochs."""
+    steps = study.kept("early")
+    draw_steps(axes, steps, list(range(len(steps))))
+    axes.set_xticks(range(len(steps)), list(steps))
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("% with the final partition")
+    axes.set_title("Over time")
+
+
+def draw_pruned(axes: Axes, study: Study) -> None:
+    """Draw how many neurons keep their partition without their smallest weights."""
+    steps = study.kept("pruned")
+    draw_steps(axes, steps, list(range(len(steps))))
+    axes.set_xticks(range(len(steps)), [f"{100 * float(share):.0f}%" for share in steps])
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xlabel("weights zero")
+    axes.set_title("Pruned")
+
+
+def draw_widths(axes: Axes, study: Study) -> None:
+    """Draw how many neurons are class-selective in layers of each width."""
+    widths = study.widths()
+    steps = {str(width): found[:, 0] for width, found in widths.items()}
+    draw_steps(axes, steps, list(range(len(steps))))
+    axes.set_xticks(range(len(steps)), list(steps))
+    axes.set_xlim(-0.5, len(steps) - 0.5)
+    axes.set_xlabel("hidden neurons")
+    axes.set_title("% for one digit")

@@ -1,0 +1,52 @@
+"""Neurons are matched as well as can be, and what a study says is what its networks are."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from model import universality
+from model.universality import assignment, correlations, in_words, matched, partitions
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_no_other_assignment_is_cheaper(n):
+    rng = np.random.default_rng(n)
+    for _ in range(30):
+        cost = rng.normal(size=(n, n)).round(1)  # with ties
+        chosen = assignment(cost)
+        assert sorted(chosen) == list(range(n))
+        best = min(cost[np.arange(n), list(p)].sum() for p in itertools.permutations(range(n)))
+        assert cost[np.arange(n), chosen].sum() == pytest.approx(best)
+
+
+def test_a_shuffled_and_turned_layer_is_found_again():
+    rng = np.random.default_rng(0)
+    z, order, sign = rng.normal(size=(300, 20)), rng.permutation(20), rng.choice([-1, 1], 20)
+    r = matched(correlations(z, (z * sign)[:, order] * 3 + 1))
+    np.testing.assert_allclose(r, sign, atol=1e-12)
+    expected = np.corrcoef(z[:, :3].T, z[:, 3:5].T)[:3, 3:]
+    np.testing.assert_allclose(correlations(z[:, :3], z[:, 3:5]), expected)
+    assert not correlations(z, np.ones((300, 1))).any()  # constant: 0, not NaN
+
+
+def test_a_partition_is_the_same_from_either_side():
+    shown = np.full(10, 100)
+    fired = np.zeros((5, 10), dtype=int)
+    fired[0, [4, 7, 9]] = 95
+    fired[1] = 100 - fired[0]
+    fired[2, :5], fired[3, 5:] = 90, 90
+    found = partitions(fired, shown)
+    assert found[0] == found[1] == 0b1010010000
+    assert found[2] == found[3]
+    assert found[4] == -1
+    assert (in_words(found[0]), in_words(1)) == ("{4 7 9} | rest", "{0} | rest")
+
+
+def test_an_interval_holds_the_mean_and_shrinks():
+    values = np.random.default_rng(1).normal(size=(400, 1))
+    mean, (low, high) = universality.interval(values)
+    _, (wider_low, wider_high) = universality.interval(values[:40])
+    assert low < mean < high
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+    assert wider_high - wider_low > 2 * (high - low)
