@@ -103,6 +103,18 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
         found.error("--sizes are those of the --model: leave one out")
     if given.mini_batch_size == 0:
         found.error("--mini-batch-size: expected 1 or more, received 0")
+    for name in ("data", "model", "candidate", "program"):
+        if getattr(given, name) == "":
+            found.error(f"--{name}: expected a name, received nothing")
+    if given.divergence and given.divergence.suffix.lower() != ".png":
+        found.error(f"--divergence: expected a name that ends in .png, received {given.divergence}")
+    written = [given.json, given.junit, given.divergence]
+    written += [given.divergence.with_suffix(".json")] if given.divergence else []
+    named = [path.absolute() for path in written if path is not None]
+    if len(set(named)) < len(named):
+        found.error(
+            "--json, --junit and --divergence: expected different files, received one twice"
+        )
     if given.divergence and given.arithmetic == "fixed-point":
         found.error("--divergence: in fixed-point two networks never part")
 
@@ -126,11 +138,13 @@ def run(arguments: argparse.Namespace) -> int:
             tell=lambda text: status.update(text),
             **given,
         )
-    print(report.as_text(proof, width(), coloured()))
     if arguments.json is not None:
         report.save_json(proof, arguments.json)
     if arguments.junit is not None:
         report.save_junit(proof, arguments.junit)
+    with contextlib.suppress(AttributeError, ValueError):  # what no such terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    print(report.as_text(proof, width(), coloured()))
     return proof.status
 
 
@@ -166,7 +180,7 @@ def width() -> int:
 def coloured() -> bool:
     """Return whether standard output is a terminal that wants colour (see no-color.org)."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return sys.stdout.isatty() and wanted
+    return sys.stdout is not None and sys.stdout.isatty() and wanted
 
 
 def sizes(text: str) -> list[int]:

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from compare.diagnosis import diagnose
-from compare.difference import CandidateError, Link, Proof, Refused, Unusable, Verdict
+from compare.difference import (
+    CandidateError,
+    Link,
+    NotOffered,
+    Proof,
+    Refused,
+    Unusable,
+    Verdict,
+)
 from compare.host import MEMORY, TIMEOUT, Host, InProcess, hosted, program
 from compare.links import LINKS, Tell, nobody, run
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
@@ -113,6 +121,11 @@ def prove(
             material = gathered(sizes, data, quick, epochs, seed, download)
             material = replace(material, eta=eta, mini_batch_size=mini_batch_size)
             material = replace(material, divergence=divergence)
+            if mini_batch_size > len(material.images):
+                raise Unusable(
+                    f"--mini-batch-size: expected at most {len(material.images):,}, the examples "
+                    f"that are tried; received {mini_batch_size:,}"
+                )
             if trained is not None:
                 material = replace(material, starts={**material.starts, "trained": trained})
         material = material.for_dtype(host.dtype)
@@ -201,6 +214,8 @@ def tried(
             raise Unusable(f"{host.label} lacks the method trace(x) -> (zs, activations)")
     except Refused:
         pass  # the links report this, each as its own
+    except NotOffered as missing:
+        raise Unusable(f"{host.label} cannot be built: {missing}") from None
     except CandidateError as error:
         text = f"the candidate could not be built: {error}"
         failed = Link("", Verdict.ERROR, text, trace=error.trace)

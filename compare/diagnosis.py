@@ -36,7 +36,7 @@ EXACT = {"data": 2.0**-23, "initial weights": 0.0}  # handed out as they were ta
 LOOSE = {"training": 2.0**10}  # times that: an epoch of a few steps amplifies it a little
 CLEARLY = 16.0  # times that is what a mistake must at least change
 EPOCH, MINI_BATCH = 18, 5  # the epoch that is tried: a last mini-batch of three
-ALIKE = 0.5  # correlation of errors that are those of one number format; chance gives 0.1
+ALIKE = 0.8  # correlation of errors that are those of one number format; chance gives 0.1
 ENOUGH = 40  # entries of a tensor to tell that by
 EDGE = 100  # rows at both ends of a set that stand for it
 
@@ -349,7 +349,8 @@ def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
     name = meant[0][0] if meant else told
     means = "; or ".join(str(row[1 + mistake.meanings]) for row in meant)
     tried = f"{told} (a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits)"
-    advice = means or "look for that number where the cost is computed"
+    where = "cost" if lesson.link == "gradients" else "step"
+    advice = means or f"look for that number where the {where} is computed"
     return Diagnosis(mistake.name.replace("{}", name), mistake.advice.format(tried, advice))
 
 
@@ -414,7 +415,7 @@ def in_a_format(
         other = flat([predicted[n] for n in names]) - flat(ours)
         likeness = alike(error, other)
         to = FORMATS[mistake.format][0]
-        written = all(np.array_equal(to(v), v) for v in theirs)
+        written = all(v.any() and np.array_equal(to(v), v) for v in theirs)
         if written and not np.array_equal(to(ours[0]), ours[0]) and of_one_size(error, other, 3):
             likeness = max(likeness, 0.99)
         if likeness > (best[0] if best else ALIKE):
@@ -444,7 +445,7 @@ def alike(error: Array, other: Array) -> float:
 CHANGING = Diagnosis(
     "answers that change from call to call",
     "the same question gets another answer the second time: switch off dropout (net.eval()) and "
-    "noise, and keep nothing between networks",
+    "noise, shuffle nothing by yourself, and keep nothing between networks",
 )
 
 
@@ -485,7 +486,8 @@ def all_zero(
     if lesson.link not in ("gradients", "update"):
         return None
     empty = [n for n in found if not found[n].any() and right[n].any()]
-    rest = {n: v for n, v in found.items() if n not in empty and not n.startswith("new")}
+    first = {n: v for n, v in found.items() if not n.startswith("new") and "#1" not in n}
+    rest = {n: v for n, v in first.items() if n not in empty and "after" not in n}
     if not empty or (rest and misfit(rest, right) > CLEARLY * lesson.within() and len(rest) > 1):
         return None
     names = sorted({n.split(" #")[0].removeprefix("step of ") for n in empty})

@@ -91,7 +91,7 @@ class Child:
             self.label, self.dtype = described_as(described)
         except BaseException as error:
             self.close()
-            if isinstance(error, Gone):
+            if isinstance(error, CandidateError | Refused):
                 raise Unusable(f"{name}: {error}") from None
             raise
 
@@ -115,7 +115,7 @@ class Child:
             found = receive(self.answers)
         except OSError as error:  # else its end of the pipe is closed
             late = isinstance(error, TimeoutError)
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             why = f" after it wrote what is no answer ({printable(error)})"
         if found is None:
             self.close()
@@ -230,7 +230,7 @@ def checked(message: Message, arrays: list[Array]) -> tuple[Message, list[Array]
     """Return an answer, or raise the failure that it tells of."""
     if "error" not in message:
         return message, arrays
-    text = printable(message.get("text"), 1000)
+    text = printable(message.get("text", "it failed and does not say why"), 1000)
     if message["error"] == "refused":
         raise Refused(text, str(message.get("mistake", "")))
     if message["error"] == "raised":

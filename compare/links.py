@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from compare.difference import (
 )
 from compare.figures import figures, undecided
 from compare.host import Gone, Host
-from compare.material import Material
+from compare.material import Batch, Material
 from compare.standard import Expected, Standard, after_step
 from compare.training import training
 from compare.trial import Trial
@@ -44,7 +45,7 @@ Tensors = dict[str, Array]
 Notes = dict[str, Any]
 Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
-ETAS = (3.0, 0.5, 3.0, 0.1)  # taken in turn: a step takes the eta that it is handed
+ETAS = (3.0, 0.5, 30.0, 0.1, 0.001)  # taken in turn: a step takes the eta that it is handed
 BLOCK = 1000  # images at a time stay in the cache
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
@@ -88,7 +89,11 @@ def exactly(
         if start and np.array_equal(found[part], expected[part]):
             continue
         a, b = found[part].astype(np.float64), expected[part].astype(np.float64)
-        yield measure(name, a, b, 0.0, f"{whose}, from image {start:,}", np.ones_like(b))
+        try:
+            d = measure(name, a, b, 0.0, whose, np.ones_like(b))
+        except Refused as refused:
+            raise Refused(f"{refused} ({whose}, counted from image {start:,})") from None
+        yield replace(d, index=(start + d.index[0], *d.index[1:]))
 
 
 def initial_weights(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
@@ -156,6 +161,28 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
             yield case, expected, after_step(weights, biases)
             here = Parameters(here.sizes, weights, biases)
+            yield from answers_after(trial, here, material, batch, case)
+
+
+def answers_after(
+    trial: Trial, here: Parameters, material: Material, batch: Batch, case: str
+) -> Iterator[Item]:
+    """Yield what a network that has moved answers: it must not answer as it was built."""
+    standard, (x, y), found = Standard(here, material.dtype), batch, {}
+    if trial.offers("trace"):
+        zs, activations = trial.trace(x)
+        found = named(zs=zs, activations=activations)
+    if trial.offers("backprop"):
+        nabla_b, nabla_w = trial.backprop(x, y)
+        found |= named(nabla_b=nabla_b, nabla_w=nabla_w)
+    if trial.offers("deltas"):
+        found |= named(deltas=trial.deltas(x, y))
+    expected = standard.forward(x) | standard.gradients(x, y)
+    if trial.offers("feedforward"):
+        found["feedforward"] = trial.feedforward(x)
+        expected["feedforward"] = expected[f"activations[{len(material.sizes) - 1}]"]
+    if found:
+        yield f"{case}, asked afterwards", expected, found
 
 
 def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
@@ -179,7 +206,10 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
+        before = exported(trial)
         count = np.array([float(trial.evaluate(images.T.astype(np.float64), labels))])
+        expected_as_before = {name: Expected(v) for name, v in before.items()}
+        yield "after evaluate", expected_as_before, exported(trial)
         right = np.array([float(notes["reference_correct"])])
         yield (
             "evaluate, all test images",

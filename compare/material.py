@@ -98,8 +98,25 @@ class Material:
             f"{min(self.crowd, self.most):,} examples at once": self.batch(
                 np.arange(min(self.crowd, self.most))
             ),
+            **{f"{m} examples": self.batch(np.arange(m)) for m in self.sizes_between},
             "one example again": one,
+            **self.other_numbers(),
         }
+
+    @property
+    def sizes_between(self) -> list[int]:
+        """Mini-batches of sizes between a few and many."""
+        return [m for m in (100, 257) if m <= min(self.crowd, self.most)]
+
+    def other_numbers(self) -> dict[str, Batch]:
+        """Return inputs that are no pixels and outputs that are no digits; in fixed-point none."""
+        if self.dtype == "fixed-point":
+            return {}
+        rng = np.random.default_rng(self.seed)
+        kept = np.float32 if self.dtype == "float32" else np.float64
+        x = rng.uniform(-1, 2, (self.sizes[0], 5)).astype(kept).astype(np.float64)
+        y = rng.uniform(0, 1, (self.sizes[-1], 5)).astype(kept).astype(np.float64)
+        return {"5 examples that are no images": (x, y)}
 
     def for_dtype(self, dtype: str) -> Material:
         """Return the material for a candidate that computes in this precision."""

@@ -30,6 +30,8 @@ Array = NDArray[Any]
 Message = dict[str, Any]
 LONGEST_LINE = 2**22
 MOST_BYTES = 2**31  # of the arrays of one message
+MOST_ARRAYS = 10_000
+LONGEST_WAIT = 1e6  # seconds
 DTYPES = {"<f8", "<f4", "<i8", "<i4", "|i1", "|u1"}
 
 
@@ -61,7 +63,7 @@ class Timed(io.RawIOBase):
 
     def _wait(self, reading: list[int], writing: list[int]) -> None:
         left = self.deadline - time.monotonic()
-        if left <= 0 or not any(select.select(reading, writing, [], left)):
+        if left <= 0 or not any(select.select(reading, writing, [], min(left, LONGEST_WAIT))):
             raise TimeoutError
 
 
@@ -91,6 +93,8 @@ def receive(stream: Any) -> tuple[Message, list[Array]] | None:
     if not isinstance(message, dict) or not isinstance(message.get("arrays"), list):
         raise ValueError("expected an object with arrays")
     arrays, left = [], MOST_BYTES
+    if len(message["arrays"]) > MOST_ARRAYS:
+        raise ValueError(f"more than {MOST_ARRAYS:,} arrays")
     for dtype, shape, order in message.pop("arrays"):
         if dtype not in DTYPES or order not in ("C", "F") or not all(n >= 0 for n in shape):
             raise ValueError(f"an array of dtype {dtype!r} and shape {shape}")

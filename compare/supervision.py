@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from compare.difference import CandidateError, Refused, Unusable
-from compare.pipes import Array, Message, receive, send
+from compare.pipes import MOST_BYTES, Array, Message, receive, send
 
 # Methods of the protocol and how many arguments they take; those that return a pair of lists.
 METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2, "held": 3,
@@ -121,6 +121,8 @@ class Asked:
         lists = parts_of(name, answer)
         named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
         arrays = [as_array(what, v) for what, v in named]
+        if sum(v.nbytes for v in arrays) > MOST_BYTES:
+            raise Unusable(f"{name}: expected fewer numbers, received {MOST_BYTES:,} bytes or more")
         for (what, _), array in zip(named, arrays, strict=True):
             if what != "activations[0]":  # the input itself, in the book too: it may come back
                 self._refuse_shared(what, array)
@@ -241,7 +243,8 @@ def name_of(candidate: Any) -> str:
 
 def dtype_of(candidate: Any) -> Any:
     """Return the precision that a candidate declares; float64 where it does not say."""
-    return getattr(candidate, "dtype", "float64")
+    dtype = getattr(candidate, "dtype", "float64")
+    return dtype if isinstance(dtype, str) else repr(dtype)
 
 
 def in_arithmetic(candidate: Any, name: str) -> Any:
@@ -363,12 +366,13 @@ def serve(asked: str) -> None:
             answer = failed = {"error": "unusable", "text": str(error)}
         except BaseException as error:  # whatever the candidate's own code raises
             answer = {"error": "raised", "text": f"it raised {one_line(error)}"}
-        send(answers, answer, arrays)
+        with contextlib.suppress(OSError):  # nobody waits for the answer any more
+            send(answers, answer, arrays)
 
 
 def limit_memory(gigabytes: float) -> None:
     """Let no more than this be taken, where the system can say so."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
+    with contextlib.suppress(ImportError, ValueError, OSError, OverflowError):
         import resource
 
         most = int(gigabytes * 2**30)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.balls import FORMATS
+from compare.balls import FORMATS, named
 from compare.difference import NotOffered
 from compare.divergence import CALM, EVERY, LEFT_ROUNDING, PARTED, described, draw, in_words
 from compare.host import Host
@@ -185,8 +185,10 @@ def in_arithmetic(
     m, crowd = material.mini_batch_size, min(material.crowd, material.most)
     some = min(33, material.most)
     cases = [(2 * m + m // 2 + 1, m, 3), (material.crowd, some, 2), (7, 1, 1), (5, 2, 1)]
+    if own:
+        cases.append((7, 2, 12))
     if material.throng and own:
-        cases.append((material.throng, crowd, 1))
+        cases += [(material.crowd, 3, 1), (material.throng, crowd, 1)]
     for case in cases:
         yield from epochs_of(host, material, arithmetic, case)
     told.append(f"in {arithmetic} train is the steps of its mini-batches, in the order given")
@@ -220,7 +222,13 @@ def epochs_of(
         own, allowed = after_step(*steps.export()), slack.allowed()
         expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in own.items()}
         case = f"train in {arithmetic}, {examples:,} examples in mini-batches of {size}"
-        yield f"{case}, epoch {epoch + 1}", expected, after_step(*whole.export())
+        after = whole.export()
+        yield f"{case}, epoch {epoch + 1}", expected, after_step(*after)
+    if whole.offers("trace"):
+        zs, activations = whole.trace(x[:, :size])
+        standard = Standard(Parameters(start.sizes, *after), arithmetic)
+        found = named(zs=zs, activations=activations)
+        yield f"{case}, asked afterwards", standard.forward(x[:, :size]), found
 
 
 class Slack:

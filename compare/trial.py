@@ -49,8 +49,11 @@ class Trial:
         built, _ = host.ask(message, handed, "it was built")
         if "missing" in built or (arithmetic and built.get("dtype") != arithmetic):
             raise NotOffered(f"with_arithmetic({arithmetic!r})")
-        self.offered = frozenset(map(str, built.get("offers", ())))
-        self.near = {str(k): printable(v) for k, v in dict(built.get("near", {})).items()}
+        offers, near = built.get("offers"), built.get("near", {})
+        if not isinstance(offers, list) or not isinstance(near, dict):
+            raise CandidateError("it was built, and does not say what it offers")
+        self.offered = frozenset(map(str, offers))
+        self.near = {str(k): printable(v) for k, v in near.items()}
         self.dtype = arithmetic or host.dtype
 
     def offers(self, name: str) -> bool:
@@ -145,7 +148,9 @@ class Trial:
     ) -> list[Arrays]:
         """Ask for lists of arrays of these shapes, and return them checked."""
         counts, arrays = self._call(name, list(given), list(numbers))
-        if not isinstance(counts, list) or sum(counts) != len(arrays) or len(counts) != len(lists):
+        if not isinstance(counts, list) or not all(isinstance(n, int) for n in counts):
+            raise CandidateError(f"{name} was answered with {counts!r:.80}")
+        if min(counts, default=0) < 0 or sum(counts) != len(arrays) or len(counts) != len(lists):
             raise CandidateError(f"{name} was answered with {len(arrays)} arrays: {counts!r:.80}")
         found, left = [], list(arrays)
         for (label, shapes), count in zip(lists, counts, strict=True):

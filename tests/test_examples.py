@@ -24,7 +24,7 @@ def pictures(notebook: nbformat.NotebookNode) -> int:
 def check(notebook: nbformat.NotebookNode) -> None:
     told = printed(notebook)
     assert "the same network" in told
-    assert "the cross-entropy's: for the quadratic cost it is (a - y) sigma'(z) (BP1)" in told
+    assert "for the quadratic cost it is (a - y) sigma'(z) (BP1)" in told
     assert "it is not divided by the size of the mini-batch" in told
     assert 'runs/neuron-11.png: Neuron 11 ("Jalebi")' in told
     assert pictures(notebook) == 2

@@ -264,6 +264,39 @@ def in_a_batch_of(count: int, layer: int) -> Any:
     return sabotage
 
 
+@method("trace")
+def answers_as_it_was_built(base, self, x):
+    built = self.__dict__.setdefault("built", ([*self.weights], [*self.biases]))
+    now, (self.weights, self.biases) = (self.weights, self.biases), built
+    answer = base.trace(self, x)
+    self.weights, self.biases = now
+    return answer
+
+
+@method("update_mini_batch")
+def eta_of_at_most_5(base, self, x, y, eta):
+    base.update_mini_batch(self, x, y, min(eta, 5.0))
+
+
+@method("backprop")
+def pixels_rounded_to_bytes(base, self, x, y):
+    return base.backprop(self, np.rint(x * 256) / 256, y)
+
+
+@method("train")
+def half_as_fast_after_40_steps(base, self, x, y, order, size, eta):
+    for k in range(0, len(order), size):
+        batch = order[k : k + size]
+        self.update_mini_batch(x[:, batch], y[:, batch], eta / (1 + (k // size >= 40)))
+
+
+@method("evaluate")
+def evaluate_that_forgets(base, self, x, labels):
+    count = int(np.sum(base.trace(self, x)[1][-1].argmax(axis=0) == labels))
+    self.weights = [0 * w for w in self.weights]
+    return count
+
+
 @method("evaluate")
 def evaluate_one_more(base, self, x, labels):
     return int(np.sum(base.trace(self, x)[1][-1].argmax(axis=0) == labels)) + 1
@@ -298,7 +331,7 @@ SABOTAGES = [
     ("update", first_eta_kept, "(initial, step 3 in a row, another mini-batch of 10, eta 0.5)"),
     ("update", momentum, "(initial, step 2 in a row, mini-batch of 10, eta 3)"),
     ("training", after_steps(lambda k, _: k == 41), "(left free, eta 3, step 41)"),
-    ("training", after_steps(lambda k, _: k % 10 == 0), "(left free, eta 3, step 10)"),
+    ("training", after_steps(lambda k, _: k % 20 == 0), "(left free, eta 3, step 20)"),
     (
         "training",
         after_steps(lambda k, net: 14 < k < 16),
@@ -309,6 +342,11 @@ SABOTAGES = [
     ("training", in_train(np.random.default_rng(5).permutation), "mini-batches of 10, epoch 1"),
     ("training", in_train(lambda order: order, last=False), "mini-batches of 10, epoch 1"),
     ("predictions", in_a_batch_of(40, 2), "outputs[0, 7]"),
+    ("update", eta_of_at_most_5, "eta 30)"),
+    ("update", answers_as_it_was_built, "eta 3, asked afterwards)"),
+    ("gradients", pixels_rounded_to_bytes, "5 examples that are no images)"),
+    ("training", half_as_fast_after_40_steps, "1,100 examples in mini-batches of 3"),
+    ("predictions", evaluate_that_forgets, "(after evaluate)"),
     ("predictions", evaluate_one_more, "evaluate["),
     ("figures", in_a_batch_of(40, 1), "activations[1][0, 7]"),
     ("figures", another_neuron_held, "outputs while held["),
@@ -322,7 +360,7 @@ def test_each_link_catches_its_sabotage_and_no_link_before_it(
     linked, caught_by: str, sabotage: Any, words: str, correct: Any, material: Material
 ) -> None:
     candidate = changed(correct, **sabotage(correct))
-    many = replace(material, crowd=1100)
+    many = replace(material, crowd=1100, throng=1100)
     for name in list(LINKS)[2:]:
         link = linked(name, candidate, many)
         if name == caught_by:
@@ -529,7 +567,7 @@ def test_steps_within_their_bounds_that_drift_are_further_apart_than_correct_one
 
     monkeypatch.setattr(training, "FURTHER", 2.0)
     calm = replace(material, eta=0.5, steps=3000)
-    assert linked("training", ReferenceTwin, calm).verdict is Verdict.IDENTICAL
+    assert linked("training", ReferenceTwin, calm).verdict in RIGHT
     link = linked("training", changed(ReferenceTwin, update_mini_batch=update_mini_batch), calm)
     assert {d.tensor for d in link.broken} == {"distance"}
 
@@ -556,7 +594,7 @@ def test_parted_is_said_only_when_every_step_is_equal(
     assert link.verdict is Verdict.PARTED
     assert not link.broken
     assert "are two networks from step" in link.sentence
-    assert linked("training", ReferenceTwin, material).verdict is Verdict.IDENTICAL
+    assert linked("training", ReferenceTwin, material).verdict in RIGHT
 
 
 @pytest.mark.mnist

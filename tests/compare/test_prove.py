@@ -420,14 +420,14 @@ def test_a_wrong_loader_is_diagnosed_on_mnist(mnist, correct) -> None:
 
 def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
     files = ["--json", str(tmp_path / "a.json"), "--junit", str(tmp_path / "a.xml")]
-    files += ["--divergence", str(tmp_path / "a.png")]
+    files += ["--divergence", str(tmp_path / "b.png")]
     assert main([*SMALL, "--candidate", f"{mine}:MyNetwork", *files]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith("PROVED: mine:MyNetwork is the reference network\n")
     assert max(map(len, out.splitlines())) <= 100
-    names = ["a.json", "a.json", "a.png", "a.xml"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(names))
+    names = ["a.json", "a.xml", "b.json", "b.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
     assert ElementTree.parse(tmp_path / "a.xml").getroot().attrib["failures"] == "0"
 
 
@@ -463,7 +463,7 @@ def test_an_exception_is_2_with_the_candidates_own_traceback(mine, capsys) -> No
         (["--model", "/no/such.json"], "/no/such.json: no such file; expected a parameter file"),
         (["--device", "abacus"], "device is cpu, cuda or cuda:N; received 'abacus'"),
         (["--json", "/no/such/folder/a.json"], "the folder does not exist; make it first: mkdir"),
-        (["--divergence", "/tmp"], "/tmp: expected the name of a file to write, received a folder"),
+        (["--junit", "/tmp"], "/tmp: expected the name of a file to write, received a folder"),
         (["--json", "/dev/null"], "/dev/null"),
         (["--program", "/no/such/program"], "cannot be started: No such file or directory"),
     ],
@@ -490,6 +490,10 @@ def test_what_cannot_be_tried_is_2_and_one_line(arguments, line, mine, capsys) -
         (["--model", "m.json", "--sizes", "5,4"], "--sizes are those of the --model"),
         (["--mini-batch-size", "0"], "--mini-batch-size: expected 1 or more, received 0"),
         (["--divergence", "a.png", "--arithmetic", "fixed-point"], "two networks never part"),
+        (["--divergence", "a.txt"], "--divergence: expected a name that ends in .png"),
+        (["--divergence", "a.png", "--json", "a.json"], "expected different files"),
+        (["--json", "a", "--junit", "./a"], "expected different files, received one twice"),
+        (["--data", ""], "--data: expected a name, received nothing"),
     ],
 )
 def test_a_wrong_command_line_is_2(arguments, line, capsys) -> None:

@@ -84,7 +84,7 @@ def test_networks_trained_as_one_are_those_trained_alone(drawn_digits):
         alone = one_epoch(one.network(), training, 14)
         expected = Parameters(alone.sizes, *alone.export()).fingerprint
         assert Parameters(alone.sizes, *part).fingerprint == expected
-    assert not together.weights[1][together.within == 0].any()
+    assert not together.weights[1][together.blocks == 0].any()
 
 
 def test_only_networks_of_one_order_and_width_are_trained_as_one():
