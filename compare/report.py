@@ -91,7 +91,7 @@ def paragraphs(proof: Proof, brief: bool = False) -> Iterator[tuple[str, str]]:
     for link in proof:
         if link is not broken:
             yield link.name, link.sentence
-    precision = in_float32(proof)
+    precision = in_float32(proof) if proof.settings.get("arithmetic") == "float32" else ""
     if precision:
         yield "float32, at most", precision
 
