@@ -228,7 +228,11 @@ def epochs_of(
         zs, activations = whole.trace(x[:, :size])
         standard = Standard(Parameters(start.sizes, *after), arithmetic)
         found = named(zs=zs, activations=activations)
-        yield f"{case}, asked afterwards", standard.forward(x[:, :size]), found
+        expected = standard.forward(x[:, :size])
+        if whole.offers("feedforward"):
+            found["feedforward"] = whole.feedforward(x[:, :size])
+            expected["feedforward"] = expected[f"activations[{len(zs)}]"]
+        yield f"{case}, asked afterwards", expected, found
 
 
 class Slack:
