@@ -116,27 +116,36 @@ def prove(
     try:
         if material is None:
             trained = None if model is None else Parameters.load(model)
-            sizes = check_sizes(list(SIZES if sizes is None else sizes))
-            sizes = sizes if trained is None else trained.sizes
-            material = gathered(sizes, data, quick, epochs, seed, download)
-            material = replace(material, eta=eta, mini_batch_size=mini_batch_size)
-            material = replace(material, divergence=divergence)
-            if mini_batch_size > len(material.images):
-                raise Unusable(
-                    f"--mini-batch-size: expected at most {len(material.images):,}, the examples "
-                    f"that are tried; received {mini_batch_size:,}"
-                )
-            if trained is not None:
-                material = replace(material, starts={**material.starts, "trained": trained})
+            sizes = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
+            found = gathered(sizes, data, quick, epochs, seed, download)
+            starts = {**found.starts, **({"trained": trained} if trained else {})}
+            refuse_large(mini_batch_size, found)
+            material = replace(
+                found,
+                starts=starts,
+                eta=eta,
+                mini_batch_size=mini_batch_size,
+                divergence=divergence,
+            )
         material = material.for_dtype(host.dtype)
-        found = []
+        done = []
         for link in tried(host, material, links, tell):
-            found.append(link)
+            done.append(link)
             if on_link is not None:
                 on_link(link)
-        return concluded(host, material, found, strict)
+        return concluded(host, material, done, strict)
     finally:
         host.close()
+
+
+def refuse_large(mini_batch_size: int, material: Material) -> None:
+    """Raise where a mini-batch would be larger than all that is tried."""
+    most = len(material.images)
+    if mini_batch_size > most:
+        raise Unusable(
+            f"--mini-batch-size: expected at most {most:,}, the examples that are tried; received "
+            f"{mini_batch_size:,}"
+        )
 
 
 def own_network(arithmetic: str | None, device: str | None) -> Host:

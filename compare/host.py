@@ -48,6 +48,7 @@ class Host(Protocol):
     gone: str  # why it can no longer be asked
     notice: str  # what every result must repeat
     built: int  # networks so far
+    forgotten: list[int]  # those that nobody asks any more
 
     def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
         """Send a request and return its answer, or raise what the candidate's failure is."""
@@ -70,7 +71,8 @@ class Child:
     def __init__(
         self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
     ) -> None:
-        self.timeout, self.gone, self.built = timeout, "", 0
+        self.timeout, self.gone = timeout, ""
+        self.built, self.forgotten = 0, list[int]()
         try:
             self.process = subprocess.Popen(
                 list(command),
@@ -155,7 +157,8 @@ class InProcess:
     gone = ""
 
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised, self.notice, self.built = Supervised(candidate), notice, 0
+        self.supervised, self.notice = Supervised(candidate), notice
+        self.built, self.forgotten = 0, list[int]()
         self.label, self.dtype = described_as(
             self.ask({"do": "describe"}, [], "it was looked at")[0]
         )

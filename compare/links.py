@@ -32,7 +32,7 @@ from compare.difference import (
 )
 from compare.figures import figures, undecided
 from compare.host import Gone, Host
-from compare.material import Batch, Material
+from compare.material import Material
 from compare.standard import Expected, Standard, after_step
 from compare.training import training
 from compare.trial import Trial
@@ -117,16 +117,7 @@ def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         trial = Trial(host, parameters)
         standard = Standard(parameters, material.dtype)
         for case, (x, _) in material.batches().items():
-            expected = standard.forward(x)
-            output = f"activations[{len(material.sizes) - 1}]"
-            expected["feedforward"] = expected[output]
-            found = {}
-            if trial.offers("trace"):
-                zs, activations = trial.trace(x)
-                found = named(zs=zs, activations=activations)
-            if trial.offers("feedforward"):
-                found["feedforward"] = trial.feedforward(x)
-            yield f"{start}, {case}", expected, found
+            yield f"{start}, {case}", standard.forward(x), trial.forward(x)
     note_missing(notes, trial, "trace", "feedforward")
     if not trial.offers("trace"):
         notes["sentence"] = "every output activation is within rounding of the reference's"
@@ -136,13 +127,11 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     """every delta, nabla_b and nabla_w is within rounding of the reference's"""
     for start, parameters in material.starts.items():
         trial = Trial(host, parameters)
+        if not trial.offers("backprop"):
+            raise NotOffered(trial.missing("backprop"))
         standard = Standard(parameters, material.dtype)
         for case, (x, y) in material.batches().items():
-            nabla_b, nabla_w = trial.backprop(x, y)
-            found = named(nabla_b=nabla_b, nabla_w=nabla_w)
-            if trial.offers("deltas"):
-                found |= named(deltas=trial.deltas(x, y))
-            yield f"{start}, {case}", standard.gradients(x, y), found
+            yield f"{start}, {case}", standard.gradients(x, y), trial.backward(x, y)
     note_missing(notes, trial, "deltas")
     if not trial.offers("deltas"):
         notes["sentence"] = "every nabla_b and nabla_w is within rounding of the reference's"
@@ -161,28 +150,11 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
             yield case, expected, after_step(weights, biases)
             here = Parameters(here.sizes, weights, biases)
-            yield from answers_after(trial, here, material, batch, case)
-
-
-def answers_after(
-    trial: Trial, here: Parameters, material: Material, batch: Batch, case: str
-) -> Iterator[Item]:
-    """Yield what a network that has moved answers: it must not answer as it was built."""
-    standard, (x, y), found = Standard(here, material.dtype), batch, {}
-    if trial.offers("trace"):
-        zs, activations = trial.trace(x)
-        found = named(zs=zs, activations=activations)
-    if trial.offers("backprop"):
-        nabla_b, nabla_w = trial.backprop(x, y)
-        found |= named(nabla_b=nabla_b, nabla_w=nabla_w)
-    if trial.offers("deltas"):
-        found |= named(deltas=trial.deltas(x, y))
-    expected = standard.forward(x) | standard.gradients(x, y)
-    if trial.offers("feedforward"):
-        found["feedforward"] = trial.feedforward(x)
-        expected["feedforward"] = expected[f"activations[{len(material.sizes) - 1}]"]
-    if found:
-        yield f"{case}, asked afterwards", expected, found
+            moved = Standard(here, material.dtype)  # it must not answer as it was built
+            case = f"{case}, asked afterwards"
+            yield case, moved.forward(batch[0]), trial.forward(batch[0])
+            if trial.offers("backprop") or trial.offers("deltas"):
+                yield case, moved.gradients(*batch), trial.backward(*batch)
 
 
 def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
@@ -192,11 +164,10 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     images, labels = material.test_images, material.test_labels
     if not len(images):
         raise Unusable("there are no test images, which proves nothing")
-    last = f"activations[{len(material.sizes) - 1}]"
     ours, theirs, open_ones = [], [], 0
     for start in range(0, len(images), BLOCK):
         x = images[start : start + BLOCK].T.astype(np.float64)
-        expected, found = standard.forward(x)[last], trial.feedforward(x)
+        expected, found = standard.forward(x)["feedforward"], trial.feedforward(x)
         yield f"test images from {start:,}, trained", {"outputs": expected}, {"outputs": found}
         ours.append(expected.reference)
         theirs.append(found)
@@ -206,10 +177,9 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
-        before = exported(trial)
+        before = {name: Expected(v) for name, v in exported(trial).items()}
         count = np.array([float(trial.evaluate(images.T.astype(np.float64), labels))])
-        expected_as_before = {name: Expected(v) for name, v in before.items()}
-        yield "after evaluate", expected_as_before, exported(trial)
+        yield "after evaluate", before, exported(trial)
         right = np.array([float(notes["reference_correct"])])
         yield (
             "evaluate, all test images",

@@ -802,24 +802,14 @@ def in_format(name: str) -> Iterable[Mistake]:
         v, w = (np.asarray(to(u), dtype=np.float32) if single else to(u) for u in (v, w))
         return (v @ w).astype(np.float64)
 
-    rounds = to_float32 if single else to
-    step = {
-        "descend": lambda net, b, w, eta, m: Columns.descend(
-            net, [to(n) for n in b], [to(n) for n in w], eta, m
-        )
-    }
+    def along(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
+        Columns.descend(net, [to(n) for n in b], [to(n) for n in w], eta, m)
 
-    def descend_and_store(net: Net, *arguments: Any) -> None:
+    def stored(net: Net, *arguments: Any) -> None:
         Columns.descend(net, *arguments)
         net.weights, net.biases = [to(w) for w in net.weights], [to(b) for b in net.biases]
 
-    back = {
-        "cost_derivative": lambda net, a, y: to(to(a) - to(y)),
-        "slope": lambda net, z, a, last: to(to(a) * to(1 - to(a))),
-        "pulled_back": lambda net, w, d: rounds(product(w.T, d)),
-        "nabla_w": lambda net, d, a: rounds(product(d, a.T)),
-        "nabla_b": lambda net, d: rounds(to(d).sum(axis=1, keepdims=True)),
-    }
+    rounds = to_float32 if single else to
     places: list[tuple[str, str, dict[str, Any]]] = [
         ("initial weights", "the parameters are rounded to", started(to, to)),
         ("forward", "z is computed in",
@@ -828,12 +818,17 @@ def in_format(name: str) -> Iterable[Mistake]:
          {"weighted": lambda net, w, a, b: product(w, a) + b}),
         ("forward", "the sigmoid is computed in",
          {"fire": lambda net, z, last: to(sigmoid(to(z)))}),
-        ("gradients", "the gradient is computed in", back),
+        ("gradients", "the gradient is computed in", {
+            "cost_derivative": lambda net, a, y: to(to(a) - to(y)),
+            "slope": lambda net, z, a, last: to(to(a) * to(1 - to(a))),
+            "pulled_back": lambda net, w, d: rounds(product(w.T, d)),
+            "nabla_w": lambda net, d, a: rounds(product(d, a.T)),
+            "nabla_b": lambda net, d: rounds(to(d).sum(axis=1, keepdims=True))}),
         ("gradients", "the gradient is rounded to", {
             "nabla_w": lambda net, d, a: to(d @ a.T),
             "nabla_b": lambda net, d: to(d.sum(axis=1, keepdims=True))}),
-        ("update", "the new parameters are rounded to", {"descend": descend_and_store}),
-        ("update", "the step is taken along a gradient in", step),
+        ("update", "the new parameters are rounded to", {"descend": stored}),
+        ("update", "the step is taken along a gradient in", {"descend": along}),
     ]  # fmt: skip
     for link, what, changes in places:
         if name != "TF32" or "product" in what or what.startswith("z "):

@@ -97,13 +97,14 @@ class Standard:
         self.parameters, self.dtype = parameters, dtype
 
     def forward(self, x: Array) -> dict[str, Expected]:
-        """Return what every z and activation should be."""
+        """Return what every z and activation should be, and feedforward, which is the last one."""
 
         def run(net: Any) -> dict[str, Array]:
             zs, activations = net.trace(x)
             return named(zs=zs, activations=activations)
 
-        return self._expected(run, x)
+        found = self._expected(run, x)
+        return {**found, "feedforward": found[f"activations[{len(self.parameters.weights)}]"]}
 
     def gradients(self, x: Array, y: Array) -> dict[str, Expected]:
         """Return what every delta, nabla_b and nabla_w should be."""

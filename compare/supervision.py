@@ -349,17 +349,22 @@ def serve(asked: str) -> None:
     name, arithmetic, device, memory, path = json.loads(asked)
     sys.path[:] = path
     # What the candidate prints goes to standard error: these two are for messages alone.
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    limit_memory(memory)
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        limit_memory(memory)
+        answer_all(requests, answers, lambda: Supervised(chosen(find(name), arithmetic, device)))
+
+
+def answer_all(requests: Any, answers: Any, begin: Callable[[], Supervised]) -> None:
+    """Answer every request of a candidate that is imported at the first of them."""
     supervised: Supervised | None = None
     failed: Message = {}
     while (request := receive(requests)) is not None:
         answer, arrays = failed, list[Array]()
         try:
             if supervised is None and not failed:
-                supervised = Supervised(chosen(find(name), arithmetic, device))
+                supervised = begin()
             if supervised is not None:
                 answer, arrays = supervised.answer(*request)
         except Unusable as error:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.balls import named
 from compare.difference import CandidateError, NotOffered, Refused, Unusable
 from compare.host import Host
 from model.parameters import Parameters
@@ -41,6 +42,8 @@ class Trial:
     def __init__(self, host: Host, parameters: Parameters, arithmetic: str | None = None) -> None:
         host.built += 1
         self.host, self.number, self.stepped = host, host.built, False
+        while host.forgotten:
+            host.ask({"do": "forget", "net": host.forgotten.pop()}, [], "a network was let go")
         self.sizes = list(parameters.sizes)
         self.shapes = [w.shape for w in parameters.weights]
         self.columns = [(n, 1) for n, _ in self.shapes]
@@ -91,6 +94,26 @@ class Trial:
         shape = (self.sizes[-1], x.shape[1])
         return self._ask("feedforward", ("feedforward", [shape]), given=[x])[0][0]
 
+    def forward(self, x: Array) -> dict[str, Array]:
+        """Return zs, activations and what feedforward says by name, as far as they are offered."""
+        found: dict[str, Array] = {}
+        if self.offers("trace"):
+            zs, activations = self.trace(x)
+            found = named(zs=zs, activations=activations)
+        if self.offers("feedforward"):
+            found["feedforward"] = self.feedforward(x)
+        return found
+
+    def backward(self, x: Array, y: Array) -> dict[str, Array]:
+        """Return nabla_b, nabla_w and deltas by name, as far as they are offered."""
+        found: dict[str, Array] = {}
+        if self.offers("backprop"):
+            nabla_b, nabla_w = self.backprop(x, y)
+            found = named(nabla_b=nabla_b, nabla_w=nabla_w)
+        if self.offers("deltas"):
+            found |= named(deltas=self.deltas(x, y))
+        return found
+
     def held(self, x: Array, neuron: int, value: float) -> Array:
         """Return the output activations while a neuron of the first hidden layer is held."""
         shape = (self.sizes[-1], x.shape[1])
@@ -128,9 +151,8 @@ class Trial:
             raise CandidateError(f"load_data was answered with {len(found)} arrays")
         return found
 
-    def forget(self) -> None:
-        """Let the candidate go."""
-        self.host.ask({"do": "forget", "net": self.number}, [], "it was let go")
+    def __del__(self) -> None:
+        self.host.forgotten.append(self.number)  # told before the next one is built: not in between
 
     def _call(self, name: str, given: list[Any], numbers: list[Any]) -> tuple[Any, list[Any]]:
         if not self.offers(name):

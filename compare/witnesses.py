@@ -183,6 +183,42 @@ def imaginary_cost(net: Network, case: Case) -> float:
     return float(cost.imag)
 
 
+class FiftyDigits:
+    """A case on the page of `compare.columns`, over numbers of fifty digits."""
+
+    def __init__(self, case: Case) -> None:
+        import mpmath
+
+        self.context = mpmath.mp.clone()  # its own precision: mpmath's is global
+        self.context.dps = DIGITS
+        exact = np.frompyfunc(lambda v: self.context.mpf(float(v)), 1, 1)
+        exp = np.frompyfunc(self.context.exp, 1, 1)
+        changes = {"kept": lambda _, v: exact(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
+        page: Any = type("Page", (Columns,), changes)
+        self.net = page(list(case.sizes), case.weights, case.biases)
+        self.lit: Any = case.x.any(axis=1)  # a pixel that is 0 in every example adds nothing
+        self.net.weights[0] = self.net.weights[0][:, self.lit]
+        self.x, self.y = exact(case.x[self.lit]), exact(case.y)
+
+    def outputs(self) -> Array:
+        """Return the output activations."""
+        return np.asarray(self.net.feedforward(self.x).astype(np.float64))
+
+    def quotient(self, kind: str, layer: int, index: tuple[int, ...]) -> float:
+        """Return the central difference quotient of the cost by one weight or bias."""
+        v = (self.net.weights if kind == "nabla_w" else self.net.biases)[layer]
+        if kind == "nabla_w" and layer == 0:
+            if not self.lit[index[1]]:
+                return 0.0
+            index = (index[0], int(self.lit[: index[1]].sum()))
+        kept, h, costs = v[index], self.context.mpf(QUOTIENT_STEP), []
+        for moved in (kept + h, kept - h):
+            v[index] = moved
+            costs.append(((self.net.feedforward(self.x) - self.y) ** 2).sum() / 2)
+        v[index] = kept
+        return float((costs[0] - costs[1]) / (2 * h))
+
+
 def by_digits(
     network: type[Network], case: Case, entries: list[tuple[str, int, Any]]
 ) -> Iterator[Difference]:
@@ -190,43 +226,15 @@ def by_digits(
 
     Source: Nielsen, ch. 1, equations (3) and (6).
     """
-    import mpmath
-
-    context = mpmath.mp.clone()  # its own precision: mpmath's is global
-    context.dps = DIGITS
-    digits = np.frompyfunc(lambda v: context.mpf(float(v)), 1, 1)
-    exp = np.frompyfunc(context.exp, 1, 1)
-    changes = {"kept": lambda _, v: digits(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
-    fifty: Any = type("FiftyDigits", (Columns,), changes)
-    net = fifty(list(case.sizes), case.weights, case.biases)
-    lit: Any = case.x.any(axis=1)  # a pixel that is 0 in every example adds nothing
-    net.weights[0] = net.weights[0][:, lit]
-    x, y = digits(case.x[lit]), digits(case.y)
-    ours, allowed = case.built(network), case.bounds()
+    exact, ours, allowed = FiftyDigits(case), case.built(network), case.bounds()
     last, label = f"activations[{len(case.sizes) - 1}]", f"{case.name}, {DIGITS} digits"
-    outputs = net.feedforward(x).astype(np.float64)
-    yield measure(last, ours.feedforward(case.x), outputs, allowed[last] / 2, label)
+    yield measure(last, ours.feedforward(case.x), exact.outputs(), allowed[last] / 2, label)
     nabla_b, nabla_w = ours.backprop(case.x, case.y)
     found = named(nabla_b=nabla_b, nabla_w=nabla_w)
-    h, compact = context.mpf(QUOTIENT_STEP), np.cumsum(lit) - 1
-
-    def quotient(kind: str, layer: int, index: tuple[int, ...]) -> float:
-        v = (net.weights if kind == "nabla_w" else net.biases)[layer]
-        if kind == "nabla_w" and layer == 0:
-            if not lit[index[1]]:
-                return 0.0
-            index = (index[0], int(compact[index[1]]))
-        kept, costs = v[index], []
-        for moved in (kept + h, kept - h):
-            v[index] = moved
-            costs.append(((net.feedforward(x) - y) ** 2).sum() / 2)
-        v[index] = kept
-        return float((costs[0] - costs[1]) / (2 * h))
-
     for (kind, layer), group in itertools.groupby(entries, key=lambda entry: entry[:2]):
         name, places = f"{kind}[{layer}]", [index for _, _, index in group]
         where = tuple(np.array(places).T)
-        expected = np.array([quotient(kind, layer, index) for index in places])
+        expected = np.array([exact.quotient(kind, layer, index) for index in places])
         yield measure(name, found[name][where], expected, allowed[name][where] / 2 + 1e-30, label)
 
 

@@ -1,5 +1,6 @@
 """The pages: they build without a warning, and their links lead somewhere."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -70,3 +71,13 @@ def test_a_broken_link_is_found(tmp_path):
     assert broken_links(tmp_path) == ["a.html: b.html#here", "a.html: c.png", "a.html: #x"]
     with pytest.raises(ValueError, match="no page was looked at"):
         broken_links(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))]
+)
+def test_every_file_that_a_page_names_is_there(page):
+    text = (DOCS.parent / page).read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:compare|model|scripts|reference|torch_impl|tests)/[\w/]*[\w.]*", text)
+    missing = [one for one in named if not (DOCS.parent / one.rstrip(".")).exists()]
+    assert missing == []
