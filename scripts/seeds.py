@@ -35,7 +35,7 @@ from model.atomic_write import write_atomically
 from model.printable import printable
 from scripts import command_line
 from scripts.command_line import command, start, whole_number
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.seed_study import EPOCHS, FAMILIES, measure, members, train_all
 
 
@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             done += EPOCHS * len(group)
             last = group[-1]
             progress.advance(done, f"{last.arm}, seed {last.seed}, {last.hidden} hidden")
-    found = json.dumps(measure(args.families, args.output, files)) + "\n"
+    with busy("measuring"):
+        found = json.dumps(measure(args.families, args.output, files)) + "\n"
     print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")
     return 0
 
