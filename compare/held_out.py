@@ -8,51 +8,53 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = NDArray[np.float64]
 Arrays = list[Array]
-Kind = TypeVar("Kind", bound=type)
 FOUND: list[Any] = []
 
 
-def mistake(link: str, *diagnosed: str) -> Callable[[Kind], Kind]:
-    """Mark a class: the link that should catch it, and what it may be called; a correct one: ""."""
-
-    def marked(candidate: Any) -> Any:
-        candidate.link, candidate.diagnosed = link, diagnosed
-        FOUND.append(candidate)
-        return candidate
-
-    return marked
-
-
-correct = mistake("")
+def written(base: Any, doc: str, link: str = "", diagnosed: Any = (), **methods: Any) -> None:
+    """Add a class: the link that should catch it, and what it may be called; a correct one: ""."""
+    names = (diagnosed,) if isinstance(diagnosed, str) else diagnosed
+    marks = {"__doc__": doc, "link": link, "diagnosed": names}
+    FOUND.append(type(base.__name__, (base,), methods | marks))
 
 
 def mutants() -> list[Any]:
-    """Return every marked class; those in PyTorch where it is installed."""
+    """Return every class; those in PyTorch where it is installed."""
     with contextlib.suppress(ImportError):
         from compare import held_out_torch  # noqa: F401
     return list(FOUND)
 
 
-# The book's network.py, one example after the other.
+class Learner:
+    """An epoch of mini-batches, whatever takes the steps."""
+
+    def train(self, x: Array, y: Array, order: Any, mini_batch_size: int, eta: float) -> None:
+        for k in range(0, len(order), mini_batch_size):
+            chosen = order[k : k + mini_batch_size]
+            self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
+
+    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
+        raise NotImplementedError
 
 
-@correct
-class Book:
-    """the book's loop, example by example"""
+class Book(Learner):
+    """The book's network.py, one example after the other."""
 
     def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
         self.num_layers = len(sizes)
-        self.weights = [np.array(w) for w in weights]
-        self.biases = [np.array(b) for b in biases]
+        self.weights = [self.kept(w) for w in weights]
+        self.biases = [self.kept(b) for b in biases]
+
+    def kept(self, v: Array) -> Array:
+        return np.array(v)
 
     def export(self) -> tuple[Arrays, Arrays]:
         return self.weights, self.biases
@@ -74,6 +76,9 @@ class Book:
             activations.append(self.sigmoid(zs[-1]))
         return zs, activations
 
+    def hidden_delta(self, w: Array, delta: Array, z: Array) -> Array:
+        return np.dot(w.transpose(), delta) * self.sigmoid_prime(z)
+
     def one(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
         nabla_b = [np.zeros(b.shape) for b in self.biases]
         nabla_w = [np.zeros(w.shape) for w in self.weights]
@@ -82,8 +87,7 @@ class Book:
         nabla_b[-1] = delta
         nabla_w[-1] = np.dot(delta, activations[-2].transpose())
         for layer in range(2, self.num_layers):
-            delta = np.dot(self.weights[-layer + 1].transpose(), delta)
-            delta = delta * self.sigmoid_prime(zs[-layer])
+            delta = self.hidden_delta(self.weights[-layer + 1], delta, zs[-layer])
             nabla_b[-layer] = delta
             nabla_w[-layer] = np.dot(delta, activations[-layer - 1].transpose())
         return nabla_b, nabla_w
@@ -97,208 +101,147 @@ class Book:
             nabla_w = [nw + dnw for nw, dnw in zip(nabla_w, delta_w, strict=True)]
         return nabla_b, nabla_w
 
-    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        nabla_b, nabla_w = self.backprop(x, y)
-        rate = eta / x.shape[1]
-        self.weights = [w - rate * nw for w, nw in zip(self.weights, nabla_w, strict=True)]
-        self.biases = [b - rate * nb for b, nb in zip(self.biases, nabla_b, strict=True)]
-
-    def train(self, x: Array, y: Array, order: Array, mini_batch_size: int, eta: float) -> None:
-        for k in range(0, len(order), mini_batch_size):
-            chosen = order[k : k + mini_batch_size]
-            self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
-
-
-@correct
-class InFloat32(Book):
-    """float32, and the class says so"""
-
-    dtype = "float32"
-
-    def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
-        super().__init__(sizes, [w.astype("f4") for w in weights], [b.astype("f4") for b in biases])
-
-    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
-        return super().trace(x.astype("f4"))
-
-    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        return super().backprop(x.astype("f4"), y.astype("f4"))
+    def step(self, nabla_b: Arrays, nabla_w: Arrays, rate: float) -> None:
+        pairs = zip(self.weights, nabla_w, strict=True)
+        self.weights = [self.kept(w - rate * nw) for w, nw in pairs]
+        self.biases = [self.kept(b - rate * nb) for b, nb in zip(self.biases, nabla_b, strict=True)]
 
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        super().update_mini_batch(x, y, eta)
-        self.weights = [w.astype("f4") for w in self.weights]
-        self.biases = [b.astype("f4") for b in self.biases]
+        self.step(*self.backprop(x, y), eta / x.shape[1])
 
 
-@mistake("gradients", "the last example alone")
-class Assigned(Book):
-    """nabla_b = dnb in the loop, for nabla_b = nb + dnb"""
-
-    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        for k in range(x.shape[1]):
-            nablas = self.one(x[:, [k]], y[:, [k]])
-        return nablas
+def last_alone(net: Book, x: Array, y: Array) -> Any:
+    for k in range(x.shape[1]):
+        nablas = net.one(x[:, [k]], y[:, [k]])
+    return nablas
 
 
-@mistake("gradients", "sigma prime of a")
-class PrimeOfA(Book):
-    """sigmoid_prime is handed the activation"""
+def quotients(net: Book, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+    def cost() -> float:
+        return float(np.sum((net.trace(x)[1][-1] - y) ** 2) / 2)
 
-    def sigmoid_prime(self, z: Array) -> Array:
-        return super().sigmoid_prime(self.sigmoid(z))
-
-
-@mistake("gradients", "factor -1")
-class TargetFirst(Book):
-    """cost_derivative returns y - a"""
-
-    def cost_derivative(self, output_activations: Array, y: Array) -> Array:
-        return y - output_activations
-
-
-@mistake(
-    "gradients", "factor 1 / 2 in the hidden sigma prime", "factor 0.5 in the hidden sigma prime"
-)
-class HalfASlope(Book):
-    """the hidden layers' slope is halved, as if the cost's 1/2 were due there"""
-
-    def one(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        zs, activations = self.trace(x)
-        delta = (activations[-1] - y) * self.sigmoid_prime(zs[-1])
-        nabla_b, nabla_w = [delta], [delta @ activations[-2].T]
-        for layer in range(2, self.num_layers):
-            delta = self.weights[-layer + 1].T @ delta * (self.sigmoid_prime(zs[-layer]) / 2)
-            nabla_b.insert(0, delta)
-            nabla_w.insert(0, delta @ activations[-layer - 1].T)
-        return nabla_b, nabla_w
+    nablas: tuple[Arrays, Arrays] = ([], [])
+    for part, nabla in zip((net.biases, net.weights), nablas, strict=True):
+        for v in part:
+            nabla.append(np.zeros(v.shape))
+            for entry in np.ndindex(v.shape):
+                kept, before = v[entry], cost()
+                v[entry] = kept + 1e-5
+                nabla[-1][entry] = (cost() - before) / 1e-5
+                v[entry] = kept
+    return nablas
 
 
-@mistake("gradients", "finite differences")
-class Quotients(Book):
-    """the gradient is a difference quotient of the cost"""
-
-    def cost(self, x: Array, y: Array) -> float:
-        return float(np.sum((self.trace(x)[1][-1] - y) ** 2) / 2)
-
-    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        nablas: tuple[Arrays, Arrays] = ([], [])
-        for part, nabla in zip((self.biases, self.weights), nablas, strict=True):
-            for v in part:
-                nabla.append(np.zeros(v.shape))
-                for entry in np.ndindex(v.shape):
-                    kept, before = v[entry], self.cost(x, y)
-                    v[entry] = kept + 1e-5
-                    nabla[-1][entry] = (self.cost(x, y) - before) / 1e-5
-                    v[entry] = kept
-        return nablas
+def step_inside_the_loop(net: Book, x: Array, y: Array, eta: float) -> None:
+    for k in range(x.shape[1]):
+        net.step(*net.one(x[:, [k]], y[:, [k]]), eta / x.shape[1])
 
 
-@mistake("update", "one step for each example")
-class StepInsideTheLoop(Book):
-    """the step stands inside the loop over the mini-batch"""
-
-    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        for k in range(x.shape[1]):
-            nabla_b, nabla_w = self.one(x[:, [k]], y[:, [k]])
-            self.weights = [
-                w - eta / x.shape[1] * nw for w, nw in zip(self.weights, nabla_w, strict=True)
-            ]
-            self.biases = [
-                b - eta / x.shape[1] * nb for b, nb in zip(self.biases, nabla_b, strict=True)
-            ]
+def network2(net: Book, x: Array, y: Array, eta: float) -> None:
+    nablas = net.backprop(x, y)
+    net.weights = [(1 - eta * (5.0 / 50_000)) * w for w in net.weights]
+    net.step(*nablas, eta / x.shape[1])
 
 
-@mistake("update", "weight decay")
-class NetworkTwo(Book):
-    """the update of network2.py, with its L2 regularisation"""
-
-    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        self.weights = [(1 - eta * (5.0 / 50_000)) * w for w in self.weights]
-        gradient = super().backprop
-        kept = self.weights
-        self.weights = [w / (1 - eta * (5.0 / 50_000)) for w in kept]
-        nabla_b, nabla_w = gradient(x, y)
-        self.weights = [w - eta / x.shape[1] * nw for w, nw in zip(kept, nabla_w, strict=True)]
-        self.biases = [
-            b - eta / x.shape[1] * nb for b, nb in zip(self.biases, nabla_b, strict=True)
-        ]
+def whole_biases(net: Book, x: Array, y: Array, eta: float) -> None:
+    nabla_b, nabla_w = net.backprop(x, y)
+    net.step([x.shape[1] * nb for nb in nabla_b], nabla_w, eta / x.shape[1])
 
 
-@mistake("training", "none of the known mistakes")
-class LostSteps(Book):
-    """every tenth step is lost"""
-
-    steps = 0
-
-    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        self.steps += 1
-        if self.steps % 10:
-            super().update_mini_batch(x, y, eta)
+def unless_small(net: Book, nabla_b: Arrays, nabla_w: Arrays, rate: float) -> None:
+    if max(float(np.abs(nw).max()) for nw in nabla_w) > 1e-4:
+        Book.step(net, nabla_b, nabla_w, rate)
 
 
-@mistake("training", "an order of its own")
-class OwnShuffle(Book):
-    """np.random.shuffle, as in the book's SGD, after the order was given"""
-
-    def train(self, x: Array, y: Array, order: Array, mini_batch_size: int, eta: float) -> None:
-        super().train(x, y, np.random.default_rng(5).permutation(order), mini_batch_size, eta)
+def nine_of_ten_steps(net: Any, x: Array, y: Array, eta: float) -> None:
+    net.steps = net.__dict__.get("steps", 0) + 1
+    if net.steps % 10:
+        Book.update_mini_batch(net, x, y, eta)
 
 
-@mistake("predictions", "large batches")
-class BlocksOf36(Book):
-    """a batch of more than 36 is cut into blocks, and the last answers for all behind it"""
-
-    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
-        zs, activations = super().trace(x)
-        for v in (*zs, *activations[1:]):
-            v[:, 36:] = v[:, 35:-1]
-        return zs, activations
+def shuffled_again(net: Book, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
+    Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta)
 
 
-@mistake("figures", "hidden neurons in large batches")
-class BlocksBackwards(Book):
-    """the blocks of a large batch are joined backwards, in the hidden layers alone"""
-
-    def trace(self, x: Array) -> tuple[Arrays, Arrays]:
-        zs, activations = super().trace(x)
-        if x.shape[1] > 34:
-            for v in (*zs[:-1], *activations[1:-1]):
-                v[...] = np.roll(v, 6, axis=1)
-        return zs, activations
+def last_of_36_for_all_behind(net: Book, x: Array) -> tuple[Arrays, Arrays]:
+    zs, activations = Book.trace(net, x)
+    for v in (*zs, *activations[1:]):
+        v[:, 36:] = v[:, 35:-1]
+    return zs, activations
 
 
-# Loaders.
+def hidden_blocks_backwards(net: Book, x: Array) -> tuple[Arrays, Arrays]:
+    zs, activations = Book.trace(net, x)
+    if x.shape[1] > 34:
+        for v in (*zs[:-1], *activations[1:-1]):
+            v[...] = np.roll(v, 6, axis=1)
+    return zs, activations
 
 
-@correct
+# fmt: off
+written(Book, "the book's loop, example by example")
+written(Book, "float32, and the class says so", dtype="float32",
+        kept=lambda net, v: np.array(v, "f4"),
+        trace=lambda net, x: Book.trace(net, x.astype("f4")),
+        one=lambda net, x, y: Book.one(net, x.astype("f4"), y.astype("f4")))
+written(Book, "nabla_b = dnb in the loop, for nabla_b = nb + dnb", "gradients",
+        "the last example alone", backprop=last_alone)
+written(Book, "sigmoid_prime is handed the activation", "gradients", "sigma prime of a",
+        sigmoid_prime=lambda net, z: Book.sigmoid_prime(net, net.sigmoid(z)))
+written(Book, "cost_derivative returns y - a", "gradients", "factor -1",
+        cost_derivative=lambda net, a, y: y - a)
+written(Book, "the hidden layers' slope is halved, as if the cost's 1/2 were due there",
+        "gradients", "factor 0.5 in the hidden sigma prime",
+        hidden_delta=lambda net, w, delta, z: Book.hidden_delta(net, w, delta, z) / 2)
+written(Book, "the gradient is a difference quotient of the cost", "gradients",
+        "finite differences", backprop=quotients)
+written(Book, "the step stands inside the loop over the mini-batch", "update",
+        "one step for each example", update_mini_batch=step_inside_the_loop)
+written(Book, "the update of network2.py, with its L2 regularisation", "update", "weight decay",
+        update_mini_batch=network2)
+written(Book, "eta / m is forgotten for the biases", "update", "step factor m in the biases",
+        update_mini_batch=whole_biases)
+written(Book, "eta is as small as if it were divided by all examples", "update",
+        "step factor 2e-05", step=lambda net, b, w, rate: Book.step(net, b, w, rate / 50_000))
+written(Book, "eta is 3.0, whatever is asked", "update", "eta ignored",
+        update_mini_batch=lambda net, x, y, eta: Book.update_mini_batch(net, x, y, 3.0))
+written(Book, "a step along a gradient of almost 0 is left out", "update",
+        "none of the known mistakes", step=unless_small)
+written(Book, "every tenth step is lost", "training", "none of the known mistakes",
+        update_mini_batch=nine_of_ten_steps)
+written(Book, "np.random.shuffle, as in the book's SGD, after the order was given", "training",
+        "an order of its own", train=shuffled_again)
+written(Book, "a batch of more than 36 is cut into blocks, and the last answers for all behind it",
+        "predictions", "large batches", trace=last_of_36_for_all_behind)
+written(Book, "the blocks of a large batch are joined backwards, in the hidden layers alone",
+        "figures", "hidden neurons in large batches", trace=hidden_blocks_backwards)
+# fmt: on
+
+
 class Loader(Book):
-    """a loader of IDX files"""
-
-    first, last = slice(0, -10), slice(-10, None)
+    """A loader of IDX files."""
 
     def load_data(self, path: Path) -> Any:
         images, labels = self.pair(path, "train")
-        kept = len(images) - len(images) // 6
-        training, validation = self.split(kept)
-        both = [(images[part], labels[part]) for part in (training, validation)]
-        return [*both, self.pair(path, "t10k")]
+        sets = [(images[part], labels[part]) for part in self.split(len(images) * 5 // 6)]
+        return [*sets, self.pair(path, "t10k")]
 
     def split(self, kept: int) -> tuple[slice, slice]:
         return slice(0, kept), slice(kept, None)
 
-    def pair(self, path: Path, name: str) -> tuple[Array, Array]:
+    def pair(self, path: Path, name: str) -> tuple[Any, Any]:
         images = idx(path, f"{name}-images-idx3-ubyte", 16).reshape(-1, 28, 28)
         labels = self.digits(idx(path, f"{name}-labels-idx1-ubyte", 8).astype(np.int64))
         return self.pixels(images).reshape(len(labels), 784), labels
 
-    def pixels(self, images: Array) -> Array:
+    def pixels(self, images: Any) -> Any:
         return images.astype(np.float32) / 256
 
-    def digits(self, labels: Array) -> Array:
+    def digits(self, labels: Any) -> Any:
         return labels
 
 
-def idx(path: Path, name: str, header: int) -> Array:
+def idx(path: Path, name: str, header: int) -> Any:
     """Return the bytes of an IDX file, raw or .gz, flat or in torchvision's layout."""
     for folder in (path, path / "MNIST" / "raw"):
         for file, opened in ((folder / name, open), (folder / f"{name}.gz", gzip.open)):
@@ -308,57 +251,25 @@ def idx(path: Path, name: str, header: int) -> Array:
     raise FileNotFoundError(f"{path} has no {name}")
 
 
-@mistake("data", "pixels divided by 255")
-class ToTensor(Loader):
-    """torchvision's ToTensor divides bytes by 255"""
-
-    def pixels(self, images: Array) -> Array:
-        return images.astype(np.float32) / 255
-
-
-@mistake("data", "inverted pixels")
-class Negative(Loader):
-    """black on white"""
-
-    def pixels(self, images: Array) -> Array:
-        return (255 - images).astype(np.float32) / 256
+def shuffled(net: Loader, path: Path) -> Any:
+    rng = np.random.default_rng(2)
+    sets = Loader.load_data(net, path)
+    orders = [rng.permutation(len(labels)) for _, labels in sets]
+    return [(v[order], w[order]) for (v, w), order in zip(sets, orders, strict=True)]
 
 
-@mistake("data", "transposed images")
-class ColumnMajor(Loader):
-    """images are read column by column"""
-
-    def pixels(self, images: Array) -> Array:
-        return super().pixels(images.transpose(0, 2, 1))
-
-
-@mistake("data", "labels off by one")
-class FromOne(Loader):
-    """labels are counted from 1"""
-
-    def digits(self, labels: Array) -> Array:
-        return (labels + 1) % 10
-
-
-@mistake("data", "another split")
-class AllOfIt(Loader):
-    """all images are training images, the last sixth validation besides"""
-
-    def split(self, kept: int) -> tuple[slice, slice]:
-        return slice(None), slice(kept, None)
-
-
-@mistake("data", "shuffled examples")
-class Shuffled(Loader):
-    """DataLoader(shuffle=True) hands out every set in another order"""
-
-    def pair(self, path: Path, name: str) -> tuple[Array, Array]:
-        images, labels = super().pair(path, name)
-        order = np.random.default_rng(2).permutation(len(images))
-        return images[order], labels[order]
-
-    def load_data(self, path: Path) -> Any:
-        sets = Loader([1], [], []).load_data(path)
-        rng = np.random.default_rng(2)
-        orders = [rng.permutation(len(labels)) for _, labels in sets]
-        return [(v[order], w[order]) for (v, w), order in zip(sets, orders, strict=True)]
+# fmt: off
+written(Loader, "a loader of IDX files")
+written(Loader, "torchvision's ToTensor divides bytes by 255", "data", "pixels divided by 255",
+        pixels=lambda net, images: images.astype(np.float32) / 255)
+written(Loader, "black on white", "data", "inverted pixels",
+        pixels=lambda net, images: (255 - images).astype(np.float32) / 256)
+written(Loader, "images are read column by column", "data", "transposed images",
+        pixels=lambda net, images: Loader.pixels(net, images.transpose(0, 2, 1)))
+written(Loader, "labels are counted from 1", "data", "labels off by one",
+        digits=lambda net, labels: (labels + 1) % 10)
+written(Loader, "all images are training images, the last sixth validation besides", "data",
+        "another split", split=lambda net, kept: (slice(None), slice(kept, None)))
+written(Loader, "DataLoader(shuffle=True) hands out every set in another order", "data",
+        "shuffled examples", load_data=shuffled)
+# fmt: on

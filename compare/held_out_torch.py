@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compare.held_out import Array, Arrays, correct, mistake
+from compare.held_out import Array, Arrays, Learner, written
 
 
 def rows(columns: Array) -> Tensor:
@@ -20,9 +19,8 @@ def array(tensor: Tensor) -> Array:
     return np.array(tensor.detach().numpy())
 
 
-@correct
-class Sequential:
-    """nn.Sequential, autograd and torch.optim.SGD"""
+class Sequential(Learner):
+    """nn.Sequential, autograd and torch.optim.SGD."""
 
     def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
         self.linear = [nn.Linear(*reversed(w.shape)).double() for w in weights]
@@ -55,7 +53,7 @@ class Sequential:
 
     def trace(self, x: Array) -> tuple[Any, Any]:
         zs, activations = self.forward(rows(x))
-        return [z.T for z in zs], [x, *(a.T for a in activations[1:])]
+        return [z.T.double() for z in zs], [x, *(a.T.double() for a in activations[1:])]
 
     def cost(self, a: Tensor, y: Tensor) -> Tensor:
         return ((a - y) ** 2).sum() / 2
@@ -87,238 +85,131 @@ class Sequential:
             group["lr"] = self.rate(eta, x.shape[1])
         self.optimizer.step()
 
-    def train(self, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-        for k in range(0, len(order), size):
-            chosen = order[k : k + size]
-            self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
+
+def by_function(net: Sequential, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+    def cost(parameters: dict[str, Tensor]) -> Tensor:
+        return net.cost(torch.func.functional_call(net.net, parameters, rows(x)), rows(y))
+
+    named = {name: p.detach() for name, p in net.net.named_parameters()}
+    nablas = [array(v) for v in torch.func.grad(cost)(named).values()]
+    return nablas[1::2], nablas[::2]
 
 
-@correct
-class Functional(Sequential):
-    """torch.func.grad of a function of the parameters"""
-
-    def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        def cost(parameters: dict[str, Tensor]) -> Tensor:
-            return self.cost(torch.func.functional_call(self.net, parameters, rows(x)), rows(y))
-
-        named = {name: p.detach() for name, p in self.net.named_parameters()}
-        nablas = [array(v) for v in torch.func.grad(cost)(named).values()]
-        return nablas[1::2], nablas[::2]
+def drawn(net: Any, v: Array) -> Tensor:
+    generator = torch.Generator().manual_seed(v.size)
+    return torch.rand(v.shape, generator=generator, dtype=torch.float64) - 0.5
 
 
-@correct
-class MeanCost(Sequential):
-    """nn.MSELoss(), multiplied by what it was divided by"""
+def through(dtype: torch.dtype) -> Any:
+    """Return a forward pass in a dtype."""
 
-    def cost(self, a: Tensor, y: Tensor) -> Tensor:
-        return nn.MSELoss()(a, y) * y.numel() / 2
-
-
-@mistake("initial weights", "shared memory")
-class FromNumpy(Sequential):
-    """torch.from_numpy keeps the memory of the arrays handed in"""
-
-    def kept(self, v: Array) -> Tensor:
-        return torch.from_numpy(v)
-
-
-@mistake("initial weights", "float32")
-class DefaultFloat(Sequential):
-    """the parameters pass through torch's default, float32"""
-
-    def kept(self, v: Array) -> Tensor:
-        return torch.Tensor(v).double()
-
-
-@mistake("initial weights", "float16")
-class HalfWeights(Sequential):
-    """the parameters pass through float16"""
-
-    def kept(self, v: Array) -> Tensor:
-        return torch.tensor(v).half().double()
-
-
-@mistake("initial weights", "biases not taken over")
-class DefaultBiases(Sequential):
-    """the weights are copied, and the biases stay as nn.Linear drew them"""
-
-    def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
-        generator = torch.Generator().manual_seed(1)
-        drawn = [torch.rand(b.shape, generator=generator).double() - 0.5 for b in biases]
-        super().__init__(sizes, weights, [array(b) for b in drawn])
-
-
-@mistake("initial weights", "its own random start")
-class OwnStart(Sequential):
-    """nn.Linear's own start is kept"""
-
-    def kept(self, v: Array) -> Tensor:
-        torch.manual_seed(0)
-        return torch.rand(v.shape, dtype=torch.float64) - 0.5
-
-
-@mistake("forward", "bfloat16")
-class Bfloat16(Sequential):
-    """the forward pass computes in bfloat16"""
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        zs, activations = list[Tensor](), [x.bfloat16()]
-        for linear in self.linear:
-            w, b = linear.weight.bfloat16(), linear.bias.bfloat16()
-            zs.append(activations[-1] @ w.T + b)
-            activations.append(torch.sigmoid(zs[-1]))
-        return [z.double() for z in zs], [x, *(a.double() for a in activations[1:])]
-
-
-@mistake("forward", "float32")
-class SinglePrecision(Sequential):
-    """the forward pass computes in float32"""
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        zs, activations = list[Tensor](), [x.float()]
-        for linear in self.linear:
-            z = nn.functional.linear(activations[-1], linear.weight.float(), linear.bias.float())
-            zs.append(z)
-            activations.append(torch.sigmoid(z))
-        return [z.double() for z in zs], [x, *(a.double() for a in activations[1:])]
-
-
-class TF32(Sequential):
-    """matrix products take TF32"""
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        def rounded(v: Tensor) -> Tensor:  # half away from zero, as the hardware
-            bits = v.detach().float().view(torch.int32)
-            return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
-
-        zs: list[Tensor] = []
-        activations = [x]
-        for linear in self.linear:
-            product = rounded(activations[-1]) @ rounded(linear.weight).T
-            zs.append(product.double() + linear.bias)
+    def forward(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        zs, activations = list[Tensor](), [x.to(dtype)]
+        for linear in net.linear:
+            zs.append(activations[-1] @ linear.weight.to(dtype).T + linear.bias.to(dtype))
             activations.append(torch.sigmoid(zs[-1]))
         return zs, activations
 
-
-@mistake("forward", "TF32", "float16")
-class TF32InFloat64(TF32):
-    """matrix products take TF32 where float64 is declared"""
+    return forward
 
 
-@mistake("forward", "TF32", "float16")
-class TF32InFloat32(TF32):
-    """matrix products take TF32 where float32 is declared, as on a GPU that is allowed to"""
+def tf32(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def rounded(v: Tensor) -> Tensor:  # half away from zero, as the hardware
+        bits = v.detach().float().view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
-    dtype = "float32"
-
-    def export(self) -> tuple[Arrays, Arrays]:
-        weights, biases = super().export()
-        return [w.astype("f4") for w in weights], [b.astype("f4") for b in biases]
-
-
-@mistake("forward", "answers that change from call to call")
-class Dropout(Sequential):
-    """dropout is left on"""
-
-    calls = 0
-
-    def pixels(self, x: Tensor) -> Tensor:
-        Dropout.calls += 1
-        generator = torch.Generator().manual_seed(Dropout.calls)
-        return x * torch.empty_like(x).bernoulli_(0.9, generator=generator) / 0.9
+    zs, activations = list[Tensor](), [x]
+    for linear in net.linear:
+        product = rounded(activations[-1]) @ rounded(linear.weight).T
+        zs.append(product.double() + linear.bias)
+        activations.append(torch.sigmoid(zs[-1]))
+    return zs, activations
 
 
-@mistake("forward", "normalised pixels")
-class Normalised(Sequential):
-    """transforms.Normalize((0.1307,), (0.3081,)), as in many tutorials"""
-
-    def pixels(self, x: Tensor) -> Tensor:
-        return (x - 0.1307) / 0.3081
+def exported_in_float32(net: Sequential) -> Any:
+    return tuple([v.astype("f4") for v in part] for part in Sequential.export(net))
 
 
-@mistake("forward", "answers that depend on the rest of the batch")
-class BatchStatistics(Sequential):
-    """pixels are centred by their batch, as nn.BatchNorm1d does while it trains"""
-
-    def pixels(self, x: Tensor) -> Tensor:
-        return x - x.mean(dim=0)
+def softmax(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    zs, activations = Sequential.forward(net, x)
+    return zs, [*activations[:-1], torch.softmax(zs[-1], dim=1)]
 
 
-@mistake("forward", "softmax output")
-class Softmax(Sequential):
-    """a softmax ends the network in place of the last sigmoid"""
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        zs, activations = super().forward(x)
-        return zs, [*activations[:-1], torch.softmax(zs[-1], dim=1)]
+def detached(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    zs, activations = Sequential.forward(net, x)
+    z = net.linear[-1](activations[-2].detach())
+    return [*zs[:-1], z], [*activations[:-1], torch.sigmoid(z)]
 
 
-def costing(link: str, diagnosed: str, doc: str, cost: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Mark a network with another cost."""
-    methods = {"cost": lambda self, a, y: cost(a, y), "__doc__": doc}
-    mistake(link, diagnosed)(type("Costing", (Sequential,), methods))
-
-
-costing("gradients", "factor 2 / (digits m)", "nn.MSELoss()", nn.MSELoss())
-costing("gradients", "factor 2", "nn.MSELoss(reduction='sum')", nn.MSELoss(reduction="sum"))
-costing("gradients", "factor 1 / digits", "a mean over the digits",
-        lambda a, y: ((a - y) ** 2).mean(dim=1).sum() / 2)  # fmt: skip
-costing("gradients", "no sigma prime in the output layer", "nn.BCELoss(reduction='sum')",
-        nn.BCELoss(reduction="sum"))  # fmt: skip
-costing("gradients", "softmax cross-entropy of the activations", "nn.CrossEntropyLoss",
-        nn.CrossEntropyLoss(reduction="sum"))  # fmt: skip
-costing("gradients", "Huber cost", "nn.HuberLoss(delta=0.25)",
-        nn.HuberLoss(reduction="sum", delta=0.25))  # fmt: skip
-costing("gradients", "absolute error", "nn.L1Loss", nn.L1Loss(reduction="sum"))
-costing("gradients", "label smoothing", "label smoothing of 0.1",
-        lambda a, y: ((a - (0.9 * y + 0.01)) ** 2).sum() / 2)  # fmt: skip
-
-
-@mistake("gradients", "stale gradient")
-class NoZeroGrad(Sequential):
-    """zero_grad is forgotten"""
-
-    def clear(self) -> None:
-        pass
-
-
-@mistake("gradients", "no gradient in a layer")
-class Detached(Sequential):
-    """a detach too many"""
-
-    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        zs, activations = super().forward(x)
-        z = self.linear[-1](activations[-2].detach())
-        return [*zs[:-1], z], [*activations[:-1], torch.sigmoid(z)]
-
-
-@mistake("update", "step factor m")
-class Eta(Sequential):
-    """lr=eta, of a cost that is summed over the mini-batch"""
-
-    def rate(self, eta: float, m: int) -> float:
-        return eta
-
-
-def optimizing(diagnosed: str, doc: str, make: Callable[[Any], Any]) -> None:
-    """Mark a network with another optimizer."""
-    methods = {"optimized": lambda self, p: make(p), "__doc__": doc}
-    mistake("update", diagnosed)(type("Optimizing", (Sequential,), methods))
-
-
-optimizing("Adam", "torch.optim.Adam", torch.optim.Adam)
-optimizing("RMSprop", "torch.optim.RMSprop", torch.optim.RMSprop)
-optimizing(
-    "weight decay", "weight_decay=0.01", lambda p: torch.optim.SGD(p, lr=1, weight_decay=0.01)
-)
-optimizing("momentum", "momentum=0.9", lambda p: torch.optim.SGD(p, lr=1, momentum=0.9))
-optimizing("Nesterov momentum", "momentum=0.9, nesterov=True",
-           lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True))  # fmt: skip
-
-
-@mistake("update", "clipped gradient")
-class Clipped(Sequential):
-    """clip_grad_norm_ to a length of 0.1"""
-
-    def before_step(self) -> None:
-        nn.utils.clip_grad_norm_(self.net.parameters(), 0.1)
+# fmt: off
+written(Sequential, "nn.Sequential, autograd and torch.optim.SGD")
+written(Sequential, "torch.func.grad of a function of the parameters", backprop=by_function)
+written(Sequential, "nn.MSELoss(), multiplied by what it was divided by",
+        cost=lambda net, a, y: nn.MSELoss()(a, y) * y.numel() / 2)
+for doc, link, diagnosed, method, change in (
+    ("torch.from_numpy keeps the memory of the arrays handed in", "initial weights",
+     "shared memory", "kept", lambda net, v: torch.from_numpy(v)),
+    ("the parameters pass through torch's default, float32", "initial weights", "float32", "kept",
+     lambda net, v: torch.Tensor(v).double()),
+    ("the parameters pass through float16", "initial weights", "float16", "kept",
+     lambda net, v: torch.tensor(v).half().double()),
+    ("the weights are copied, and the biases stay as nn.Linear drew them", "initial weights",
+     "biases not taken over", "kept", lambda net, v: drawn(net, v) if v.ndim == 1 else
+     torch.tensor(v)),
+    ("nn.Linear's own start is kept", "initial weights", "its own random start", "kept", drawn),
+    ("the forward pass computes in bfloat16", "forward", "bfloat16", "forward",
+     through(torch.bfloat16)),
+    ("the forward pass computes in float32", "forward", "float32", "forward",
+     through(torch.float32)),
+    ("matrix products take TF32 where float64 is declared", "forward", ("TF32", "float16"),
+     "forward", tf32),
+    ("dropout is left on", "forward", "answers that change from call to call", "pixels",
+     lambda net, x: nn.functional.dropout(x, 0.1)),
+    ("transforms.Normalize((0.1307,), (0.3081,)), as in many tutorials", "forward",
+     "normalised pixels", "pixels", lambda net, x: (x - 0.1307) / 0.3081),
+    ("pixels are centred by their batch, as nn.BatchNorm1d does while it trains", "forward",
+     "answers that depend on the rest of the batch", "pixels", lambda net, x: x - x.mean(dim=0)),
+    ("a softmax ends the network in place of the last sigmoid", "forward", "softmax output",
+     "forward", softmax),
+    ("zero_grad is forgotten", "gradients", "stale gradient", "clear", lambda net: None),
+    ("a detach too many", "gradients", "no gradient in a layer", "forward", detached),
+    ("lr=eta, of a cost that is summed over the mini-batch", "update", "step factor m", "rate",
+     lambda net, eta, m: eta),
+    ("clip_grad_value_ to 0.1", "update", "clipped entries", "before_step",
+     lambda net: nn.utils.clip_grad_value_(net.net.parameters(), 0.1)),
+    ("clip_grad_norm_ to a length of 0.1", "update", "clipped gradient", "before_step",
+     lambda net: nn.utils.clip_grad_norm_(net.net.parameters(), 0.1)),
+):
+    written(Sequential, doc, link, diagnosed, **{method: change})
+written(Sequential, "matrix products take TF32 where float32 is declared, as on a GPU that is "
+        "allowed to", "forward", ("TF32", "float16"), dtype="float32", forward=tf32,
+        export=exported_in_float32)
+for doc, diagnosed, cost in (
+    ("nn.MSELoss()", "factor 2 / (digits m)", nn.MSELoss()),
+    ("nn.MSELoss(reduction='sum')", "factor 2", nn.MSELoss(reduction="sum")),
+    ("a mean over the digits", "factor 1 / digits",
+     lambda a, y: ((a - y) ** 2).mean(dim=1).sum() / 2),
+    ("nn.BCELoss(reduction='sum')", "no sigma prime in the output layer",
+     nn.BCELoss(reduction="sum")),
+    ("nn.BCEWithLogitsLoss of the activations", "cross-entropy of a second sigmoid",
+     nn.BCEWithLogitsLoss(reduction="sum")),
+    ("nn.NLLLoss of log(a)", "logarithm of the right output alone",
+     lambda a, y: -(torch.log(a) * y).sum()),
+    ("nn.CrossEntropyLoss", "softmax cross-entropy of the activations",
+     nn.CrossEntropyLoss(reduction="sum")),
+    ("nn.HuberLoss(delta=0.25)", "Huber cost", nn.HuberLoss(reduction="sum", delta=0.25)),
+    ("nn.L1Loss", "absolute error", nn.L1Loss(reduction="sum")),
+    ("label smoothing of 0.1", "label smoothing",
+     lambda a, y: ((a - (0.9 * y + 0.01)) ** 2).sum() / 2),
+):
+    written(Sequential, doc, "gradients", diagnosed, cost=lambda net, a, y, cost=cost: cost(a, y))
+for diagnosed, kind, options in (
+    ("Adam", torch.optim.Adam, {}), ("RMSprop", torch.optim.RMSprop, {}),
+    ("weight decay", torch.optim.SGD, {"weight_decay": 0.01}),
+    ("momentum", torch.optim.SGD, {"momentum": 0.9}),
+    ("Nesterov momentum", torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+):
+    told = ", ".join(f"{name}={value}" for name, value in options.items())
+    written(Sequential, f"torch.optim.{kind.__name__}({told})", "update", diagnosed,
+            optimized=lambda net, p, kind=kind, options=options: kind(p, lr=1.0, **options))
+# fmt: on

@@ -30,7 +30,7 @@ class Mistake:
     """A network with one mistake."""
 
     link: str  # that should catch it; "" for a correct variant
-    name: str  # with {} for its strength
+    name: str  # with {} or {0} for its strength
     advice: str
     changes: dict[str, Any]  # methods of `Columns`, by name
     harmless: float | None = None  # the strength at which it changes nothing
@@ -42,6 +42,11 @@ class Mistake:
     format: str = ""  # of the numbers, where the mistake is to compute in it
     example: float = STATED  # the strength of the mutant
     square: bool = False  # it changes nothing but square layers
+
+    @property
+    def strength_is_one(self) -> bool:
+        """Whether it leaves nothing open."""
+        return self.harmless is None and not self.read and not self.strengths
 
     def network(self, strength: float = STATED) -> Any:
         """Return the mistaken network as a class."""
@@ -111,8 +116,9 @@ def prime(z: Array) -> Array:
 def on_its_side(x: Array) -> Array:
     """Return square images with rows and columns exchanged; others as they are."""
     side = math.isqrt(len(x))
-    square = x.reshape(side, side, -1) if side * side == len(x) else x[:, None]
-    return square.transpose(1, 0, 2).reshape(x.shape) if side * side == len(x) else x
+    if side * side != len(x):
+        return x
+    return x.reshape(side, side, -1).transpose(1, 0, 2).reshape(x.shape)
 
 
 def neurons(hidden: Callable[[Array], Array], output: Callable[[Array], Array]) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def neurons(hidden: Callable[[Array], Array], output: Callable[[Array], Array]) 
     return {"fire": lambda net, z, last: (output if last else hidden)(z)}
 
 
-def error(derivative: Callable[[Net, Array, Array], Array]) -> dict[str, Any]:
+def error(derivative: Callable[..., Array]) -> dict[str, Any]:
     """Return the change to another derivative of the cost by the outputs."""
     return {"cost_derivative": derivative}
 
@@ -154,14 +160,14 @@ def zeros(layers: Iterable[Array]) -> list[Array]:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str, key: Callable[..., Any] = lambda x, *_: x.shape) -> dict[str, Any]:
+def kept_from(method: str) -> dict[str, Any]:
     """Return the change to a method whose first answer is given again, whatever it is asked."""
 
     def answered(net: Net, x: Array, *others: Array) -> Any:
         answers = net.__dict__.setdefault("answers", {})
-        if key(x) not in answers:
-            answers[key(x)] = getattr(Columns, method)(net, np.array(x), *others)
-        return answers[key(x)]
+        if x.shape not in answers:
+            answers[x.shape] = getattr(Columns, method)(net, np.array(x), *others)
+        return answers[x.shape]
 
     return {method: answered}
 
@@ -316,6 +322,11 @@ def clipped_to_length(net: Net, b: list[Array], w: list[Array], eta: float, m: i
     Columns.descend(net, [shrink * n for n in b], [shrink * n for n in w], eta, m)
 
 
+def clipped_entries(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
+    b, w = ([np.clip(n / m, -net.strength, net.strength) for n in part] for part in (b, w))
+    Columns.descend(net, b, w, eta, 1)
+
+
 def shrinking_eta(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
     net.taken = net.__dict__.get("taken", -1) + 1
     Columns.descend(net, b, w, eta * net.strength**net.taken, m)
@@ -356,10 +367,6 @@ def slices(order: Array, size: int) -> list[Array]:
     return [order[k : k + size] for k in range(0, len(order), size)]
 
 
-def logit(a: Array) -> Array:
-    return np.log(a / (1 - a))
-
-
 # How some strengths are read.
 
 
@@ -379,7 +386,7 @@ def inverted(found: Answers) -> tuple[Array, Array] | None:
     if z is None or a is None or a.shape != z.shape:
         return None
     steep = (a > 1e-3) & (a < 1 - 1e-3)
-    return (logit(a[steep]), z[steep]) if steep.sum() > 9 else None
+    return (np.log(a[steep] / (1 - a[steep])), z[steep]) if steep.sum() > 9 else None
 
 
 def scale_of_z(found: Answers, eta: float) -> float | None:
@@ -396,10 +403,20 @@ def grid_of_z(found: Answers, eta: float) -> float | None:
     return float(round(np.diff(places).min(), 9)) if repeated else None
 
 
+def first_step(found: Answers) -> Array:
+    """Return every entry of the first step."""
+    steps = [v for name, v in found.items() if name.startswith("step") and name.endswith("#0")]
+    return np.concatenate([v.ravel() for v in steps]) if steps else np.zeros(1)
+
+
 def length_of_step(found: Answers, eta: float) -> float | None:
     """Read the length of the mean gradient from the first step."""
-    steps = [v for name, v in found.items() if name.startswith("step") and name.endswith("#0")]
-    return math.sqrt(sum(float(np.vdot(v, v)) for v in steps)) / eta if steps else None
+    return float(np.linalg.norm(first_step(found))) / eta
+
+
+def largest_step(found: Answers, eta: float) -> float | None:
+    """Read the largest entry of the mean gradient from the first step."""
+    return float(np.abs(first_step(found)).max()) / eta
 
 
 # The table.
@@ -460,10 +477,9 @@ data, start, forward, gradients, update, training, predictions, figures = (
 )
 TABLE: list[Mistake] = [
     *(data(name, advice, in_pixels(change)) for name, advice, change in PIXELS),
-    data("labels off by one", "every label is one more than the digit: labels are 0 to 9",
-        {"digits": lambda net, labels: (labels.astype(np.int64) + 1) % 10}),
-    data("labels off by one", "every label is one less than the digit: labels are 0 to 9",
-        {"digits": lambda net, labels: (labels.astype(np.int64) - 1) % 10}),
+    *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
+        {"digits": lambda net, labels, by=by: (labels.astype(np.int64) + by) % 10})
+      for what, by in (("more", 1), ("less", -1))),
     *(data("another split", how, {"split": lambda net, n, cut=cut: cut(n)})
       for how, cut in SPLITS),
 
@@ -497,21 +513,15 @@ TABLE: list[Mistake] = [
         "had: keep no answers, neither in the class nor in its module", cached_in_the_class()),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
         "in every layer (a softmax output is the book's chapter 3)", neurons(sigmoid, softmax)),
-    forward("tanh neurons", "every activation is tanh(z): use the sigmoid", neurons(np.tanh,
-        np.tanh)),
-    forward("tanh hidden neurons", "the hidden activations are tanh(z): use the sigmoid",
-        neurons(np.tanh, sigmoid)),
-    forward("relu hidden neurons", "the hidden activations are max(z, 0): use the sigmoid",
-        neurons(relu, sigmoid)),
-    forward("relu neurons", "every activation is max(z, 0): use the sigmoid", neurons(relu, relu)),
+    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", neurons(fire, fire if
+        which == "neurons" else sigmoid)) for kind, what, fire in (("tanh", "tanh(z)", np.tanh),
+        ("relu", "max(z, 0)", relu), ("linear", "z itself", lambda z: z))
+      for which, activations in (("neurons", "every activation is"), ("hidden neurons", "the "
+                                 "hidden activations are"))),
     forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it "
         "below 0: use the sigmoid", neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
     forward("linear output", "the output activations are z itself: apply the sigmoid to the last "
         "layer too", neurons(sigmoid, lambda z: z)),
-    forward("linear hidden neurons", "the hidden activations are z itself: apply the sigmoid in "
-        "every layer", neurons(lambda z: z, sigmoid)),
-    forward("linear neurons", "every activation is z itself: apply the sigmoid in every layer",
-        neurons(lambda z: z, lambda z: z)),
     forward("sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + "
         "exp(-z)), with a minus", neurons(lambda z: sigmoid(-z), lambda z: sigmoid(-z))),
     forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
@@ -584,12 +594,21 @@ TABLE: list[Mistake] = [
     gradients("softmax cross-entropy of the activations", "the cost is nn.CrossEntropyLoss of the "
         "output activations, which takes a softmax of its own: use half the squared distance",
         error(lambda net, a, y: softmax(a) - y)),
-    gradients("desired outputs 0.01 and 0.99", "the desired outputs are 0.01 and 0.99: here they "
-        "are 0 and 1", error(lambda net, a, y: a - (0.01 + 0.98 * y))),
-    gradients("desired outputs 0.1 and 0.9", "the desired outputs are 0.1 and 0.9: here they are "
-        "0 and 1", error(lambda net, a, y: a - (0.1 + 0.8 * y))),
-    gradients("desired outputs -1 and 1", "the desired outputs are -1 and 1: here they are 0 and 1",
-        error(lambda net, a, y: a - (2 * y - 1))),
+    *(gradients(f"desired outputs {low} and {high}", f"the desired outputs are {low} and {high}: "
+        "here they are 0 and 1", error(lambda net, a, y, low=low, high=high: a - (low + (high -
+        low) * y))) for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
+    gradients("cross-entropy of a second sigmoid", "the cost is nn.BCEWithLogitsLoss of the output "
+        "activations, which takes a sigmoid of its own: use half the squared distance",
+        error(lambda net, a, y: sigmoid(a) - y)),
+    gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
+        "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
+        {"backward": lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
+        **slope(None, lambda net, z, a: np.ones_like(a))}),
+    gradients("logarithm of the right output alone", "the cost is -y ln a, as with nn.NLLLoss of "
+        "log(a): use half the squared distance", error(lambda net, a, y: -y / a)),
+    gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
+        "they are 0 and 1", error(lambda net, a, y: a - (net.strength + (1 - 2 * net.strength) *
+        y)), harmless=0, example=0.2),
     gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: "
         "here they are 0 and 1", error(lambda net, a, y: a - (y * (1 - net.strength) +
         net.strength / len(y))), harmless=0, example=0.1),
@@ -611,10 +630,9 @@ TABLE: list[Mistake] = [
         d}, square=True),
     gradients("transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
         {"nabla_w": lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T}, square=True),
-    gradients("nabla_b of the last example alone", "nabla_b is the delta of the last example: it "
-        "is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, -1:]}),
-    gradients("nabla_b of the first example alone", "nabla_b is the delta of the first example: "
-        "it is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d: d[:, :1]}),
+    *(gradients(f"nabla_b of the {which} example alone", f"nabla_b is the delta of the {which} "
+        "example: it is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d, k=k:
+        d[:, k]}) for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
     gradients("the last example alone", "the gradient is that of the last example: add up those "
         "of all (nabla_b = nb + dnb, not nabla_b = dnb)", {"gradient": lambda net, zs, a, deltas:
         Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])}),
@@ -642,6 +660,15 @@ TABLE: list[Mistake] = [
     update("step factor {}", "the step is {} times the reference's: {}", moved(lambda net, b, w,
         eta, m: Columns.descend(net, b, w, net.strength * eta, m)), harmless=1, meanings=2,
         example=7.0),
+    update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
+        "handed in", moved(lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m)),
+        scaled=True, example=0.1),
+    update("step factor {} in the biases", "the step of the biases alone is {} times the "
+        "reference's: {}", moved(lambda net, b, w, eta, m: Columns.descend(net, [net.strength * n
+        for n in b], w, eta, m)), harmless=1, meanings=2, example=0.5),
+    update("step factor {} in the weights", "the step of the weights alone is {} times the "
+        "reference's: {}", moved(lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength * n
+        for n in w], eta, m)), harmless=1, meanings=2, example=0.5),
     update("late bias update", f"the biases {LATE.format('weights')}", one_part_late(True)),
     update("late weight update", f"the weights {LATE.format('biases')}", one_part_late(False)),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
@@ -691,6 +718,8 @@ TABLE: list[Mistake] = [
       for mean in (True, False) for name, law in LAWS),
     update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
         "clipping", moved(clipped_to_length), read=length_of_step, tolerance=1e-4, example=0.05),
+    update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: leave "
+        "out the clipping", moved(clipped_entries), read=largest_step, example=0.01),
 
     training("reversed order", "the examples are taken from the last to the first",
         batches(lambda order, size: slices(order[::-1], size))),
@@ -764,14 +793,12 @@ TABLE: list[Mistake] = [
 # Number formats: named only where computing in one reproduces the candidate's errors.
 
 
-def to_float32(v: Array) -> Array:
+def rounded(dtype: Any, v: Array) -> Array:
     with np.errstate(over="ignore"):
-        return np.asarray(v, dtype=np.float32).astype(np.float64)
+        return np.asarray(v, dtype=dtype).astype(np.float64)
 
 
-def to_float16(v: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(v, dtype=np.float16).astype(np.float64)
+to_float32 = functools.partial(rounded, np.float32)
 
 
 def cut(v: Array, bits: int) -> Array:
@@ -784,7 +811,7 @@ def cut(v: Array, bits: int) -> Array:
 
 FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
     "float32": (to_float32, "a dtype=torch.float32 or numpy.float32 is left somewhere"),
-    "float16": (to_float16, "leave out .half() or autocast"),
+    "float16": (functools.partial(rounded, np.float16), "leave out .half() or autocast"),
     "bfloat16": (lambda v: cut(v, 8), "leave out .bfloat16() or autocast"),
     "TF32": (
         lambda v: cut(v, 11),
