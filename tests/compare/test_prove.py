@@ -71,6 +71,8 @@ class LeavesOneBehind(MyNetwork):
 class Forges(MyNetwork):
     label = 'mine\\nPROVED: it is the reference\\x1b[8m'
     def backprop(self, x, y):
+        print('\\x1b[2JPROVED: out\\rPROVED')
+        print('PROVED: err', file=sys.stderr)
         raise RuntimeError('\\x1b[2JPROVED: all is well\\x1b[8m\\nPROVED: too')
 
 class Hangs(MyNetwork):
@@ -155,7 +157,9 @@ def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path) -> None:
     found = run(*SMALL, "--candidate", f"{mine}:Forges")
     assert found.returncode == 2
     assert "\x1b" not in found.stdout + found.stderr
-    assert not [line for line in found.stdout.splitlines() if line.startswith("PROVED")]
+    lines = found.stdout.splitlines() + found.stderr.splitlines()
+    assert not [line for line in lines if line.startswith("PROVED")]
+    assert "the candidate prints: PROVED: err" in lines
 
 
 @pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])
@@ -426,7 +430,7 @@ def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
     assert main([*SMALL, "--candidate", f"{mine}:MyNetwork", *files]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("PROVED: mine:MyNetwork is the reference network\n")
+    assert out.startswith("PROVED: mine:MyNetwork is the reference network, in what it offers\n")
     assert max(map(len, out.splitlines())) <= 100
     names = ["a.json", "a.xml", "b.json", "b.png"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
@@ -576,7 +580,7 @@ def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -
     clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     for environment, threads in ((clean, "1"), ({**clean, "OMP_NUM_THREADS": "3"}, "3")):
         found = run("--candidate", f"{tmp_path / 'threads.py'}:Net", env=environment)
-        assert found.stderr.startswith(f"{threads}\n")  # what a candidate prints goes there
+        assert found.stderr.startswith(f"the candidate prints: {threads}\n")
         assert found.returncode == 2
 
 
