@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
-from compare.supervision import Supervised, chosen, own_error
+from compare.supervision import Supervised, chosen, limit_memory, own_error
 from model.printable import printable
 
 ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
@@ -225,12 +225,14 @@ def hosted(
     return InProcess(chosen(candidate, arithmetic, device))
 
 
-def program(command: str, timeout: float = TIMEOUT) -> Host:
+def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
     """Return the host of a program in any language, which speaks as `compare.pipes` says."""
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")
-    return Child(f"--program: {words[0]}", words, timeout)
+    host = Child(f"--program: {words[0]}", words, timeout)
+    limit_memory(memory, host.process.pid)
+    return host
 
 
 def described_as(described: Message) -> tuple[str, str]:

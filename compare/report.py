@@ -114,7 +114,7 @@ def coverage(proof: Proof) -> str:
     """Return what a proof covers, in a line."""
     s = proof.settings
     answered = [link.name for link in proof if link.verdict in ANSWERS]
-    sharp = power(max(link.power or 0.0 for link in proof))
+    sharp = power(max(link.power or 0.0 for link in proof if link.name != "reference"))
     steps = (
         f"{s['steps']:,} steps in a row, each looked at" if "training" in answered else "no step"
     )

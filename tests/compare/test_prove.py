@@ -331,6 +331,13 @@ def test_a_program_of_its_own_is_put_to_the_same_proof(worked_example, tmp_path)
     found = compare.prove(command=wrong, sizes=[12, 6, 4], epochs=0)
     assert found.status == 1
     assert "2 (a mini-batch of 7, 4 digits) times the reference's" in found.diagnosis
+    taken = "many = [bytearray(10**8) for _ in range(40)]; zs, activations ="
+    greedy = worked_example.replace("zs, activations =", taken, 1)
+    (tmp_path / "greedy.py").write_text(PROGRAM.format(root=str(ROOT), text=greedy))
+    command = f"{sys.executable} {tmp_path / 'greedy'}.py"
+    found = compare.prove(command=command, sizes=[12, 6, 4], epochs=0, memory=1)
+    assert found.status == 2
+    assert "ended with exit status 1 while trace was computed" in found.first_broken.sentence
     with pytest.raises(
         Unusable, match=r"--program: .*false: the candidate's process ended with exi"
     ):
