@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the p
 TIMEOUT = 60.0  # seconds for each call
 MEMORY = 8.0  # GiB of data
 MOST_PRINTED, LONGEST_PRINTED = 200, 500  # lines of what it prints, and bytes of one
+MARK = "JALEBI_CANDIDATE"  # in the environment of a candidate, and of all that it starts
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 TOGETHER = (
     "the candidate was tried in this process, as it has no name by which another could import it: "
@@ -75,6 +76,8 @@ class Child:
     ) -> None:
         self.timeout, self.gone = timeout, ""
         self.built, self.forgotten = 0, list[int]()
+        self.mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
+        environ[MARK] = self.mark.partition("=")[2]
         try:
             self.process = subprocess.Popen(
                 list(command),
@@ -139,7 +142,7 @@ class Child:
         return f"ended with exit status {code}"
 
     def close(self) -> None:
-        """End the process, and all that it started."""
+        """End the process, and all that it started, in sessions of their own too."""
         for end in self.ends:
             end.deadline = 0.0  # what was not sent stays unsent
         for stream in (self.process.stdin, self.process.stdout):
@@ -154,7 +157,16 @@ class Child:
             else:
                 self.process.kill()
         self.process.wait()
+        end_marked(self.mark)
         self.listener.join(PATIENCE)
+
+
+def end_marked(mark: str) -> None:
+    """End the processes that have this in their environment, where the system shows it."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 def repeat(stream: IO[bytes]) -> None:

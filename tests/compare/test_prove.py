@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,18 +141,15 @@ def test_who_is_wrong_and_patches_the_checker_is_disproved_all_the_same(mine: Pa
 
 @pytest.mark.parametrize("name", ["Hangs", "LeavesOneBehind"])
 def test_a_call_that_takes_too_long_is_ended_whoever_holds_the_pipe(name, mine: Path) -> None:
-    begin = time.monotonic()
-    command = [sys.executable, "-m", "compare", *SMALL, "--candidate", f"{mine}:{name}"]
-    found = subprocess.run(
-        [*command, "--timeout", "2"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # what was left behind holds this one too
-        text=True,
-    )
+    begin, own = time.monotonic(), f"OWNER={uuid.uuid4()}"
+    environment = {**os.environ, "OWNER": own.partition("=")[2]}
+    found = run(*SMALL, "--candidate", f"{mine}:{name}", "--timeout", "2", env=environment)
     assert time.monotonic() - begin < 19
     assert found.returncode == 2
     assert "did not answer within 2 s" in " ".join(found.stdout.split())
+    for environ in Path("/proc").glob("[0-9]*/environ"):  # nothing that it started lives on
+        with contextlib.suppress(OSError):
+            assert own.encode() not in environ.read_bytes()
 
 
 def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path) -> None:
