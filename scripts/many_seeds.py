@@ -47,7 +47,7 @@ def train_many(args: argparse.Namespace, settings: dict[str, object]) -> int:
         )
         for seed, output in outputs.items()
     }
-    processes = min(len(jobs), len(os.sched_getaffinity(0)))
+    processes = min(len(jobs), os.cpu_count() or 1)
     try:
         with Epochs(args.epochs, 0, *jobs) as progress:
             trained = train_all(
