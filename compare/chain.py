@@ -108,7 +108,7 @@ def prove(
         The data or a parameter file are missing or damaged.
     """
     if command is not None:
-        host: Host = program(command, timeout)
+        host: Host = program(command, timeout, memory)
     elif candidate is None:
         host = own_network(arithmetic, device)
     else:
