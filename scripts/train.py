@@ -55,12 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
     data = ["--data", args.data] if args.data else []
     opened = ["--model", output, *data, "--output", Path("runs") / output.stem]
-    print(
-        next_steps(
-            ("open it: what its hidden neurons do, in pictures", "figures", opened),
-            ("prove that PyTorch computes it alike", "compare", ["--model", output, *data]),
-        )
-    )
+    steps = [("prove that PyTorch computes it alike", "compare", ["--model", output, *data])]
+    if len(begin.sizes) > 2:
+        steps.insert(0, ("open it: what its hidden neurons do, in pictures", "figures", opened))
+    print(next_steps(*steps))
     return 0
 
 
