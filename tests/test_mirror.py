@@ -50,6 +50,7 @@ LISTED: dict[str, dict[str, str]] = {
         f"Network.__init__(device): {CPU}": "NumPy has one device",
         f"Network.from_parameters(device): {CPU}": "NumPy has one device",
     },
+    "saving": {f"Saved.load(device): {CPU}": "NumPy has one device"},
 }
 SHARED = {"checks.py", "nielsen_pickle.py"}  # lie in model/ too, from where torch_impl takes them
 
