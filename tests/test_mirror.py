@@ -60,6 +60,7 @@ LISTED = {
         "sigmoid(z).",  # autograd knows it
         "- sigmoid_prime(a)",
     },
+    "saving": {f"Saved.load(device): {CPU}": "NumPy has one device"},
 }
 SHARED = {"checks.py"}  # lies in model/ too, from where torch_impl takes it
 READ_BY_BOTH = {"nielsen_pickle.py"}  # computes nothing: model's loader reads with it
