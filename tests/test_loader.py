@@ -414,6 +414,18 @@ def test_a_pickle_cut_anywhere_is_told(reader, good, tmp_path):
         assert told(reader, path).startswith(f": {DAMAGED}")
 
 
+@by_all
+def test_a_bit_that_changed_in_a_packed_pickle_and_what_follows_one_are_told(
+    reader, good, tmp_path
+):
+    path = pickled(tmp_path / "mnist.pkl.gz", good)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:])  # of its CRC
+    assert told(reader, path).startswith(f": {DAMAGED}CRC check failed")
+    pickled(path, pickle.dumps(good) + b"more")
+    assert told(reader, path).startswith(f": {DAMAGED}more follows)")
+
+
 def test_every_instruction_that_is_not_admitted_is_refused(tmp_path):
     """Of the 68 that Python knows; with an argument each that is long enough."""
     admitted = REFERENCE.mnist_loader.read_pickle.__globals__["_Machine"].dispatch

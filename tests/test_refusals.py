@@ -182,9 +182,10 @@ def test_an_initial_weight_out_of_range_is_refused(twin):
 def test_a_bias_that_is_trained_out_of_range_is_told(twin):
     """All a = 1/2; delta = -1/8; b moves by eta / 8, past 64 where eta is 600."""
     pair = twin.native(np.zeros((2, 1))), twin.native(np.ones((1, 1)))
-    assert refusal(twin.start(zeros()).update_mini_batch, pair, 500) is None  # 62.5
-    told = refusal(twin.start(zeros()).update_mini_batch, pair, 600)
-    assert told == overflow("weight or bias", 75, 64)
+    for sign in (1, -1):
+        assert refusal(twin.start(zeros()).update_mini_batch, pair, sign * 500) is None  # 62.5
+        told = refusal(twin.start(zeros()).update_mini_batch, pair, sign * 600)
+        assert told == overflow("weight or bias", 75, 64)
 
 
 @both
