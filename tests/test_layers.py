@@ -4,7 +4,8 @@ scripts    -> everything below
 compare    -> model, reference, torch_impl
 torch_impl -> torch, torchvision, numpy, model; never reference
 reference  -> numpy, and nothing of ours
-model      -> numpy, and nothing of ours; matplotlib in the files that draw, Jinja2 in webpage.py
+model      -> numpy, and the reader of pickles in reference; matplotlib in the files that draw,
+              Jinja2 in webpage.py
 """
 
 import ast
@@ -33,6 +34,7 @@ ARROWS = {
 DRAWING = ("atlas", "canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 MORE["model/webpage.py"] = {"jinja2"}
+PICKLES = "reference.nielsen_pickle"  # which computes nothing: model may read with it
 MORE["compare/pytest_plugin.py"] = {"pytest"}
 MORE["scripts/__main__.py"] = {"jalebi"}
 # Here a module may be imported whose name is not written in the source: the user names it.
@@ -58,6 +60,8 @@ def is_allowed(name, folder, file):
         return folder in NAMED_BY_THE_USER
     if name.startswith("."):  # `from . import x` stays in the folder, `from .. import x` leaves it
         return not name.startswith("..")
+    if (name, folder) == (PICKLES, "model"):
+        return True
     top = name.split(".")[0]
     allowed = {folder, *ARROWS[folder], *MORE.get(file, ())}
     return top in allowed or (top in sys.stdlib_module_names and top not in ARROWS)
@@ -101,18 +105,22 @@ def modules_of(folder):
 
 
 OURS = ("model", "reference", "torch_impl", "compare", "scripts")
+COMPUTES = ("reference.network", "reference.arithmetic", "reference.mnist_loader")
 LOADED = {  # what is imported; what of the rest has then been loaded
-    "reference": (modules_of("reference"), {"numpy", "reference"}),
-    "model": (modules_of("model"), {"numpy", "model"}),
+    "reference": (modules_of("reference"), {"numpy", "reference", *COMPUTES}),
+    "model": (modules_of("model"), {"numpy", "model", "reference"}),  # its reader of pickles
     # torchvision takes longer to import than an epoch to train
-    "torch_impl": (modules_of("torch_impl"), {"numpy", "torch", "torch_impl", "model"}),
+    "torch_impl": (
+        modules_of("torch_impl"),
+        {"numpy", "torch", "torch_impl", "model", "reference"},  # by model, the reader of pickles
+    ),
 }
 
 
 @pytest.mark.parametrize("folder", LOADED)
 def test_a_folder_loads_what_it_needs_and_no_more(folder):
     statement, expected = LOADED[folder]
-    others = ("numpy", "torch", "torchvision", "matplotlib", *OURS)
+    others = ("numpy", "torch", "torchvision", "matplotlib", *OURS, *COMPUTES)
     assert set(loaded_by(statement, others)) == expected
 
 
@@ -156,6 +164,8 @@ def tree(tmp_path):
         ("torch_impl/network.py", "import matplotlib", "matplotlib"),
         ("model/parameters.py", "import matplotlib.pyplot as plt", "matplotlib.pyplot"),
         ("model/figures.py", "from reference import network", "reference"),
+        ("model/figures.py", "from reference.network import Network", "reference.network"),
+        ("torch_impl/network.py", f"from {PICKLES} import read_pickle", PICKLES),
         ("compare/chain.py", "from scripts import train", "scripts"),
         ("compare/chain.py", "import tests.compare", "tests.compare"),
         ("scripts/train.py", "import tests", "tests"),
