@@ -140,6 +140,8 @@ def read_pickle(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             parts = _Machine(_Limited(file), encoding="bytes").load()
+            if file.read(1):  # and only at its end does a .gz say whether a bit has changed
+                raise ValueError("more follows")
     except Exception as error:  # a damaged pickle can make the machine stumble anywhere
         raise refusal(path, error) from None
     pairs = parts if isinstance(parts, tuple | list) else ()

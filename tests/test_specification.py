@@ -7,7 +7,7 @@ import importlib.util
 import itertools
 import re
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,25 +23,18 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "arithmetic.md").read_text(encoding="utf-8")
 
 
-def plain_python() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("plain_python", DOCS / "arithmetic.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+spec = importlib.util.spec_from_file_location("plain_python", DOCS / "arithmetic.py")
+plain = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(plain)
 
 
-plain = plain_python()
-
-
-def table(head: str) -> list[list[str]]:
+def table(head):
     """The cells below the only table of the page that begins with this."""
     [rows] = re.findall(rf"^\| {re.escape(head)}.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows.splitlines()]
 
 
-def runs() -> list[dict[str, str]]:
+def runs():
     """The two tables of fingerprints: without data, and on MNIST."""
     found = re.findall(r"^\| after .*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     return [dict(re.findall(r"\| (.+?) \| `(\w{64})` \|", rows)) for rows in found]
@@ -141,9 +134,8 @@ def test_plain_python_trains_to_the_fingerprints_of_the_page():
     assert seen == runs()[0]
 
 
-@pytest.mark.parametrize("twin", ["reference", "torch_impl"])
-def test_both_twins_train_to_the_fingerprints_of_the_page(twin):
-    package = {"reference": reference, "torch_impl": torch_impl}[twin]
+@pytest.mark.parametrize("package", [reference, torch_impl])
+def test_both_twins_train_to_the_fingerprints_of_the_page(package):
     sizes, weights, biases, x, y = made_up()
     start = SimpleNamespace(
         sizes=sizes,
@@ -152,8 +144,7 @@ def test_both_twins_train_to_the_fingerprints_of_the_page(twin):
     )
     net = package.network.Network.from_parameters(start, package.arithmetic.FixedPoint())
     data = [(np.array([a]).T, np.array([t]).T) for a, t in zip(x, y, strict=True)]
-    quiet = {"rng": np.random.default_rng(5), "on_epoch": lambda *_: None}
-    net.SGD(data, 40, 7, 3.0, **quiet)
+    net.SGD(data, 40, 7, 3.0, rng=np.random.default_rng(5), on_epoch=lambda *_: None)
     assert fingerprint(net) == runs()[0]["40 epochs"]
 
 
