@@ -388,6 +388,12 @@ def test_from_its_first_import_on_it_ends_in_one_line(tmp_path, program, content
     assert (run.returncode, run.stdout, run.stderr) == (status, "", line + "\n")
 
 
+def test_it_heeds_ctrl_c_before_the_imports_of_what_the_programs_share(tmp_path):
+    (tmp_path / "typing.py").write_text("import os; os.kill(os.getpid(), 2)")
+    run = python("-m", "scripts.train", "--help", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "interrupted\n")
+
+
 def test_a_mistake_of_ours_in_an_import_keeps_its_traceback(tmp_path):
     (tmp_path / "numpy.py").write_text("1 / 0")
     run = python("-m", "scripts.train", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
