@@ -62,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     what("--candidate", metavar="MODULE:CLASS", help="a class of your own, as package.module:Class "
          "or path/to/file.py:Class (protocol: python -m pydoc compare.candidates); without it "
          "torch_impl's network")
-    what("--program", metavar="COMMAND", help="a program in any language instead (protocol: "
-         "python -m pydoc compare.pipes)")
+    what("--program", metavar="COMMAND", help="a program in any language instead "
+         "(protocol: docs/programs.md)")
     what("--device", help="cpu, cuda or cuda:N, of what offers devices, as torch_impl's network")
     what("--arithmetic", choices=ARITHMETICS, help="by default what the candidate declares")
     what("--sizes", type=sizes, nargs="+", help="units of every layer (784 20 10); other than 784 "

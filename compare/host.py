@@ -242,7 +242,7 @@ def hosted(
 
 
 def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
-    """Return the host of a program in any language, which speaks as `compare.pipes` says."""
+    """Return the host of a program in any language, which speaks as docs/programs.md says."""
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")

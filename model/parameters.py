@@ -29,12 +29,14 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.atomic_write import write_atomically
+from model.printable import printable
 
 FORMAT = "jalebi-1"
 MAX_LAYERS = 100
@@ -114,6 +116,15 @@ class Parameters:
             ) from None
 
     @classmethod
+    def of(cls, model: Any) -> "Parameters":
+        """Those of a Network of either backend, or of a file; Parameters as they are."""
+        if isinstance(model, cls):
+            return model
+        if isinstance(model, str | os.PathLike):
+            return cls.load(model)
+        return cls(model.sizes, *model.export())
+
+    @classmethod
     def _from_document(cls, document: Any) -> "Parameters":
         _check_keys(document)
         version, stated = document.get("format", FORMAT), document.get("fingerprint")
@@ -151,6 +162,17 @@ class Parameters:
                 f"than the limit of {MAX_OTHER_BYTES:,}; keep less in its metadata"
             )
         write_atomically(path, text.encode("ascii"))
+
+    def __repr__(self) -> str:
+        """The layers and the fingerprint: a notebook's line, not 15,910 numbers."""
+        return f"Parameters({'-'.join(map(str, self.sizes))}, fingerprint {self.fingerprint[:16]})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, with what else the file says in a word or a number."""
+        told = {"sizes": list(self.sizes), "fingerprint": self.fingerprint[:16], **self.metadata}
+        rows = [(k, v) for k, v in told.items() if not isinstance(v, dict | list) or k == "sizes"]
+        cells = ((escape(printable(k, 40)), escape(printable(v, 70))) for k, v in rows)
+        return f"<table>{''.join(f'<tr><th>{k}</th><td>{v}</td></tr>' for k, v in cells)}</table>"
 
     @property
     def fingerprint(self) -> str:
