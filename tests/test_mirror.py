@@ -60,7 +60,7 @@ LISTED = {
         "sigmoid(z).",  # autograd knows it
         "- sigmoid_prime(a)",
     },
-    "saving": {f"Saved.load(device): {CPU}": "NumPy has one device"},
+    "saving": {"+ Saved.load(device = 'cpu')"},
 }
 SHARED = {"checks.py"}  # lies in model/ too, from where torch_impl takes it
 READ_BY_BOTH = {"nielsen_pickle.py"}  # computes nothing: model's loader reads with it
