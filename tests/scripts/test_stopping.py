@@ -378,8 +378,11 @@ IMPORTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("content", IMPORTS)
+@pytest.mark.parametrize(
+    ("program", "content"),
+    [(program, next(iter(IMPORTS))) for program in PROGRAMS]
+    + [("scripts.train", content) for content in IMPORTS],
+)
 def test_from_its_first_import_on_it_ends_in_one_line(tmp_path, program, content):
     (tmp_path / "numpy.py").write_text(content)
     path = f"{tmp_path}:{ROOT}"
