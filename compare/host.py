@@ -185,7 +185,11 @@ class InProcess:
     gone = ""
 
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised, self.notice, self.environ = Supervised(candidate), notice, dict(os.environ)
+        self.supervised, self.notice, self.environ = (
+            Supervised(candidate, ours=not notice),
+            notice,
+            dict(os.environ),
+        )
         self.built, self.forgotten = 0, list[int]()
         self.label, self.dtype = described_as(
             self.ask({"do": "describe"}, [], "it was looked at")[0]
@@ -198,8 +202,6 @@ class InProcess:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C, while it computed
-                raise KeyboardInterrupt from None
             raise CandidateError(*own_error(what, error)) from error
         return checked(*found)
 

@@ -40,8 +40,8 @@ MOST = 1000  # parts of an answer: an iterator may never end
 class Supervised:
     """One candidate, and the networks built from it, each by its number."""
 
-    def __init__(self, candidate: Any) -> None:
-        self.candidate = candidate
+    def __init__(self, candidate: Any, ours: bool = False) -> None:
+        self.candidate, self.ours = candidate, ours
         self.nets: dict[int, Asked] = {}
 
     def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
@@ -51,6 +51,8 @@ class Supervised:
         except Refused as refused:
             return {"error": "refused", "text": str(refused), "mistake": refused.mistake}, []
         except CandidateError as error:
+            if self.ours and isinstance(error.__cause__, KeyboardInterrupt):  # that is Ctrl-C
+                raise KeyboardInterrupt from None
             return {"error": "raised", "text": str(error), "trace": error.trace}, []
         except Unusable as error:
             return {"error": "unusable", "text": str(error)}, []

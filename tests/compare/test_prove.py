@@ -14,6 +14,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from xml.etree import ElementTree
 
 import numpy as np
@@ -177,6 +178,12 @@ def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> No
     found = subprocess.run(command, shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert found.returncode == 2
     assert "Traceback" not in found.stderr
+
+
+def test_ctrl_c_while_our_own_network_computes_ends_the_proof(monkeypatch) -> None:
+    monkeypatch.setattr("torch_impl.network.Network.backprop", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        chain.prove(sizes=[12, 6, 4], quick=True, epochs=0)
 
 
 def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_path: Path) -> None:

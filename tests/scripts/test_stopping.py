@@ -378,14 +378,23 @@ IMPORTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("content", IMPORTS)
+@pytest.mark.parametrize(
+    ("program", "content"),
+    [(program, next(iter(IMPORTS))) for program in PROGRAMS]
+    + [("scripts.train", content) for content in IMPORTS],
+)
 def test_from_its_first_import_on_it_ends_in_one_line(tmp_path, program, content):
     (tmp_path / "numpy.py").write_text(content)
     path = f"{tmp_path}:{ROOT}"
     run = python("-m", *program.split(), "--help", env={"PYTHONPATH": path})
     status, line = IMPORTS[content]
     assert (run.returncode, run.stdout, run.stderr) == (status, "", line + "\n")
+
+
+def test_it_heeds_ctrl_c_before_the_imports_of_what_the_programs_share(tmp_path):
+    (tmp_path / "typing.py").write_text("import os; os.kill(os.getpid(), 2)")
+    run = python("-m", "scripts.train", "--help", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "interrupted\n")
 
 
 def test_a_mistake_of_ours_in_an_import_keeps_its_traceback(tmp_path):
