@@ -198,6 +198,8 @@ class InProcess:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C, while it computed
+                raise KeyboardInterrupt from None
             raise CandidateError(*own_error(what, error)) from error
         return checked(*found)
 
