@@ -6,12 +6,16 @@ holds it, `.jalebi-HASH.lock`. What a killed process leaves of them, the next on
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: there all can be computed, and nothing written
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
@@ -82,6 +86,8 @@ def _hidden(target: Path, ending: str) -> Path:
 @contextlib.contextmanager
 def _opened_alone(path: Path, wait: bool = True) -> Iterator[int]:
     """The descriptor of a new file that is locked; what a killed process left there goes first."""
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, "this system has no locks by fcntl, as Linux and macOS have")
     while True:
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)

@@ -14,7 +14,7 @@ from typing import NoReturn
 from scripts import command, start
 from scripts.programs import PREFIX, PROOF, SHORT, module, programs, summary
 
-USAGE = "usage: jalebi COMMAND [options]   jalebi COMMAND --help   jalebi --version"
+USAGE = "usage: jalebi COMMAND [options]\n       jalebi COMMAND --help\n       jalebi --version"
 
 
 @command

@@ -1,6 +1,6 @@
 """Write a page to play with: a network, what its neurons do, and the twin that trains in a browser.
 
-    python -m scripts.explore --model model/train.json --output explore.html
+    python -m scripts.explore --model mine.json --output mine.html
 
 The page is one file, opened by a double click; it asks nothing of the network.
 """

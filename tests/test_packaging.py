@@ -253,6 +253,32 @@ def test_the_next_line_of_an_installed_copy_works_when_pasted(environment, proje
             assert "not installed" in told.stderr or "cannot be imported" in told.stderr
 
 
+# --- Windows ------------------------------------------------------------------------------------
+
+LACKING = """
+import importlib, os, pathlib, signal, sys
+sys.modules["fcntl"] = sys.modules["resource"] = None
+for name in ("fchmod", "getuid", "killpg", "set_blocking", "O_NOFOLLOW"):
+    delattr(os, name)
+for name in ("SIGKILL", "SIGHUP", "pthread_sigmask"):
+    delattr(signal, name)
+for folder in sys.argv[2:]:
+    for path in pathlib.Path(folder).rglob("*.py"):
+        importlib.import_module(".".join(path.with_suffix("").parts))
+        print(path)
+from model.initial import initial_parameters
+initial_parameters((3, 2), seed=0).save(sys.argv[1])
+"""
+
+
+def test_where_windows_has_no_locks_all_is_imported_and_a_file_is_refused_in_a_line(tmp_path):
+    told = run(sys.executable, "-c", LACKING, tmp_path / "net.json", *FOLDERS)
+    assert len(told.stdout.splitlines()) > 80
+    line = f"OSError: {tmp_path}/net.json: cannot be written: this system has no locks by fcntl"
+    assert told.stderr.splitlines()[-1].startswith(line)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- The command --------------------------------------------------------------------------------
 
 
@@ -267,7 +293,7 @@ def test_the_command_lists_every_program_within_the_width(tmp_path):
         assert [line.split()[0] for line in told.stdout.splitlines() if line[2:3].strip()] == [
             "usage:", *programs()
         ]  # fmt: skip
-        assert max(map(len, told.stdout.splitlines()[1:])) <= int(columns)
+        assert max(map(len, told.stdout.splitlines())) <= int(columns)
     assert jalebi().stdout == jalebi("--help").stdout
 
 

@@ -363,6 +363,7 @@ function outer(delta, a, n_out, n_in) {
     for (let j = 0; j < n_out; j++) {
       const row = j * n_in;
       const d = delta[e * n_out + j];
+      if (d === 0) continue; // that of a saturated neuron, often
       for (let k = 0; k < count; k++) nabla[row + PLACES[k]] += d * VALUES[k];
     }
   }

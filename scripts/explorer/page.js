@@ -683,7 +683,9 @@ $("train").onclick = () => {
     $("progress").textContent = error.message;
   }
 };
-$("stop").onclick = $("land").onclick = () => { stop(); $("progress").textContent = $("flight").textContent = "Stopped."; };
+for (const [button, told] of [["stop", "progress"], ["land", "flight"]]) {
+  $(button).onclick = () => { stop(); $(told).prepend("Stopped. "); };
+}
 for (const button of document.querySelectorAll(".back")) {
   button.onclick = () => {
     [net, base] = [model, begin];
