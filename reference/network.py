@@ -27,11 +27,12 @@ from reference import examples
 from reference.arithmetic import Float64
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from reference.examples import border, inside, mini_batches, ones
+from reference.saving import Saved
 
 Arrays = list[np.ndarray]
 
 
-class Network:
+class Network(Saved):
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
 
     Parameters

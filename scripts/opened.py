@@ -231,13 +231,18 @@ def arithmetic_of(parameters: Parameters) -> str:
 
 def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
     """What a network was trained from: as given, or the shipped or its seed's if it was that."""
+    wanted = parameters.metadata.get("initial")
     if given is not None:
-        return Parameters.load(given)
+        start = Parameters.load(given)
+        if wanted not in (None, start.fingerprint):
+            raise ValueError(
+                f"--initial {given}: is not what this model was trained from: leave it out"
+            )
+        return start
     starts = (
         [Parameters.load(command_line.SHIPPED_START)] if command_line.SHIPPED_START.exists() else []
     )
     seed = parameters.metadata.get("seed")
     if isinstance(seed, int):
         starts.append(initial_parameters(parameters.sizes, seed))
-    wanted = parameters.metadata.get("initial")
     return next((start for start in starts if start.fingerprint == wanted), None)

@@ -30,11 +30,12 @@ from torch_impl import examples
 from torch_impl.arithmetic import Float64
 from torch_impl.device import choose_device
 from torch_impl.examples import border, inside, mini_batches
+from torch_impl.saving import Saved
 
 Tensors = list[Tensor]
 
 
-class Network(nn.Module):
+class Network(Saved, nn.Module):
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
 
     Parameters

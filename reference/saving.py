@@ -1,0 +1,88 @@
+"""A network in a file: the JSON of the book's network2, with a format and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reference.arithmetic import Float64
+
+FORMAT = "jalebi-1"
+REMEDY = "restore the file or save the network again"
+
+
+class Saved:
+    """What can be saved and loaded: a network has it from here."""
+
+    sizes: list[int]
+    export: Any
+    from_parameters: Any
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
+        weights, biases = self.export()
+        if not all(np.isfinite(v).all() for v in (*weights, *biases)):
+            raise ValueError(f"{path}: weights and biases to save are finite numbers; train anew")
+        lines = [f'"format": "{FORMAT}"', f'"sizes": {json.dumps(self.sizes)}']
+        lines += [f'"fingerprint": "{_fingerprint(self.sizes, weights, biases)}"']
+        lines += [f'"weights": {_rows(weights)}', f'"biases": {_rows(biases)}']
+        whole = Path(path)
+        part = whole.with_name(f"{whole.name}.{os.getpid()}.part")
+        try:
+            with part.open("x", encoding="ascii") as file:
+                file.write("{\n" + ",\n".join(lines) + "\n}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, whole)
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], arithmetic: Float64 = Float64()) -> Any:
+        """Return the network that a JSON file holds, ours or one of the book's network2."""
+        try:
+            found = _Kept(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_parameters(found, arithmetic)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            why = f"the key {error} is missing" if isinstance(error, KeyError) else error
+            raise ValueError(f"{path}: {why}; {REMEDY}") from None
+
+
+class _Kept:
+    """The sizes, weights and biases of a file, looked at."""
+
+    def __init__(self, found: Any) -> None:
+        if not isinstance(found, dict):
+            raise ValueError("expected a JSON object with the keys sizes, weights, biases")
+        if found.get("format", FORMAT) != FORMAT:
+            raise ValueError(f"format: expected {FORMAT}, received {found['format']!r:.40}")
+        self.sizes = found["sizes"]
+        self.weights, self.biases = ([*map(_matrix, found[key])] for key in ("weights", "biases"))
+        name = _fingerprint(self.sizes, self.weights, self.biases)
+        if found.get("fingerprint", name) != name:
+            raise ValueError(f"fingerprint: a number was changed, they have {name}")
+
+
+def _matrix(rows: Any) -> np.ndarray:
+    v = np.array(rows)
+    if v.dtype.kind not in "if" or v.ndim != 2 or not np.isfinite(v).all():
+        raise ValueError("expected finite numbers in rows of one length, a matrix for each layer")
+    return v.astype(np.float64)
+
+
+def _fingerprint(sizes: list[int], weights: list[np.ndarray], biases: list[np.ndarray]) -> str:
+    digest = hashlib.sha256(np.array(sizes, "<i8").tobytes())
+    for layer in zip(weights, biases, strict=True):
+        for v in layer:
+            digest.update((v + 0.0).astype("<f8").tobytes())  # -0.0 is 0.0
+    return digest.hexdigest()
+
+
+def _rows(layers: list[np.ndarray]) -> str:
+    texts = (",\n".join(map(json.dumps, layer.tolist())) for layer in layers)
+    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"

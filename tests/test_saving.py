@@ -1,0 +1,83 @@
+"""Network.save and Network.load: one file for both networks, and for `Parameters`."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from model.parameters import Parameters
+from tests.twin import TWINS, both, every, fingerprint, flat, same_bits
+
+SIZES = (3, 4, 2)
+
+
+@every
+@pytest.mark.parametrize("other", TWINS, ids=repr)
+@both
+def test_what_one_network_saves_any_loads_bit_for_bit(twin, other, arithmetic, tmp_path):
+    net = twin.start(SIZES, arithmetic)
+    net.save(tmp_path / "net.json")
+    again = other.Network.load(tmp_path / "net.json", other.kept(arithmetic))
+    assert same_bits(flat(again.export()), flat(net.export()))
+    assert Parameters.load(tmp_path / "net.json").fingerprint == fingerprint(net)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
+def test_both_networks_and_parameters_write_the_same_bytes(tmp_path):
+    nets = [twin.start(SIZES, "FixedPoint") for twin in TWINS]
+    for name, net in zip("ab", nets, strict=True):
+        net.save(tmp_path / name)
+    Parameters(SIZES, *nets[0].export()).save(tmp_path / "c")
+    contents = {(tmp_path / name).read_bytes() for name in "abc"}
+    assert len(contents) == 1
+
+
+@both
+def test_the_books_own_file_loads(twin, tmp_path):
+    biases = [[[0.5], [0.25]]]
+    book = {"sizes": [1, 2], "weights": [[[1.5], [2]]], "biases": biases, "cost": "QuadraticCost"}
+    (tmp_path / "book.json").write_text(json.dumps(book))
+    net = twin.Network.load(tmp_path / "book.json")
+    assert same_bits(flat(net.export()), [np.array([[1.5], [2.0]]), np.array(biases[0])])
+
+
+SOUND = {"sizes": [1, 2], "weights": [[[1.5], [2.0]]], "biases": [[[0.5], [0.25]]]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[1]", json.dumps(SOUND)[:-5],
+        *(json.dumps({k: v for k, v in SOUND.items() if k != key}) for key in SOUND),
+        *(json.dumps(SOUND | change) for change in (
+            {"sizes": [1, 3]}, {"sizes": [1]}, {"sizes": 3}, {"sizes": [1, 1, 2]},
+            {"weights": [[[1.5], [float("nan")]]]}, {"weights": [[[1.5], [2.0, 3.0]]]},
+            {"weights": [[["1.5"], ["2"]]]}, {"weights": [[[True], [False]]]}, {"weights": 1},
+            {"biases": [[0.5, 0.25]]}, {"biases": []}, {"format": "jalebi-2"},
+            {"fingerprint": 64 * "0"},
+        )),
+    ],
+)  # fmt: skip
+@both
+def test_a_damaged_file_is_refused_in_one_line_that_names_it(twin, content, tmp_path):
+    path = tmp_path / "net.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"^[^\n]*net\.json: [^\n]+restore the file or save the"):
+        twin.Network.load(path)
+
+
+@both
+def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path):
+    net = twin.start(SIZES, "Float64")
+    net.save(tmp_path / "net.json")
+    before = (tmp_path / "net.json").read_bytes()
+    with pytest.raises(OSError, match="nowhere"):
+        net.save(tmp_path / "nowhere" / "net.json")
+    with torch.no_grad():
+        net.biases[0][0] = float("inf")
+    with pytest.raises(ValueError, match="finite number"):
+        net.save(tmp_path / "net.json")
+    assert (tmp_path / "net.json").read_bytes() == before
+    with pytest.raises(OSError, match=r"none\.json"):
+        twin.Network.load(tmp_path / "none.json")
