@@ -151,7 +151,7 @@ def draw_switches(records: NeuronRecords, figure: Figure, _: float) -> None:
         "bold; dotted where other images put it elsewhere."
     )
     top = 0.3 + write_title(figure, _switch_title(records), how)
-    end, _ = switches(records)
+    end = switches(records)[0]
     axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
     figures.draw_switches(axes, records)
     draw_disc_legend(figure, records, end - 0.4)
