@@ -538,14 +538,10 @@ def _image(axes: Axes, image: Array, extent: tuple[float, float, float, float]) 
     axes.add_patch(Rectangle(*frame, fill=False, lw=0.4, ec=canvas.FAINT, clip_on=False))
 
 
-def _say(axes: Axes, words: str, **style: Any) -> None:
-    """Write words where there is nothing to draw."""
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", **style)
-
-
 def _not_measured(axes: Axes) -> None:
     axes.set_axis_off()
-    _say(axes, "not measured", color=canvas.FAINT)
+    style: Any = {"ha": "center", "va": "center", "color": canvas.FAINT}
+    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, **style)
 
 
 def _bare(axes: Axes) -> None:

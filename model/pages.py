@@ -8,8 +8,9 @@ were measured on, 0 to 1. Places are in inches from the top left corner of the p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -49,21 +50,32 @@ class Picture:
         return png_bytes(self.figure)
 
 
-# --- One neuron ------------------------------------------------------------------------------
+Part = tuple[float, Callable[[Figure, float], object]]
 
 
 @house_style()
+def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
+    """Draw parts below each other, each so many inches tall; the page is as tall as they need."""
+    figure, top = new_figure(WIDTH, max(least, sum(tall for tall, _ in parts))), 0.0
+    for tall, draw in parts:
+        draw(figure, top)
+        top += tall
+    write_footer(figure, note)
+    return figure
+
+
+# --- One neuron ------------------------------------------------------------------------------
+
+
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """All that is known of one neuron, on one page."""
     figures.check_neuron(n, records.hidden)
-    figure = new_figure(WIDTH, SHEET)
-    draw_sheet(figure, records, n, images)
-    write_footer(figure, note)
+    figure = page(note, (SHEET, partial(draw_sheet, records, n, images)))
     return Picture(f"neuron-{n:02d}.png", words.title(records, n) + ".", figure)
 
 
 def draw_sheet(
-    figure: Figure, records: NeuronRecords, n: int, images: Array, top: float = 0.0
+    records: NeuronRecords, n: int, images: Array, figure: Figure, top: float = 0.0
 ) -> None:
     """Draw the four panels of a neuron: its weights, its images, its push, and what is lost."""
 
@@ -121,29 +133,25 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
 # --- The layer -------------------------------------------------------------------------------
 
 
-@house_style()
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
-    figure = new_figure(WIDTH, switches_height(records))
-    draw_switches(figure, records)
-    write_footer(figure, note)
+    figure = page(note, switches(records))
     return Picture("firing-rates.png", _switch_title(records) + ".", figure)
 
 
-def switches_height(records: NeuronRecords) -> float:
-    """Inches of the switch chart with its title and legend."""
-    return 1.65 + 0.285 * records.hidden
+def switches(records: NeuronRecords) -> Part:
+    """The switch chart with its title and legend, for the top of a page."""
+    return 1.65 + 0.285 * records.hidden, partial(draw_switches, records)
 
 
-def draw_switches(figure: Figure, records: NeuronRecords) -> None:
-    """Draw the switch chart at the top of a page."""
+def draw_switches(records: NeuronRecords, figure: Figure, _: float) -> None:
     how = (
         "Each digit stands where so many of its images make the neuron fire (odds, so that the "
         "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
         "bold; dotted where other images put it elsewhere."
     )
     top = 0.3 + write_title(figure, _switch_title(records), how)
-    end = switches_height(records)
+    end = switches(records)[0]
     axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
     figures.draw_switches(axes, records)
     draw_disc_legend(figure, records, end - 0.4)
@@ -215,7 +223,6 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
     return Picture("weights.png", title + ".", figure)
 
 
-@house_style()
 def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: str = "") -> Picture:
     """One image's way through the network: each neuron's answer, and what it adds to each digit.
 
@@ -228,21 +235,25 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
     on_it
         (hidden,) activations on it.
     """
-    figure = new_figure(WIDTH, path_height(records))
-    title = draw_path(figure, records, image, digit, on_it)
-    write_footer(figure, note)
-    return Picture("path.png", title + ".", figure)
+    figure = page(note, way(records, image, digit, on_it))
+    return Picture("path.png", figure.texts[0].get_text() + ".", figure)
 
 
-def path_height(records: NeuronRecords) -> float:
-    """Inches of an image's way with its title."""
-    return 1.5 + 0.235 * (max(records.hidden, 6) + 2)
+def way(records: NeuronRecords, image: Array, digit: int, on_it: Array) -> Part:
+    """An image's way with its title, for the top of a page."""
+    tall = 1.5 + 0.235 * (max(records.hidden, 6) + 2)
+    return tall, partial(draw_path, records, image, digit, on_it, tall)
 
 
 def draw_path(
-    figure: Figure, records: NeuronRecords, image: Array, digit: int, on_it: Array
-) -> str:
-    """Draw an image's way at the top of a page, and return its title."""
+    records: NeuronRecords,
+    image: Array,
+    digit: int,
+    on_it: Array,
+    tall: float,
+    figure: Figure,
+    _: float,
+) -> None:
     axes = figure.add_axes((0, 0, 1, 1))
     read = int(figures.draw_path(axes, records, on_it).argmax())
     many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
@@ -253,25 +264,21 @@ def draw_path(
         "against. The largest sum is what is read."
     )
     top = 0.3 + write_title(figure, title, how)
-    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, path_height(records) - top - 0.3))
+    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
     figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
     fires = int((on_it > FIRING_ACTIVATION).sum())
     told = f"{fires} of {records.hidden} fire;\nread as {read}"
     write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
-    return title
 
 
-@house_style()
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    figure = new_figure(WIDTH, RUN)
-    draw_run(figure, records, correct, examples)
-    write_footer(figure, note)
+    figure = page(note, (RUN, partial(draw_run, records, correct, examples)))
     return Picture("run.png", _mistakes_title(records) + ".", figure)
 
 
 def draw_run(
-    figure: Figure, records: NeuronRecords, correct: Sequence[int], examples: int, top: float = 0.0
+    records: NeuronRecords, correct: Sequence[int], examples: int, figure: Figure, top: float
 ) -> None:
     """Draw how a run went, at a place on a page."""
     write_title(figure, _mistakes_title(records), "On the diagonal: read rightly.", top)
@@ -299,30 +306,25 @@ def _mistakes_title(records: NeuronRecords) -> str:
 # --- The report ------------------------------------------------------------------------------
 
 
-@house_style()
 def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:
     """The switch chart, and below it what was found."""
-    top = switches_height(records)
-    figure = new_figure(WIDTH, max(PAGE, top + 0.75 * len(told)))
-    draw_switches(figure, records)
-    _write_sentences(figure, told, top)
-    write_footer(figure, note)
-    return figure
+    below = 0.75 * len(told), partial(_write_sentences, told)
+    return page(note, switches(records), below, least=PAGE)
 
 
-@house_style()
 def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
     """Headings and sentences on a page."""
-    figure = new_figure(WIDTH, PAGE)
-    top = write_title(figure, title) + 0.15
-    for heading, sentences in parts:
-        write(figure, 0.2, top, heading, size=10, weight="bold")
-        top = 0.12 + _write_sentences(figure, sentences, top + 0.22)
-    write_footer(figure, note)
-    return figure
+
+    def draw(figure: Figure, top: float) -> None:
+        top = write_title(figure, title, top=top) + 0.15
+        for heading, sentences in parts:
+            write(figure, 0.2, top, heading, size=10, weight="bold")
+            top = 0.12 + _write_sentences(sentences, figure, top + 0.22)
+
+    return page(note, (PAGE, draw))
 
 
-def _write_sentences(figure: Figure, sentences: Sequence[str], top: float) -> float:
+def _write_sentences(sentences: Sequence[str], figure: Figure, top: float) -> float:
     """Write a paragraph for each sentence, and return the inches down to their end."""
     for sentence in sentences:
         lines = wrapped(sentence, WIDTH - 0.6, 9)
@@ -331,7 +333,6 @@ def _write_sentences(figure: Figure, sentences: Sequence[str], top: float) -> fl
     return top
 
 
-@house_style()
 def run_page(
     records: NeuronRecords,
     one: tuple[Array, int, Array],
@@ -339,23 +340,11 @@ def run_page(
     note: str,
 ) -> Figure:
     """An image's way, where there are digits to add to, and below it how the run went."""
-    top = path_height(records) if records.to_digits else 0.0
-    figure = new_figure(WIDTH, max(PAGE, top + RUN))
-    if records.to_digits:
-        draw_path(figure, records, *one)
-    draw_run(figure, records, *history, top)
-    write_footer(figure, note)
-    return figure
+    above = [way(records, *one)] if records.to_digits else []
+    return page(note, *above, (RUN, partial(draw_run, records, *history)), least=PAGE)
 
 
-@house_style()
 def sheets(records: NeuronRecords, images: Array, note: str = "") -> list[Figure]:
     """The sheets of all neurons, two on a page."""
-    found = []
-    for n in range(0, records.hidden, 2):
-        figure = new_figure(WIDTH, PAGE)
-        for place, number in enumerate(range(n, min(n + 2, records.hidden))):
-            draw_sheet(figure, records, number, images, place * (SHEET + 0.1))
-        write_footer(figure, note)
-        found.append(figure)
-    return found
+    every = [(SHEET + 0.1, partial(draw_sheet, records, n, images)) for n in range(records.hidden)]
+    return [page(note, *every[n : n + 2], least=PAGE) for n in range(0, records.hidden, 2)]

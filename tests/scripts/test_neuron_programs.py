@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_made(program, arguments_for, tmp_path, capsys):
     [
         ("--model", (100, 3, 10), "error: sizes: expected 784 inputs"),
         ("--model", (784, 10), "no hidden neuron to look at"),
-        ("--initial", (784, 4, 10), "initial: expected the sizes of the trained network"),
+        ("--initial", (784, 4, 10), "is not what this model was trained from: leave it out"),
     ],
 )
 def test_a_file_of_other_sizes(option, sizes, said, arguments_for, tmp_path, capsys):
