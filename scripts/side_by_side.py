@@ -37,7 +37,11 @@ class Trained:
 
 
 def train_both(
-    settings: Settings, start: Parameters, files: MnistFiles, on_news: OnNews
+    settings: Settings,
+    start: Parameters,
+    files: MnistFiles,
+    on_news: OnNews,
+    compile: bool | None = False,
 ) -> dict[str, Trained]:
     """Train both backends from the same start and return how each went, by name.
 
@@ -52,7 +56,12 @@ def train_both(
     }
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
-            runs = {name: pool.submit(train_one, own, start, files) for name, own in each.items()}
+            runs = {
+                name: pool.submit(
+                    train_one, own, start, files, compile if name == "torch" else False
+                )
+                for name, own in each.items()
+            }
         listen(news, list(runs.values()), settings.epochs, on_news)
         return {name: run.result() for name, run in runs.items()}
     except BaseException as error:
@@ -91,9 +100,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def train_one(settings: Settings, start: Parameters, files: MnistFiles) -> Trained:
+def train_one(
+    settings: Settings, start: Parameters, files: MnistFiles, compile: bool | None = False
+) -> Trained:
     """Train one backend in a process of its own and tell about every epoch."""
-    run, fingerprints = Run(settings, start, files), []
+    run, fingerprints = Run(settings, start, files, compile=compile), []
     begun = time.monotonic()
 
     def tell(done: int, parameters: Parameters) -> None:

@@ -21,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 CPU = "absent in reference, positional or keyword = 'cpu' in torch_impl"
+COMPILE = "absent in reference, positional or keyword = False in torch_impl"
 AUTOGRAD = "gradients come from autograd, which has to be told about rounding"
 RECORDED = "autograd records the way forward only where it is to"
 LISTED: dict[str, dict[str, str]] = {
@@ -49,6 +50,8 @@ LISTED: dict[str, dict[str, str]] = {
         "absent in torch_impl": "autograd needs a trace of its own",
         f"Network.__init__(device): {CPU}": "NumPy has one device",
         f"Network.from_parameters(device): {CPU}": "NumPy has one device",
+        f"Network.__init__(compile): {COMPILE}": "NumPy is compiled already",
+        f"Network.from_parameters(compile): {COMPILE}": "NumPy is compiled already",
     },
     "saving": {f"Saved.load(device): {CPU}": "NumPy has one device"},
 }
@@ -193,7 +196,7 @@ def test_every_file_has_its_twin():
         for folder in ("reference", "torch_impl")
     )
     assert ours == {"__init__.py", *(f"{name}.py" for name in LISTED), *SHARED}
-    assert theirs == ours - SHARED | {"device.py"}  # choosing CPU or CUDA has no twin
+    assert theirs == ours - SHARED | {"compiled.py", "device.py"}  # NumPy needs neither
     for name in SHARED:
         assert (ROOT / "reference" / name).read_bytes() == (ROOT / "model" / name).read_bytes()
 
