@@ -12,6 +12,7 @@ from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PROGRAM = "python -m compare" if __package__ == "compare" else "jalebi prove"
+COMPILER_TIMEOUT = 900.0  # seconds
 ARITHMETICS = ("float64", "float32", "fixed-point")
 
 
@@ -132,6 +133,8 @@ def run(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
         check_target(path)
     given = {k: v for k, v in vars(arguments).items() if k not in NOT_FOR_PROVE}
+    if arguments.compile:  # every mini-batch size that is tried is compiled, in one call of train
+        given["timeout"] = max(given["timeout"], COMPILER_TIMEOUT)
     with Console(stderr=True, highlight=False).status("starting", spinner="line") as status:
         proof = chain.prove(
             "compare.twins:CompiledTwin" if arguments.compile else arguments.candidate,
