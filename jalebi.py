@@ -1,7 +1,10 @@
 """Nielsen's MNIST network twice, in NumPy and in PyTorch, the same to the last bit, and opened up.
 
-    from jalebi import Network, Parameters, prove, run
+    from jalebi import Network, Parameters, draw_neuron, open_neurons, prove, run
 
+    net = Network([784, 20, 10])    # after some training:
+    draw_neuron(11, net)            # its weights, on Axes of your own with ax=...
+    open_neurons(net)               # what all of them do on the test images, as arrays and a table
     run(["neuron", "11", "--output", "out"])    # any program, as the command `jalebi` runs it
 
 What is named here is all that other code may rely on. It is loaded when it is asked for: the proof
@@ -15,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compare import prove as prove
+    from model.figures import draw_neuron as draw_neuron
     from model.initial import initial_parameters as initial_parameters
     from model.parameters import Parameters as Parameters
     from reference.mnist_loader import load_data_wrapper as load_data_wrapper
     from reference.network import Network as Network
     from scripts.__main__ import main as run  # noqa: F401
     from scripts.command_line import find_data as find_data
+    from scripts.opened import open_neurons as open_neurons
 
 __version__ = "1.1.0"
 
@@ -31,6 +36,8 @@ HOMES = {
     "Parameters": ("model.parameters", "Parameters"),
     "initial_parameters": ("model.initial", "initial_parameters"),
     "prove": ("compare.chain", "prove"),
+    "draw_neuron": ("model.figures", "draw_neuron"),
+    "open_neurons": ("scripts.opened", "open_neurons"),
     "find_data": ("scripts.command_line", "find_data"),
     "run": ("scripts.__main__", "main"),
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PROGRAM = "python -m compare" if __package__ == "compare" else "jalebi prove"
@@ -24,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = found.parse_args(argv)
     refuse_what_does_not_apply(found, arguments)
     try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed, the result would be lost: open it, >FILE")
         status = self_test() if arguments.self_test else run(arguments)
         sys.stdout.flush()  # a result that was not printed is none
         return status
@@ -59,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
     what("--candidate", metavar="MODULE:CLASS", help="a class of your own, as package.module:Class "
          "or path/to/file.py:Class (protocol: python -m pydoc compare.candidates); without it "
          "torch_impl's network")
-    what("--program", metavar="COMMAND", help="a program in any language instead (protocol: "
-         "python -m pydoc compare.pipes)")
+    what("--program", metavar="COMMAND", help="a program in any language instead "
+         "(protocol: docs/programs.md)")
     what("--compile", action="store_true", help="torch_impl's network with its training compiled")
     what("--device", help="cpu, cuda or cuda:N, of what offers devices, as torch_impl's network")
     what("--arithmetic", choices=ARITHMETICS, help="by default what the candidate declares")
@@ -125,8 +129,6 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chain and return the exit status."""
-    from rich.console import Console
-
     from compare import chain, report
     from model.atomic_write import check_target
 
@@ -135,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = {k: v for k, v in vars(arguments).items() if k not in NOT_FOR_PROVE}
     if arguments.compile:  # every mini-batch size that is tried is compiled, in one call of train
         given["timeout"] = max(given["timeout"], COMPILER_TIMEOUT)
-    with Console(stderr=True, highlight=False).status("starting", spinner="line") as status:
+    with under_way() as status:
         proof = chain.prove(
             "compare.twins:CompiledTwin" if arguments.compile else arguments.candidate,
             command=arguments.program,
@@ -168,14 +170,21 @@ def download(folder: Path) -> None:
 
 def self_test() -> int:
     """Print which link catches which known mistake; return 0 where every one is caught."""
-    from rich.console import Console
-
     from compare import kills
 
-    with Console(stderr=True, highlight=False).status("starting", spinner="line") as status:
+    with under_way() as status:
         found = kills.self_test(on_kill=lambda kill: status.update(kill.mutant.name))
     print("\n".join(kills.matrix(found, width())))
     return int(any(kill.failure or kill.falsely_named for kill in found))
+
+
+def under_way() -> Any:
+    """Return rich's status, on a terminal; elsewhere nothing is shown, and nothing can fail."""
+    from rich.console import Console
+
+    seen = sys.stderr is not None and sys.stderr.isatty()
+    shown = Console(file=None if seen else io.StringIO(), stderr=True, highlight=False)
+    return shown.status("starting", spinner="line")
 
 
 def width() -> int:

@@ -56,6 +56,7 @@ fail with a probability of at most `FAILURE`; where gamma_n is smaller it stays.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -166,21 +167,19 @@ class Ball:
     ) -> None:
         self.rules, self.centre, self.inherited = rules, centre, error
         self.mass, self.terms = mass, terms
-        self._error: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.centre.shape
 
-    @property
+    @functools.cached_property
     def error(self) -> Any:
         """How far any correct value may be from the exact one."""
-        if self._error is None:
-            own = 0.0 if self.mass is None else self.rules.gammas(self.terms) * self.mass
-            self._error = np.broadcast_to(self.inherited + own, self.shape)
-        return self._error
+        own = 0.0 if self.mass is None else self.rules.gammas(self.terms) * self.mass
+        error = self.inherited + own
+        return error if np.shape(error) == self.shape else np.broadcast_to(error, self.shape)
 
-    @property
+    @functools.cached_property
     def most(self) -> Array:
         """No correct implementation's value is larger in magnitude."""
         return np.abs(self.centre) + 2 * self.error
@@ -258,11 +257,20 @@ def logistic(z: Array) -> Array:
 class Bounded(Columns):
     """The network over balls: its weights are exact, and so are x and y."""
 
+    @classmethod
+    def of(cls, parameters: Parameters) -> Bounded:
+        return cls(list(parameters.sizes), list(parameters.weights), list(parameters.biases))
+
     def fire(self, z: Ball, last: bool) -> Ball:
         return z.logistic()
 
     def slope(self, z: Ball, a: Ball, last: bool) -> Ball:
         return a.times_complement()
+
+    def fixed(self, a: Ball, neuron: int, value: float) -> Ball:
+        centre, error = a.centre.copy(), np.array(a.error)
+        centre[neuron], error[neuron] = value, 2 * a.rules.u * abs(value)  # in its own format
+        return Ball(a.rules, centre, error)
 
 
 def named(**layers: Sequence[Any]) -> dict[str, Any]:
@@ -323,7 +331,7 @@ def bounds(
     """
     rules = rules or Rules(m=x.shape[1])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # reported below
-        net = Bounded(list(parameters.sizes), list(parameters.weights), list(parameters.biases))
+        net = Bounded.of(parameters)
         zs, activations = net.trace(Ball(rules, x))
         found = named(zs=zs, activations=activations)
         if y is not None:

@@ -147,7 +147,7 @@ class Candidate(Protocol):
     #                example is column order[k]; mini-batches are consecutive slices of that
     #                order, the last one smaller where they do not divide it.
     # held(x, neuron, value) -> output activations while one neuron of the first hidden layer is
-    #                held at a value
+    #                held at a value, which may be any number; in fixed-point one of 0 to 1
     # load_data(path) -> (training, validation, test), a pair each of images (N, 784), byte / 256,
     #                and labels (N,). path is a folder with MNIST's four IDX files.
     # with_arithmetic(name), with_device(name), class methods -> a class: the same candidate in

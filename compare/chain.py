@@ -66,7 +66,7 @@ def prove(
         See `compare.candidates`; "package.module:Class" or "file.py:Class" names one. Without it:
         torch_impl's network.
     command : str, optional
-        A program in any language in place of a class; see `compare.pipes`.
+        A program in any language in place of a class; see docs/programs.md.
     device : str, optional
         cpu, cuda or cuda:N, of what offers with_device.
     arithmetic : str, optional
@@ -108,7 +108,7 @@ def prove(
         The data or a parameter file are missing or damaged.
     """
     if command is not None:
-        host: Host = program(command, timeout)
+        host: Host = program(command, timeout, memory)
     elif candidate is None:
         host = own_network(arithmetic, device)
     else:

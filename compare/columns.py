@@ -77,8 +77,14 @@ class Columns:
         return int(np.sum(self.feedforward(x).argmax(axis=0) == labels))
 
     def held(self, x: Numbers, neuron: int, value: float) -> Numbers:
-        a = np.array(self.trace(x)[1][1])
+        return self.onward(self.fixed(self.trace(x)[1][1], neuron, value))
+
+    def fixed(self, a: Numbers, neuron: int, value: float) -> Numbers:
+        a = np.array(a)
         a[neuron] = value
+        return a
+
+    def onward(self, a: Numbers) -> Numbers:
         for k, (w, b) in enumerate(zip(self.weights[1:], self.biases[1:], strict=True), 2):
             a = self.fire(self.weighted(w, a, b), k == len(self.weights))
         return a

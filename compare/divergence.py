@@ -7,7 +7,6 @@ where it is not (eta 0.5) they stay together. Both are measured and drawn.
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,10 @@ EVERY = 50  # steps between two measurements
 # networks. Between the two the curve is straight on a logarithmic axis.
 LEFT_ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 PARTED = {"float64": 1e-3, "float32": 1e-1}
+COMPARED = (
+    "NumPy's network and PyTorch's, or another candidate, both left free in floating point: the "
+    "same start, the same examples, the same order."
+)
 NO_DIFFERENCE = 1e-17  # stands for 0 on a logarithmic axis: below the last bit
 
 
@@ -82,36 +85,33 @@ def in_words(run: dict[str, Any]) -> str:
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:
     """Draw the difference against the step, and write the data beside the picture as JSON."""
-    from matplotlib.figure import Figure
+    from model import canvas
 
-    figure = Figure(figsize=(7.5, 4.5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for run, colour in zip(runs, ("#b2182b", "#2166ac"), strict=False):
-        shown = np.maximum(run["differences"], NO_DIFFERENCE)
-        axes.semilogy(run["steps"], shown, color=colour)
-        end, label = (run["steps"][-1], shown[-1]), f"eta {run['eta']:g}"
-        axes.annotate(
-            label, end, xytext=(4, 0), textcoords="offset points", color=colour, va="center"
-        )
-    low, high = runs[0]["limits"]
-    place = axes.get_yaxis_transform()
-    for limit, text, x, side in (
-        (low, "rounding explains what lies below", 0.99, "right"),  # where no curve crosses
-        (high, "two different networks above", 0.01, "left"),
-    ):
-        axes.axhline(limit, color="0.6", linewidth=0.8, linestyle=":")
-        axes.text(x, limit, text, color="0.4", transform=place, ha=side, va="bottom")
-    axes.set_xlabel(f"step ({runs[0]['steps_in_an_epoch']:,} in an epoch)")
-    axes.set_ylabel("largest difference of any weight or bias")
-    axes.grid(True, axis="y", color="0.92")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlim(0, runs[0]["steps"][-1] * 1.1)
-    axes.set_title(title(runs), fontsize="medium")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    with canvas.house_style():
+        figure = canvas.new_figure(canvas.WIDTH, 4.6)
+        top = canvas.write_title(figure, title(runs), COMPARED) + 0.25
+        axes = figure.add_axes(canvas.box(figure, 0.75, top, canvas.WIDTH - 0.95, 4.05 - top))
+        for run, style in zip(runs, ("-", "--"), strict=False):
+            shown = np.maximum(run["differences"], NO_DIFFERENCE)
+            axes.semilogy(run["steps"], shown, style, color=canvas.INK, lw=1.6)
+            end, label = (run["steps"][-1], shown[-1]), f"eta {run['eta']:g}"
+            axes.annotate(label, end, xytext=(4, 0), textcoords="offset points", va="center")
+        low, high = runs[0]["limits"]
+        last = 1.1 * runs[0]["steps"][-1]
+        for limit, text, x, side in (
+            (low, "rounding explains what lies below", 0.99, "right"),  # where no curve crosses
+            (high, "two different networks above", 0.01, "left"),
+        ):
+            axes.axhline(limit, color=canvas.FAINT, lw=0.8, ls=":")
+            axes.text(x * last, limit, text, color=canvas.FAINT, ha=side, va="bottom")
+        axes.set_xlabel(f"step ({runs[0]['steps_in_an_epoch']:,} in an epoch)")
+        axes.set_ylabel("largest difference of any weight or bias")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
+        axes.grid(True, axis="y", color=canvas.QUIET, lw=0.4)
+        axes.set_xlim(0, last)
     data = json.dumps(plain({"runs": runs}), indent=1) + "\n"
     write_atomically(path.with_suffix(".json"), data.encode())
-    write_atomically(path, picture.getvalue())
+    canvas.save_png(figure, path)
 
 
 def title(runs: list[dict[str, Any]]) -> str:

@@ -21,6 +21,7 @@ from compare.balls import Ball, Bounded, rules_for
 from compare.difference import Difference, NotOffered, Refused, Untried, measure
 from compare.host import Host
 from compare.material import PIXELS, Material
+from compare.standard import Standard
 from compare.trial import Trial
 from compare.twins import reference_net
 from model.export import to_json
@@ -115,10 +116,27 @@ def in_floating_point(
     )
     if not trial.offers("held"):
         notes.setdefault("not_offered", []).append(trial.missing("held"))
+    yield from when_moved(trial, material)
     told.append(
         f"what the records of {len(means)} hidden neurons on {len(ours.zs[0]):,} images are made "
         f"of is within rounding of the reference's, and {some}"
     )
+
+
+def when_moved(trial: Trial, material: Material) -> Iterator[Difference]:
+    """Yield the outputs while neurons are held, deleted too, of a network that has taken a step."""
+    if not (trial.offers("held") and trial.offers("update_mini_batch")):
+        return
+    trial.update_mini_batch(*material.mini_batch(0), material.eta)
+    moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
+    x = material.test_images[: min(BLOCK, material.shown)].T.astype(np.float64)
+    last = material.sizes[1] - 1
+    # Any number can be held, but fixed-point numbers are activations, between 0 and 1.
+    large = 1.0 if material.dtype == "fixed-point" else 1.5
+    for neuron, value in ((0, 0.0), (last, large), (last // 2, 0.25)):
+        case = f"{material.dtype}, after a step, neuron {neuron} held at {value:g}"
+        found = trial.held(x, neuron, value)
+        yield moved.held(x, neuron, value).measure("outputs while held", found, case)
 
 
 def exactly_shown(material: Material) -> Material:
@@ -128,22 +146,14 @@ def exactly_shown(material: Material) -> Material:
 
 def reach(material: Material, means: Array) -> dict[str, Array]:
     """Return how far rounding may carry a hidden layer, and the outputs while a neuron is held."""
-    p = material.trained
-    rules = rules_for(material.dtype, p.sizes, 1)
-    rest = Bounded(list(p.sizes[1:]), list(p.weights[1:]), list(p.biases[1:]))
+    rules, net = rules_for(material.dtype, material.sizes, 1), Bounded.of(material.trained)
     parts = []
     for start in range(0, min(len(material.test_images), material.shown), BLOCK):
         x = material.test_images[start : min(start + BLOCK, material.shown)].T.astype(np.float64)
-        zs, activations = Bounded(list(p.sizes), list(p.weights), list(p.biases)).trace(
-            Ball(rules, x)
-        )
-        held = []
-        for number, mean in enumerate(means):
-            a, e = activations[1].centre.copy(), np.array(activations[1].error)
-            a[number], e[number] = mean, 2 * rules.u  # the mean in the candidate's own format
-            held.append(2 * rest.feedforward(Ball(rules, a, e)).error)
-        three = (2 * zs[0].error, 2 * activations[1].error, 2 * activations[-1].error)
-        parts.append((*three, np.array(held)))
+        zs, activations = net.trace(Ball(rules, x))
+        frozen = (net.fixed(activations[1], n, float(mean)) for n, mean in enumerate(means))
+        held = np.array([2 * net.onward(a).error for a in frozen])
+        parts.append((2 * zs[0].error, 2 * activations[1].error, 2 * activations[-1].error, held))
     names = ("zs[0]", "activations[1]", "outputs", "outputs while held")
     joined = (np.concatenate(v, axis=-1) for v in zip(*parts, strict=True))
     return dict(zip(names, joined, strict=True))
@@ -197,6 +207,7 @@ def to_the_last_bit(
             yield measure(name, pixels[0], pixels[1], 0.0, f"{case}, pixels")
         yield same_file(name, files[1][name], file, case)
     notes["files"] = list(files[0])
+    yield from when_moved(trial, material)
     told.append(f"in fixed-point {', '.join(files[0])} are the same byte for byte")
 
 

@@ -14,21 +14,24 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
-from compare.supervision import Supervised, chosen, own_error
+from compare.supervision import Supervised, chosen, limit_memory, own_error
 from model.printable import printable
 
 ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
 TIMEOUT = 60.0  # seconds for each call
 MEMORY = 8.0  # GiB of data
+MOST_PRINTED, LONGEST_PRINTED = 200, 500  # lines of what it prints, and bytes of one
+MARK = "JALEBI_CANDIDATE"  # in the environment of a candidate, and of all that it starts
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 TOGETHER = (
     "the candidate was tried in this process, as it has no name by which another could import it: "
@@ -73,11 +76,14 @@ class Child:
     ) -> None:
         self.timeout, self.gone = timeout, ""
         self.built, self.forgotten = 0, list[int]()
+        self.mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
+        environ[MARK] = self.mark.partition("=")[2]
         try:
             self.process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env={**os.environ, **environ},
                 start_new_session=True,  # Ctrl-C is for this process
             )
@@ -85,6 +91,8 @@ class Child:
             raise Unusable(f"{name} cannot be started: {error.strerror or error}") from None
         assert self.process.stdin is not None
         assert self.process.stdout is not None
+        self.listener = threading.Thread(target=repeat, args=(self.process.stderr,), daemon=True)
+        self.listener.start()
         self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
         self.requests = io.BufferedWriter(self.ends[0])
         self.answers = io.BufferedReader(self.ends[1])
@@ -134,7 +142,7 @@ class Child:
         return f"ended with exit status {code}"
 
     def close(self) -> None:
-        """End the process, and all that it started."""
+        """End the process, and all that it started, in sessions of their own too."""
         for end in self.ends:
             end.deadline = 0.0  # what was not sent stays unsent
         for stream in (self.process.stdin, self.process.stdout):
@@ -149,6 +157,26 @@ class Child:
             else:
                 self.process.kill()
         self.process.wait()
+        end_marked(self.mark)
+        self.listener.join(PATIENCE)
+
+
+def end_marked(mark: str) -> None:
+    """End the processes that have this in their environment, where the system shows it."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)
+
+
+def repeat(stream: IO[bytes]) -> None:
+    """Repeat what a candidate prints, legibly: no escape or forged verdict reaches the terminal."""
+    with stream:
+        for number, line in enumerate(iter(lambda: stream.readline(LONGEST_PRINTED), b"")):
+            text = printable(line.decode(errors="replace").rstrip(), LONGEST_PRINTED)
+            if number < MOST_PRINTED:  # what comes later is read, as a full pipe would stop it
+                with contextlib.suppress(OSError, ValueError):  # nobody reads it
+                    print(f"the candidate prints: {text}", file=sys.stderr)
 
 
 class InProcess:
@@ -157,30 +185,30 @@ class InProcess:
     gone = ""
 
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised, self.notice = Supervised(candidate), notice
+        self.supervised, self.notice, self.environ = Supervised(candidate), notice, dict(os.environ)
         self.built, self.forgotten = 0, list[int]()
         self.label, self.dtype = described_as(
             self.ask({"do": "describe"}, [], "it was looked at")[0]
         )
 
     def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
-        """Ask the candidate here, and put back what it did to the environment."""
-        before = dict(os.environ)
+        """Ask the candidate here."""
         try:
             found = self.supervised.answer(message, arrays)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C, while it computed
+                raise KeyboardInterrupt from None
             raise CandidateError(*own_error(what, error)) from error
-        finally:
-            if before != dict(os.environ):
-                os.environ.clear()
-                os.environ.update(before)
         return checked(*found)
 
     def close(self) -> None:
-        """Let its networks go."""
+        """Let its networks go, and put back what the candidate did to the environment."""
         self.supervised.nets.clear()
+        if self.environ != dict(os.environ):
+            os.environ.clear()
+            os.environ.update(self.environ)
 
 
 def hosted(
@@ -211,12 +239,14 @@ def hosted(
     return InProcess(chosen(candidate, arithmetic, device))
 
 
-def program(command: str, timeout: float = TIMEOUT) -> Host:
-    """Return the host of a program in any language, which speaks as `compare.pipes` says."""
+def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
+    """Return the host of a program in any language, which speaks as docs/programs.md says."""
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")
-    return Child(f"--program: {words[0]}", words, timeout)
+    host = Child(f"--program: {words[0]}", words, timeout)
+    limit_memory(memory, host.process.pid)
+    return host
 
 
 def described_as(described: Message) -> tuple[str, str]:

@@ -1,17 +1,7 @@
 """What crosses a pipe to a candidate: a line of JSON, then the raw bytes of its arrays.
 
-The line's "arrays" lists a dtype, a shape and an order ("C" or "F") for each array that follows, in
-that order. Nothing is unpickled, and a program in any language can sit at the other end. Requests:
-
-    {"do": "describe"}                                          -> {"label": ..., "dtype": ...}
-    {"do": "build", "net": 1, "sizes": [...], "arithmetic": null}, weights, then biases
-                                             -> {"offers": [...], "near": {}, "dtype": "float64"}
-    {"do": "call", "net": 1, "method": "trace", "numbers": []}, x
-                                             -> {"answer": [2, 3]}, the zs, then the activations
-    {"do": "forget", "net": 1}                                  -> {}
-
-An answer counts the arrays of each list that the method returns. Instead, it may be {"missing":
-method}, or {"error": "refused", "unusable" or "raised", "text": ..., "trace": ...}.
+Nothing is unpickled, and a program in any language can sit at the other end: docs/programs.md
+specifies every message, with a conversation.
 """
 
 from __future__ import annotations

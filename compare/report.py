@@ -100,7 +100,8 @@ def conclusion(proof: Proof) -> str:
     """Return the first line: proved, disproved, or could not be tried."""
     broken = proof.first_broken
     if proof.status == 0:
-        return f"PROVED: {proof.candidate} is the reference network"
+        part = ", in what it offers" if proof.not_offered else ""
+        return f"PROVED: {proof.candidate} is the reference network{part}"
     if proof.status == 1 and broken:
         return f"DISPROVED: {proof.candidate} parts from the reference at: {broken.name}"
     where = f" at: {broken.name}" if broken else ""
@@ -113,11 +114,14 @@ def coverage(proof: Proof) -> str:
     """Return what a proof covers, in a line."""
     s = proof.settings
     answered = [link.name for link in proof if link.verdict in ANSWERS]
-    sharp = power(max(link.power or 0.0 for link in proof))
+    sharp = power(max(link.power or 0.0 for link in proof if link.name != "reference"))
+    steps = (
+        f"{s['steps']:,} steps in a row, each looked at" if "training" in answered else "no step"
+    )
     return (
         f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
         f"{'quick' if s['quick'] else 'full'}, {len(answered)} of {len(proof)} links, "
-        f"{s['steps']:,} steps in a row, each looked at; a mistake of {sharp} of a tensor's "
+        f"{steps}; a mistake of {sharp} of a tensor's "
         "largest entry would have been caught"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.balls import FORMATS, bounds, in_causal_order, named, rules_for
+from compare.balls import FORMATS, Ball, Bounded, bounds, in_causal_order, named, rules_for
 from compare.difference import Difference, Verdict, measure
 from compare.twins import reference_net
 from model.parameters import Parameters
@@ -129,6 +129,15 @@ class Standard:
         p = self.parameters
         found = bounds(p, x, y, eta, rules_for(self.dtype, p.sizes, x.shape[1]))
         return {name: v for name, v in found.items() if name.startswith("new")}
+
+    def held(self, x: Array, neuron: int, value: float) -> Expected:
+        """Return what the outputs should be while a neuron of the first hidden layer is held."""
+        p, fixed = self.parameters, self.dtype == "fixed-point"
+        right = reference_net(p, self.dtype if fixed else "float64").held(x, neuron, value)
+        if fixed:
+            return Expected(right)
+        ball = Ball(rules_for(self.dtype, p.sizes, x.shape[1]), x)
+        return Expected(right, 2 * Bounded.of(p).held(ball, neuron, value).error)
 
     def start(self) -> dict[str, Expected]:
         """Return what a candidate should export first: the same bits, in fixed-point on a grid."""

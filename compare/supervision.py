@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -375,14 +376,15 @@ def answer_all(requests: Any, answers: Any, begin: Callable[[], Supervised]) -> 
             send(answers, answer, arrays)
 
 
-def limit_memory(gigabytes: float) -> None:
-    """Let no more than this be taken, where the system can say so."""
-    with contextlib.suppress(ImportError, ValueError, OSError, OverflowError):
+def limit_memory(gigabytes: float, process: int = 0) -> None:
+    """Let this process, or that one, take no more, where the system can say so."""
+    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError, OverflowError):
         import resource
 
+        limit = functools.partial(resource.prlimit, process) if process else resource.setrlimit
         most = int(gigabytes * 2**30)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limit(resource.RLIMIT_CORE, (0, 0))
+        limit(resource.RLIMIT_DATA, (most, most))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,13 @@ class ReferenceTwin:
     def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
         self.net = self.built(Parameters(sizes, weights, biases))
 
+    @classmethod
+    def of(cls, parameters: Parameters) -> ReferenceTwin:
+        """Return a network with parameters that have been looked at already."""
+        net = cls.__new__(cls)
+        net.net = net.built(parameters)
+        return net
+
     def built(self, parameters: Parameters) -> Any:
         arithmetic = getattr(reference.arithmetic, NUMBERS[self.dtype])()
         return reference.network.Network.from_parameters(parameters, arithmetic)
@@ -169,8 +176,8 @@ class CompiledTwin(TorchTwin):
 
 def reference_net(parameters: Parameters, dtype: str = "float64") -> Any:
     """Return the reference in the protocol, with these parameters."""
-    twin = ReferenceTwin if dtype == "float64" else ReferenceTwin.with_arithmetic(dtype)
-    return twin(list(parameters.sizes), list(parameters.weights), list(parameters.biases))
+    twin: Any = ReferenceTwin if dtype == "float64" else ReferenceTwin.with_arithmetic(dtype)
+    return twin.of(parameters)
 
 
 class Rows:

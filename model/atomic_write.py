@@ -57,14 +57,11 @@ def check_target(path: str | os.PathLike[str]) -> None:
     target = Path(os.path.realpath(path))
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         mode = os.lstat(target).st_mode
+        expected = f"{path}: expected the name of a file to write, received"
         if stat.S_ISDIR(mode):
-            raise IsADirectoryError(
-                f"{path}: expected the name of a file to write, received a folder"
-            )
+            raise IsADirectoryError(f"{expected} a folder")
         if not stat.S_ISREG(mode):
-            raise OSError(
-                f"{path}: expected the name of a file to write, received a pipe, device or socket"
-            )
+            raise OSError(f"{expected} a pipe, device or socket")
     folder = target.parent
     if not folder.exists():
         raise FileNotFoundError(
@@ -78,9 +75,8 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 def _hidden(target: Path, ending: str) -> Path:
     """A name beside the target that is short, however long the target's own is."""
-    return target.with_name(
-        f".jalebi-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.{ending}"
-    )
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
+    return target.with_name(f".jalebi-{digest[:16]}.{ending}")
 
 
 @contextlib.contextmanager

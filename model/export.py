@@ -22,7 +22,8 @@ PARTS = {
     "role": "kind=role digits=role_digits partition partition_holds",
     "responds_to": "z_mean z_sd z_quantiles z_histogram activation_mean activation_mean_all fired "
                    "firing_rate firing_rate_interval firing_rate_all partition_mcc "
-                   "partition_mcc_interval digit_mcc auroc class_selectivity preferred_digit "
+                   "partition_mcc_interval digit_mcc auroc auroc_interval class_selectivity "
+                   "class_selectivity_interval preferred_digit "
                    "saturated_low saturated_high divided_digits",
     "pushes_towards": "weights=output_weights to_digits",
     "frozen": HELD,
@@ -47,6 +48,7 @@ NESTED = ("frozen", "deleted", "highest", "lowest", "along", "divided")
 SETS = ("role_digits", "partition")  # written as their digits
 SHARED = (
     "sizes examples shown z_edges never_lit confusion recall correct codes switched_correct "
+    "saturated saturated_interval "
     "rarely_lit blanked_changes output_bias"
 )
 

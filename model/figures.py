@@ -25,7 +25,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from model import words
-from model.neurons import FIRING_ACTIVATION, OF_EACH, RANKED, SATURATED_Z, NeuronRecords, Ranking
+from model.neurons import (
+    FIRING_ACTIVATION,
+    OF_EACH,
+    RANKED,
+    SATURATED_Z,
+    NeuronRecords,
+    Ranking,
+    name_of,
+)
+from model.parameters import Parameters
 from model.words import ONE_POINT, percent, short_name
 
 Array = NDArray[Any]
@@ -34,6 +43,8 @@ Array = NDArray[Any]
 SIDE = 28
 #: Colours end at this quantile of the magnitudes, so that a single weight does not pale all others.
 FULL_COLOUR = 0.995
+#: Of that, from where on a blue pixel carries a minus.
+STRONG = 0.4
 #: The switch chart ends at this firing rate and at one minus it; its axis is the logarithm of the
 #: odds, on which an hundredth is as far from a tenth as ninety hundredths from ninety-nine.
 LEAST_RATE = 0.002
@@ -220,9 +231,9 @@ def draw_class_selectivity(axes: Axes, records: NeuronRecords, n: int) -> None:
     axes.plot(np.arange(len(rates)), rates, "_", color=canvas.INK, ms=9, mew=1.4)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("mean activation\n(marks: firing rate)", size=8)
-    told = f"Class selectivity {records.class_selectivity[n]:.2f}"
-    most = "" if told.endswith("0.00") else f", for {records.preferred_digit[n]}"
-    axes.set_title(told + most)
+    index, bounds = records.class_selectivity[n], records.class_selectivity_interval[n]
+    most = "" if index < 0.005 else f", for {records.preferred_digit[n]}"
+    axes.set_title(f"Selectivity {words.interval_of(index, bounds)}{most}")
 
 
 def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
@@ -348,6 +359,38 @@ def check_pixels(sizes: tuple[int, ...]) -> None:
         )
 
 
+def check_neuron(n: int, hidden: int) -> None:
+    """Refuse a number that no neuron has."""
+    if not 0 <= n < hidden:
+        raise ValueError(
+            f"neuron: expected a number from 0 to {hidden - 1}, received {n}; "
+            f"the first hidden layer of this model has {hidden}"
+        )
+
+
+def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
+    """Draw the weights into a neuron of the first hidden layer: red excites, blue inhibits.
+
+    Parameters
+    ----------
+    model : Parameters, Network of either backend, str or Path
+        The network, or the file that it is in.
+    ax
+        Where to draw; pyplot's own current Axes by default.
+    """
+    parameters = Parameters.of(model)
+    check_pixels(parameters.sizes)
+    check_neuron(n, parameters.sizes[1])
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = pyplot.gca()
+    weights = parameters.weights[0]
+    draw_heatmap(ax, weights[n], colour_limit(weights, None), None)
+    ax.set_title(f"{n} {name_of(parameters.metadata, n)}".strip(), parse_math=False)
+    return ax
+
+
 def colour_limit(values: Array, never_lit: Array | None) -> float:
     """Where the colours of the scale that all rows share end, on either side of zero.
 
@@ -366,6 +409,8 @@ def colour_limit(values: Array, never_lit: Array | None) -> float:
 def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
     """Draw one number for each pixel, red above zero and blue below, never-lit pixels grey.
 
+    In grey red and blue are alike: so where blue is strong it carries a minus.
+
     Parameters
     ----------
     values
@@ -377,6 +422,9 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
     """
     _bare(axes)
     _pixels(axes, values, canvas.DIVERGING, Normalize(-limit, limit))
+    drawn = np.zeros(len(values), dtype=bool) if never_lit is None else never_lit
+    rows, columns = np.divmod(np.flatnonzero((values < -STRONG * limit) & ~drawn), SIDE)
+    axes.hlines(rows, columns - 0.28, columns + 0.28, color="white", lw=0.6)
     if never_lit is not None:
         mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
         _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.parameters import Parameters, check_sizes, describe
+from model.parameters import Parameters, check_sizes, describe, is_whole
 
 MAX_SEED = 2**63 - 1
 
@@ -26,8 +26,7 @@ def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
     by layer, then all weights layer by layer.
     """
     sizes = check_sizes(sizes)
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= MAX_SEED:
+    if not is_whole(seed) or not 0 <= seed <= MAX_SEED:
         raise ValueError(
             f"seed: expected a whole number from 0 to {MAX_SEED}, received {describe(seed)}"
         )

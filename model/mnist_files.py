@@ -8,6 +8,7 @@ synthetic digits, with a notice. A place that somebody named never falls back on
 import contextlib
 import gzip
 import hashlib
+import math
 import os
 import stat
 import tempfile
@@ -21,7 +22,7 @@ import numpy as np
 
 from model import synthetic_digits
 from model.checks import ADVICE, printable, refusal, wrong
-from model.nielsen_pickle import read_pickle
+from reference.nielsen_pickle import read_pickle
 
 # SHA-256 of the uncompressed files of MNIST.
 SHA256 = {
@@ -58,18 +59,13 @@ def is_pickle(path: str | Path) -> bool:
 def locate(folder: str | Path) -> dict[str, Path]:
     """Return where the four files lie in a folder: raw or .gz, all flat or all as torchvision's.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the folder or one of the files is missing.
-    OSError, ValueError
-        If the folder cannot be searched, or no folder can have the name.
+    FileNotFoundError says which are missing, OSError or ValueError why it cannot be searched.
     """
     folder = Path(folder)
     try:
         layouts = [_in_layout(folder / layout) for layout in LAYOUTS]
         there = folder.exists()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
         raise refusal(folder, error) from error
     best = max(layouts, key=len)  # the first of equals: flat
     if len(best) == len(SHA256):
@@ -92,10 +88,10 @@ def _in_layout(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read_idx(path: Path, what: str) -> tuple[bytes, bytes]:
-    """The header and the bytes of a file of images or labels, whole: magic, sizes, length."""
-    expected, each = ([2051, 28, 28], 784) if what == "images" else ([2049], 1)
-    start = 4 + 4 * len(expected)
+def _read_idx(path: Path, what: str) -> tuple[bytes, np.ndarray]:
+    """A whole file of images or labels, and of it the bytes behind magic, count and sides."""
+    magic, *sides = expected = [2051, 28, 28] if what == "images" else [2049]
+    each, start = math.prod(sides), 4 + 4 * len(expected)
     most = (MAX_BYTES - start) // each
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -103,21 +99,18 @@ def _read_idx(path: Path, what: str) -> tuple[bytes, bytes]:
             numbers = [int.from_bytes(head[k : k + 4], "big") for k in range(0, len(head), 4)]
             count = numbers.pop(1) if len(head) == start else 0
             if numbers != expected or not 1 <= count <= most:
-                first, *sides = expected
-                shape = ", ".join(map(str, (first, "N", *sides)))
+                shape = ", ".join(map(str, (magic, "N", *sides)))
                 promise = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
                 received = ", ".join(map(str, (*numbers[:1], count, *numbers[1:])))
                 raise wrong(path, promise, received if len(head) == start else f"{len(head)} bytes")
-            content = file.read(count * each + 1)
+            content = head + file.read(count * each + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, error) from error
-    if len(content) != count * each:
-        promise = (
-            f"{start + count * each:,} bytes for the {count:,} {what} that its header promises"
-        )
-        more = " or more" if len(content) > count * each else ""
-        raise wrong(path, promise, f"{start + len(content):,}{more}")
-    return head, content
+    size = start + count * each
+    if len(content) != size:
+        promise = f"{size:,} bytes for the {count:,} {what} that its header promises"
+        raise wrong(path, promise, f"{len(content):,}{' or more' * (len(content) > size)}")
+    return content, np.frombuffer(content, np.uint8, offset=start)
 
 
 def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
@@ -127,11 +120,8 @@ def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
         return pairs, _digests_of_pickle(pairs)
     files, digests, arrays = locate(path), {}, {}
     for name, file in files.items():
-        head, content = _read_idx(file, name.split("-")[1])
-        digest = hashlib.sha256(head)
-        digest.update(content)
-        digests[name] = digest.hexdigest()
-        arrays[name] = np.frombuffer(content, np.uint8)
+        content, arrays[name] = _read_idx(file, name.split("-")[1])
+        digests[name] = hashlib.sha256(content).hexdigest()
     parts = []
     for images, labels in (list(SHA256)[:2], list(SHA256)[2:]):
         x, y = arrays[images].reshape(-1, 784), arrays[labels]
@@ -151,32 +141,28 @@ def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
 
 def _digests_of_pickle(pairs: Pairs) -> dict[str, str]:
     """The SHA-256 that the four IDX files would have, had they been made from this pickle."""
-    training, validation, test = pairs
     digests = {}
     for name in SHA256:
-        parts = [training, validation] if name.startswith("train") else [test]
-        images = "images" in name
-        array = np.concatenate([x.reshape(-1, 28, 28) if images else y for x, y in parts])
-        digests[name] = hashlib.sha256(synthetic_digits.idx_bytes(array)).hexdigest()
+        parts = pairs[:2] if name.startswith("train") else pairs[2:]
+        arrays = [x.reshape(-1, 28, 28) if "images" in name else y for x, y in parts]
+        whole = synthetic_digits.idx_bytes(np.concatenate(arrays))
+        digests[name] = hashlib.sha256(whole).hexdigest()
     return digests
 
 
 def describe(path: str | Path) -> MnistFiles:
     """Return what lies in a data folder or a mnist.pkl.gz: MNIST, synthetic digits, or other.
 
-    Raises
-    ------
-    OSError, ValueError
-        If a file is missing or cannot be read; if a file is damaged.
+    OSError or ValueError, one line, where a file is missing, cannot be read or is damaged.
     """
     path = Path(path)
     pairs, digests = _read(path)
+    kind, notice = "other", f"the digits in {path} are not MNIST: accuracy on them is not MNIST's"
     if digests == SHA256:
-        return MnistFiles(path, "mnist", digests, "", pairs)
-    if digests == synthetic_digits.SHA256:
-        return MnistFiles(path, "synthetic", digests, _notice("asked for"), pairs)
-    notice = printable(f"the digits in {path} are not MNIST: accuracy on them is not MNIST's")
-    return MnistFiles(path, "other", digests, notice, pairs)
+        kind, notice = "mnist", ""
+    elif digests == synthetic_digits.SHA256:
+        kind, notice = "synthetic", _notice("asked for")
+    return MnistFiles(path, kind, digests, printable(notice), pairs)
 
 
 def _notice(why: str) -> str:
@@ -207,11 +193,8 @@ def _writable_home() -> Path:
                 return folder
         except OSError as error:
             refusals.append(f"{folder}: {error.strerror}")
-    raise OSError(
-        printable(
-            f"no folder for data can be written ({'; '.join(refusals)}); free one, or {ADVICE}"
-        )
-    )
+    why = f"no folder for data can be written ({'; '.join(refusals)}); free one, or {ADVICE}"
+    raise OSError(printable(why))
 
 
 def _drawn(why: str) -> MnistFiles:
@@ -226,24 +209,10 @@ def _drawn(why: str) -> MnistFiles:
     return replace(describe(folder), kind="synthetic", notice=_notice(why))
 
 
-def _fetched_or_drawn(download: Download | None) -> MnistFiles:
-    if download is None:
-        return _drawn(NOWHERE)
-    try:
-        folder = _writable_home()
-        download(folder)
-        return describe(folder)
-    except OSError as error:
-        return _drawn(f"{NOWHERE}, and {error}")
-
-
 def at_home(read: Callable[[Path], Found]) -> Found:
     """Return what is read where MNIST_DIR says, else in the folder `data/` that has the files.
 
-    Raises
-    ------
-    OSError, ValueError
-        As reading does; FileNotFoundError if there is nothing.
+    OSError or ValueError as reading raises them; FileNotFoundError if there is nothing.
     """
     if named := os.environ.get("MNIST_DIR"):
         try:
@@ -281,4 +250,11 @@ def find_mnist(data: str | Path | None = None, download: Download | None = None)
     except FileNotFoundError:
         if os.environ.get("MNIST_DIR"):
             raise
-        return _fetched_or_drawn(download)
+    if download is None:
+        return _drawn(NOWHERE)
+    try:
+        folder = _writable_home()
+        download(folder)
+        return describe(folder)
+    except OSError as error:
+        return _drawn(f"{NOWHERE}, and {error}")

@@ -17,6 +17,7 @@ is lost in two ways: frozen at its mean activation, and deleted, its activation 
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,9 @@ class NeuronRecords:
     partition_mcc_interval: Array  # (hidden, bounds) bootstrap
     digit_mcc: Array  # (hidden, digits) Matthews correlation of "is this digit" with "fires"
     auroc: Array  # (hidden, digits) z larger on this digit than on another; 0.5 is chance
+    auroc_interval: Array  # (hidden, digits, bounds)
     class_selectivity: Array  # (hidden,) Morcos et al. 2018, 0 (none) to 1
+    class_selectivity_interval: Array  # (hidden, bounds)
     preferred_digit: Array  # (hidden,) largest mean activation, of which the index speaks
     saturated_low: Array  # (hidden,) share of all images with z < -SATURATED_Z
     saturated_high: Array  # (hidden,) share of all images with z > SATURATED_Z
@@ -142,6 +145,8 @@ class NeuronRecords:
     recall: Array | None  # (digits,) of the intact network
     correct: int | None  # images that the intact network recognises
     codes: int  # different sets of firing neurons
+    saturated: float  # share of all activations, on either side
+    saturated_interval: Array  # (bounds,)
     switched_correct: int | None  # recognised where every activation is rounded to 0 or 1
     rarely_lit: int | None  # pixels that are blank
     blanked_changes: int | None  # when so many answers change
@@ -181,6 +186,20 @@ class NeuronRecords:
                 yield field.name, value
             elif dataclasses.is_dataclass(value):
                 yield from ((f"{field.name}.{part}", v) for part, v in vars(value).items())
+
+    def __repr__(self) -> str:
+        network = "-".join(map(str, self.sizes))
+        return f"NeuronRecords({self.hidden} neurons of {network}, {self.examples:,} images)"
+
+    def _repr_html_(self) -> str:
+        """A notebook's table: each neuron, its role, its digits, and how well they agree."""
+        rows = ["<th>neuron</th><th>role</th><th>digits</th><th>correlation</th><th>fires</th>"]
+        for n, name in enumerate(self.names):
+            digits = " ".join(map(str, np.flatnonzero(self.partition[n])))
+            told = f"{self.partition_mcc[n]:.2f}", f"{100 * self.firing_rate_all[n]:.1f} %"
+            cells = f"{n} {name}".strip(), str(self.role[n]), digits, *told
+            rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+        return f"<p>{self!r}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def __post_init__(self) -> None:
         for _, array in self.arrays():
@@ -248,9 +267,10 @@ def neuron_records(
     answered = _needs(predictions, ablated_predictions, deleted_predictions, labels, own[1], hidden)
     intact = answered.pop("intact")
     blanked = None if more["blanked"] is None else int((more["blanked"] != intact).sum())
+    saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
     switched = None if more["switched"] is None else int((more["switched"] == labels).sum())
     return NeuronRecords(
-        names=tuple(_name(parameters.metadata, number) for number in range(hidden)),
+        names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
         **split,
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
@@ -261,6 +281,8 @@ def neuron_records(
         examples=len(labels),
         shown=own[1],
         codes=len(np.unique(a > FIRING_ACTIVATION, axis=1).T),
+        saturated=mean(saturated),
+        saturated_interval=selectivity.mean_interval(saturated),
         switched_correct=switched,
         rarely_lit=rarely_lit,
         blanked_changes=blanked,
@@ -313,6 +335,8 @@ def _responds_to(
     groups = [labels == digit for digit in range(shown.shape[1])]
     means = _by_digit(mean, a, groups)
     selective = [selectivity.class_selectivity(row) for row in means]
+    sds = _by_digit(selectivity.standard_deviation, a, groups)
+    areas = np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z])
     edges = _bin_edges(z)
     return {
         "z_mean": _by_digit(mean, z, groups),
@@ -329,8 +353,15 @@ def _responds_to(
         "partition_mcc": selectivity.matthews_of(partition, fired, shown),
         "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
         "digit_mcc": selectivity.digit_matthews(fired, shown),
-        "auroc": np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z]),
+        "auroc": areas,
+        "auroc_interval": selectivity.auroc_interval(areas, counts[1]),
         "class_selectivity": np.array([index for index, _ in selective]),
+        "class_selectivity_interval": np.array(
+            [
+                selectivity.class_selectivity_interval(*row, counts[1])
+                for row in zip(means, sds, strict=True)
+            ]
+        ),
         "preferred_digit": np.array([digit for _, digit in selective]),
         "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
         "saturated_high": (z > SATURATED_Z).sum(axis=1) / len(labels),
@@ -511,7 +542,7 @@ def _share(values: Array, mask: Array) -> float:
     return math.fsum(values[mask].tolist()) / total if total > 0 else 0.0
 
 
-def _name(metadata: Mapping[str, Any], number: int) -> str:
+def name_of(metadata: Mapping[str, Any], number: int) -> str:
     """The informal name that the metadata gives a neuron; "" where it gives none."""
     names = metadata.get("neuron_names", {})
     return printable(names.get(str(number), ""), NAME_LENGTH) if isinstance(names, dict) else ""

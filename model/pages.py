@@ -55,11 +55,7 @@ class Picture:
 @house_style()
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """All that is known of one neuron, on one page."""
-    if not 0 <= n < records.hidden:
-        raise ValueError(
-            f"neuron: expected a number from 0 to {records.hidden - 1}, received {n}; "
-            f"the first hidden layer of this model has {records.hidden}"
-        )
+    figures.check_neuron(n, records.hidden)
     figure = new_figure(WIDTH, SHEET)
     draw_sheet(figure, records, n, images)
     write_footer(figure, note)
@@ -209,7 +205,7 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
             axes = figure.add_axes(box(figure, left + place * (side + 0.03), above, side, side))
             figures.draw_heatmap(axes, values, limit, records.never_lit)
     bar = figure.add_axes(box(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12))
-    ends = "blue: ink there\nlowers z", "red: ink there\nraises z"
+    ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
     figures.draw_colour_bar(bar, limit, clipped, *ends)
     grey = figures.never_lit_legend(records)
     if grey:

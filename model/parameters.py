@@ -29,12 +29,14 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.atomic_write import write_atomically
+from model.printable import printable
 
 FORMAT = "jalebi-1"
 MAX_LAYERS = 100
@@ -52,7 +54,6 @@ _RESERVED_KEYS = ("format", "fingerprint", *_NETWORK_KEYS)
 _LAYERS = re.compile(r'"(?:weights|biases)"\s*:\s*\[[-+0-9.eE,\s\[\]NaInfitylursb]*')
 # More digits than any float64 has before its decimal point: such an integer is read as infinity.
 _MAX_DIGITS = 400
-_NUMBERS = (int, float, np.integer, np.floating)
 _UNREAD = {
     errno.ENOENT: "no such file; expected a parameter file such as model/train.json",
     errno.EACCES: "no permission to read it; expected a readable file, see ls -l",
@@ -61,7 +62,9 @@ _UNREAD = {
 
 @dataclass(frozen=True, init=False, eq=False)
 class Parameters:
-    """The weights and biases of one network, checked and read-only.
+    """The weights and biases of one network, checked and read-only; ValueError says what is wrong.
+
+    Two are compared by their `fingerprint`; ``==`` is identity.
 
     Parameters
     ----------
@@ -70,18 +73,9 @@ class Parameters:
     weights : sequence of ndarray of shape (sizes[l+1], sizes[l])
         One for each layer after the input; arrays or lists of rows. Copied.
     biases : sequence of ndarray of shape (sizes[l+1], 1)
-        One column for each layer after the input; arrays or lists of rows. Copied.
+        One column for each; arrays or lists of rows. Copied.
     metadata : mapping of str to JSON values, optional
         Anything else that a file should hold: seed, eta, accuracy, ... Copied.
-
-    Raises
-    ------
-    ValueError
-        One line that says where the parameters are wrong, what was expected and received.
-
-    Notes
-    -----
-    Two `Parameters` are compared by their `fingerprint`; ``==`` is identity.
     """
 
     sizes: tuple[int, ...]
@@ -97,21 +91,21 @@ class Parameters:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         sizes = check_sizes(sizes)
-        weight_shapes = [(n_out, n_in) for n_in, n_out in itertools.pairwise(sizes)]
-        bias_shapes = [(units, 1) for units in sizes[1:]]
-        # The class is frozen: its own constructor, too, has to go round __setattr__.
-        object.__setattr__(self, "sizes", sizes)
-        object.__setattr__(self, "weights", _layers(weights, weight_shapes, "weights", sizes))
-        object.__setattr__(self, "biases", _layers(biases, bias_shapes, "biases", sizes))
-        object.__setattr__(self, "metadata", _checked({} if metadata is None else metadata))
+        checked = {
+            "sizes": sizes,
+            "weights": _layers("weights", weights, sizes, sizes[:-1]),
+            "biases": _layers("biases", biases, sizes, [1] * (len(sizes) - 1)),
+            "metadata": _checked({} if metadata is None else metadata),
+        }
+        for name, value in checked.items():  # frozen: its own constructor has to go round that
+            object.__setattr__(self, name, value)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Parameters":
         """Read parameters from a JSON file, ours or one of Nielsen's ``network2.save``.
 
         Every number comes back bit for bit as the file states it, other keys as ``metadata``.
-        OSError or ValueError, one line: the file, the key, layer, row and column, what was
-        expected and what was received.
+        OSError or ValueError, one line, says where the file is wrong.
         """
         content = _read(Path(path))
         try:
@@ -120,6 +114,15 @@ class Parameters:
             raise ValueError(
                 f"{path}: {error}; restore the file or save the network again"
             ) from None
+
+    @classmethod
+    def of(cls, model: Any) -> "Parameters":
+        """Those of a Network of either backend, or of a file; Parameters as they are."""
+        if isinstance(model, cls):
+            return model
+        if isinstance(model, str | os.PathLike):
+            return cls.load(model)
+        return cls(model.sizes, *model.export())
 
     @classmethod
     def _from_document(cls, document: Any) -> "Parameters":
@@ -148,12 +151,9 @@ class Parameters:
         more than `load` admits.
         """
         metadata = _checked(self.metadata)
-        lines = [f'"format": {json.dumps(FORMAT)}', f'"sizes": {json.dumps(self.sizes)}']
-        lines += [f'"fingerprint": {json.dumps(self.fingerprint)}']
-        lines += [
-            f"{json.dumps(key)}: {json.dumps(metadata[key], sort_keys=True)}"
-            for key in sorted(metadata)
-        ]
+        keys = {"format": FORMAT, "sizes": self.sizes, "fingerprint": self.fingerprint}
+        keys |= {key: metadata[key] for key in sorted(metadata)}
+        lines = [f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in keys.items()]
         lines += [f'"weights": {_rows(self.weights)}', f'"biases": {_rows(self.biases)}']
         text = "{\n" + ",\n".join(lines) + "\n}\n"
         if (other := _beside_layers(text)) > MAX_OTHER_BYTES:
@@ -162,6 +162,17 @@ class Parameters:
                 f"than the limit of {MAX_OTHER_BYTES:,}; keep less in its metadata"
             )
         write_atomically(path, text.encode("ascii"))
+
+    def __repr__(self) -> str:
+        """The layers and the fingerprint: a notebook's line, not 15,910 numbers."""
+        return f"Parameters({'-'.join(map(str, self.sizes))}, fingerprint {self.fingerprint[:16]})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, with what else the file says in a word or a number."""
+        told = {"sizes": list(self.sizes), "fingerprint": self.fingerprint[:16], **self.metadata}
+        rows = [(k, v) for k, v in told.items() if not isinstance(v, dict | list) or k == "sizes"]
+        cells = ((escape(printable(k, 40)), escape(printable(v, 70))) for k, v in rows)
+        return f"<table>{''.join(f'<tr><th>{k}</th><td>{v}</td></tr>' for k, v in cells)}</table>"
 
     @property
     def fingerprint(self) -> str:
@@ -178,25 +189,19 @@ class Parameters:
         are no part of it.
 
         Two networks have equal fingerprints if and only if they have the same sizes and every
-        weight and bias compares equal (==). Nothing less: one bit of one weight changes it. And
-        nothing more: -0.0 and 0.0 are the same number, no activation, cost or gradient can
-        tell one from the other, and which of the two a sum of zeros gives depends on the
-        order of summation. Files keep the sign; the fingerprint does not see it.
+        weight and bias compares equal (==). -0.0 and 0.0 do: no activation, cost or gradient can
+        tell one from the other, and which of the two a sum of zeros gives depends on the order of
+        summation. Files keep the sign.
         """
         digest = hashlib.sha256(np.array(self.sizes, dtype="<i8").tobytes())
-        for w, b in zip(self.weights, self.biases, strict=True):
-            for array in (w, b):
-                # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
-                digest.update((array + 0.0).astype("<f8").tobytes())
+        for array in itertools.chain(*zip(self.weights, self.biases, strict=True)):
+            # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
+            digest.update((array + 0.0).astype("<f8").tobytes())
         return digest.hexdigest()
 
 
 def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return the sizes of a network as a tuple of int, or raise ValueError in one line.
-
-    Refused: what is no list of whole numbers, fewer than two layers, a layer without units, and
-    more layers, units or weights than MAX_LAYERS, MAX_UNITS, MAX_PARAMETERS.
-    """
+    """Return the sizes of a network as a tuple of int, or raise ValueError if none has them."""
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
     if not isinstance(sizes, list | tuple):
@@ -207,8 +212,7 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if not 2 <= len(sizes) <= MAX_LAYERS:
         raise ValueError(f"sizes: expected 2 to {MAX_LAYERS} layers, received {len(sizes)}")
     for layer, units in enumerate(sizes):
-        whole = isinstance(units, int | np.integer) and not isinstance(units, bool)
-        if not whole or not 1 <= units <= MAX_UNITS:
+        if not is_whole(units) or not 1 <= units <= MAX_UNITS:
             raise ValueError(
                 f"sizes[{layer}]: expected a whole number from 1 to {MAX_UNITS:,}, "
                 f"received {describe(units)}"
@@ -223,6 +227,11 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return checked
 
 
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number, which true and 3.0 are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def describe(value: Any) -> str:
     """Say in a few words what was received, however large it is, for the line of an error."""
     if isinstance(value, str):
@@ -233,20 +242,20 @@ def describe(value: Any) -> str:
         return "a dict (JSON object)"
     if type(value) is int and value.bit_length() > 64:
         return f"a whole number of {value.bit_length()} bits"
-    if type(value) in (int, float):
-        return repr(value)
-    return json.dumps(value) if value is None or type(value) is bool else type(value).__name__
+    if value is None or type(value) in (bool, int, float):
+        return repr(value) if isinstance(value, float) else json.dumps(value)
+    return type(value).__name__
 
 
 def _layers(
-    layers: Any, shapes: list[tuple[int, int]], name: str, sizes: tuple[int, ...]
+    name: str, layers: Any, sizes: tuple[int, ...], columns: Sequence[int]
 ) -> tuple[np.ndarray, ...]:
-    expected = f"{_count(len(shapes), 'layer')} for sizes {list(sizes)}"
-    _check_list(layers, len(shapes), expected, name, "a list of layers, ")
-    return tuple(
-        _matrix(layer, shape, f"{name}[{index}]")
-        for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
-    )
+    """Copy the weights or biases of all layers, or refuse them."""
+    expected = f"{_count(len(columns), 'layer')} for sizes {list(sizes)}"
+    _check_list(layers, len(columns), expected, name, "a list of layers, ")
+    shapes = zip(sizes[1:], columns, strict=True)
+    each = enumerate(zip(layers, shapes, strict=True))
+    return tuple(_matrix(layer, shape, f"{name}[{k}]") for k, (layer, shape) in each)
 
 
 def _matrix(values: Any, shape: tuple[int, int], where: str) -> np.ndarray:
@@ -255,7 +264,11 @@ def _matrix(values: Any, shape: tuple[int, int], where: str) -> np.ndarray:
         _check_list(values, shape[0], _count(shape[0], "row"), where)
         for index, row in enumerate(values):
             _check_list(row, shape[1], _count(shape[1], "number"), f"{where}, row {index}")
-            _check_numbers(row, index, where)
+            # NumPy would read "1.5" and true as numbers and null as NaN: the types are looked at.
+            for column, value in enumerate(row if set(map(type, row)) - {float} else ()):
+                number = is_whole(value) or isinstance(value, float | np.floating)
+                if not number or not abs(value) <= sys.float_info.max:
+                    _refuse_number(value, index, column, where)
     elif values.dtype.kind not in "iuf" or not np.can_cast(values.dtype, np.float64):
         raise ValueError(
             f"{where}: expected numbers that float64 can hold, received dtype {values.dtype}"
@@ -278,16 +291,6 @@ def _check_list(
         raise ValueError(f"{where}: expected {expected}, received {len(values)}")
 
 
-def _check_numbers(row: Sequence[Any], index: int, where: str) -> None:
-    # NumPy would read "1.5" and true as numbers and null as NaN: the types are looked at.
-    if set(map(type, row)) <= {float}:
-        return
-    for column, value in enumerate(row):
-        number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
-        if not number or not abs(value) <= sys.float_info.max:
-            _refuse_number(value, index, column, where)
-
-
 def _refuse_number(value: Any, row: int, column: int, where: str) -> None:
     raise ValueError(
         f"{where}, row {row}, column {column}: expected a finite number (float64, up to 1.8e308), "
@@ -301,12 +304,11 @@ def _check_keys(document: Any) -> None:
         raise ValueError(
             f"expected a JSON object with the keys {expected}, received {describe(document)}"
         )
-    missing = [key for key in _NETWORK_KEYS if key not in document]
-    if missing:
+    if missing := [key for key in _NETWORK_KEYS if key not in document]:
         found = ", ".join(_quote(key) for key in list(document)[:8]) or "none"
+        keys = "key" if len(missing) == 1 else "keys"
         raise ValueError(
-            f"missing {'key' if len(missing) == 1 else 'keys'} {', '.join(missing)}: "
-            f"expected {expected}, received {found}"
+            f"missing {keys} {', '.join(missing)}: expected {expected}, received {found}"
         )
 
 
@@ -332,14 +334,13 @@ def _plain(value: Any, where: str, depth: int) -> Any:
         return [_plain(v, f"{where}[{i}]", depth - 1) for i, v in enumerate(value)]
     # An integer of more digits than this would be refused on reading.
     short = type(value) is int and value.bit_length() < 3 * _MAX_DIGITS
-    if short or value is None or type(value) in (bool, str):
-        return value
-    if type(value) is float and math.isfinite(value):
-        return value
-    raise ValueError(
-        f"{where}: expected text, a finite number, true, false, null, a list or a dict, "
-        f"received {describe(value)}"
-    )
+    finite = type(value) is float and math.isfinite(value)
+    if not (short or finite or value is None or type(value) in (bool, str)):
+        raise ValueError(
+            f"{where}: expected text, a finite number, true, false, null, a list or a dict, "
+            f"received {describe(value)}"
+        )
+    return value
 
 
 def _parse(content: bytes) -> Any:
@@ -358,7 +359,14 @@ def _parse(content: bytes) -> Any:
     except RecursionError:
         raise ValueError("expected lists three levels deep, received far deeper nesting") from None
     except json.JSONDecodeError as error:
-        raise ValueError(_json_fault(text, error)) from None
+        place = f"line {error.lineno}"
+        cut_short = error.pos >= len(text.rstrip()) or not text.rstrip().endswith("}")
+        if text.lstrip().startswith("{") and cut_short:
+            expected = f"a whole JSON object, but the file breaks off in {place}"
+        else:
+            place += f", column {error.colno} ({error.msg})"
+            expected = f"JSON, received something else at {place}"
+        raise ValueError(f"expected {expected}") from None
 
 
 def _beside_layers(text: str) -> int:
@@ -371,17 +379,6 @@ def _check_room(other: int) -> None:
             f"expected at most {MAX_OTHER_BYTES:,} bytes beside the numbers of weights and biases, "
             f"received {other:,}"
         )
-
-
-def _json_fault(text: str, error: json.JSONDecodeError) -> str:
-    whole = text.strip()
-    broken_off = error.pos >= len(text.rstrip()) or not whole.endswith("}")
-    if whole.startswith("{") and broken_off:
-        return f"expected a whole JSON object, but the file breaks off in line {error.lineno}"
-    return (
-        f"expected JSON, received something else at line {error.lineno}, "
-        f"column {error.colno} ({error.msg})"
-    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -402,22 +399,20 @@ def _integer(digits: str) -> int | float:
 def _read(path: Path) -> bytes:
     try:
         status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(f"{path}: expected a parameter file, received a folder")
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path}: expected a parameter file, received a pipe or device")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ValueError(
-                f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received "
-                f"{status.st_size:,}; is this a parameter file?"
-            )
-        with open(path, "rb") as file:
-            return file.read(MAX_FILE_BYTES)
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_FILE_BYTES:
+            with open(path, "rb") as file:
+                return file.read(MAX_FILE_BYTES)
     except OSError as error:
-        if error.strerror is None:  # one of the lines above
-            raise
         why = _UNREAD.get(error.errno or 0, f"cannot be read: {error.strerror}")
         raise type(error)(f"{path}: {why}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path}: expected a parameter file, received a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path}: expected a parameter file, received a pipe or device")
+    raise ValueError(
+        f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received {status.st_size:,}; "
+        f"is this a parameter file?"
+    )
 
 
 def _rows(layers: Sequence[np.ndarray]) -> str:

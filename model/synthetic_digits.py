@@ -9,7 +9,7 @@ elementwise + - * / sqrt min max rint, which IEEE 754 rounds alike everywhere; s
 
 import struct
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -132,46 +132,33 @@ def _habit(rows: Floats, name: str) -> Floats:
     return lowest + (highest - lowest) * rows[:, column]
 
 
-def _jittered(
-    strokes: tuple[Stroke, ...], rows: Floats, jitter: float
-) -> dict[Point, tuple[Floats, Floats]]:
-    """Where each point of a style lies in each image; a point named twice strays as one."""
-    points = list(dict.fromkeys(point for stroke in strokes for point in stroke))
-    strayed = {}
-    for i, (x, y) in enumerate(points):
-        column = FIRST_JITTER + 2 * i
-        dx, dy = rows[:, column] - 0.5, rows[:, column + 1] - 0.5
-        strayed[x, y] = (x + 2 * jitter * dx, y + 2 * jitter * dy)
-    return strayed
-
-
-def _curve(p0: Floats, p1: Floats, p2: Floats, p3: Floats, t: float) -> Floats:
-    """One coordinate of the Catmull-Rom curve from p1 to p2 at t in [0, 1]."""
-    bend = 2 * p0 - 5 * p1 + 4 * p2 - p3
-    twist = 3 * p1 - p0 - 3 * p2 + p3
-    return 0.5 * (2 * p1 + t * ((p2 - p0) + t * (bend + t * twist)))
-
-
 def _polyline(places: list[Floats]) -> Iterator[Floats]:
-    """One coordinate of a stroke's corners, the curve through `places` cut into PIECES each."""
+    """One coordinate of a stroke's corners: a Catmull-Rom curve in PIECES between two places."""
     closed = places[0] is places[-1]
     padded = [places[-2 if closed else 0], *places, places[1 if closed else -1]]
     yield places[0]
     for p0, p1, p2, p3 in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
-        if p1 is not p2:
-            for piece in range(1, PIECES + 1):
-                yield _curve(p0, p1, p2, p3, piece / PIECES)
+        bend = 2 * p0 - 5 * p1 + 4 * p2 - p3
+        twist = 3 * p1 - p0 - 3 * p2 + p3
+        for piece in range(1, PIECES + 1) if p1 is not p2 else ():
+            t = piece / PIECES
+            yield 0.5 * (2 * p1 + t * ((p2 - p0) + t * (bend + t * twist)))
 
 
 def _skeleton(strokes: tuple[Stroke, ...], rows: Floats, jitter: float) -> tuple[Floats, Floats]:
     """The ends of all pieces of all strokes: x and y, each of shape (images, pieces, 2)."""
-    strayed = _jittered(strokes, rows, jitter)
-    ends: tuple[list[Floats], list[Floats]] = ([], [])
-    for stroke in strokes:
-        for axis in (0, 1):
-            corners = _polyline([strayed[point][axis] for point in stroke])
-            ends[axis].extend(np.stack(pair, axis=1) for pair in pairwise(corners))
-    return np.stack(ends[0], axis=1), np.stack(ends[1], axis=1)
+    points = dict.fromkeys(chain(*strokes))  # one that is named twice strays as one
+    both = []
+    for axis in (0, 1):
+        columns = rows[:, FIRST_JITTER + axis :: 2].T
+        strayed = {
+            point: point[axis] + 2 * jitter * (column - 0.5)
+            for point, column in zip(points, columns, strict=False)
+        }
+        lines = (pairwise(_polyline([strayed[point] for point in stroke])) for stroke in strokes)
+        both.append(np.stack([np.stack(ends, axis=1) for ends in chain(*lines)], axis=1))
+    x, y = both
+    return x, y
 
 
 def _handwriting(x: Floats, y: Floats, rows: Floats) -> tuple[Floats, Floats]:
@@ -239,13 +226,9 @@ def _centred(boxes: Bytes) -> Bytes:
     places = 2 * np.arange(BOX) + 1  # twice a pixel's middle, to stay in whole numbers
     mass = ink.sum(axis=(1, 2))
     images = np.zeros((len(boxes), SIDE, SIDE), np.uint8)
-    corners = [
-        # SIDE / 2 - sum / (2 mass), rounded down after adding a half
-        np.clip(
-            ((SIDE + 1) * mass - (ink.sum(axis=other) * places).sum(axis=1)) // (2 * mass), 0, 8
-        )
-        for other in (2, 1)
-    ]
+    # SIDE / 2 - sum / (2 mass), rounded down after adding a half
+    moments = [(ink.sum(axis=other) * places).sum(axis=1) for other in (2, 1)]
+    corners = [np.clip(((SIDE + 1) * mass - moment) // (2 * mass), 0, 8) for moment in moments]
     for image, box, top, left in zip(images, boxes, *corners, strict=True):
         image[top : top + BOX, left : left + BOX] = box
     return images
@@ -296,12 +279,10 @@ def write_idx_files(
     A sixth of the `training` images will be for validation. The folder is made.
     """
     folder, files = Path(folder), {}
-    for part, number in enumerate((training, test)):
-        images, labels = draw_digits(number, seed, part)
-        prefix = ("train", "t10k")[part]
-        files[f"{prefix}-images-idx3-ubyte"] = images
-        files[f"{prefix}-labels-idx1-ubyte"] = labels
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in files.items():
-        write_atomically(folder / name, idx_bytes(array))
-    return {name: folder / name for name in files}
+    for part, (prefix, number) in enumerate((("train", training), ("t10k", test))):
+        images, labels = draw_digits(number, seed, part)
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            path = folder / f"{prefix}-{name}-ubyte"
+            files[path.name] = write_atomically(path, idx_bytes(array))
+    return files

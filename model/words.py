@@ -25,6 +25,7 @@ from model.selectivity import (
     ROLES,
     WEAK,
     WEAK_BELOW,
+    wilson,
 )  # fmt: skip
 
 Section = tuple[str, list[str]]
@@ -208,15 +209,21 @@ def findings(records: NeuronRecords) -> list[str]:
 
 
 def _switches(records: NeuronRecords) -> str:
-    ends = statistics.fmean((records.saturated_low + records.saturated_high).tolist())
-    told = f"The neurons are switches: {share(ends)} of the activations are under 0.01 or over 0.99"
+    ends = interval_of(100 * records.saturated, 100 * records.saturated_interval, 1)
+    told = f"The neurons are switches: {ends} % of the activations are under 0.01 or over 0.99"
     if records.switched_correct is not None and records.correct is not None:
         rounded, intact = (
-            percent(v / records.examples, 2) for v in (records.switched_correct, records.correct)
+            recognised(records, v) for v in (records.switched_correct, records.correct)
         )
-        told += f", and with each rounded to 0 or 1 the network reads {rounded} (intact {intact})"
+        told += f", and with each rounded to 0 or 1 the network reads {rounded}, intact {intact}"
     codes = f"{records.codes:,} different set{'' if records.codes == 1 else 's'} of firing neurons"
     return f"{told}. It uses {codes} on {records.examples:,} images."
+
+
+def recognised(records: NeuronRecords, correct: int) -> str:
+    """The share of the images that are recognised, in per cent, with its interval."""
+    bounds = 100 * wilson(np.array(correct), np.array(records.examples))
+    return f"{interval_of(100 * correct / records.examples, bounds)} %"
 
 
 def _by_role(records: NeuronRecords) -> str:
@@ -339,7 +346,7 @@ def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
     if records.correct is not None:
         network.append(
             f"Of the {records.examples:,} images looked at here the network recognises "
-            f"{records.correct:,} ({percent(records.correct / records.examples, 2)})."
+            f"{records.correct:,}, {recognised(records, records.correct)}."
         )
     return [
         ("The network", [*network, *_training(parameters.metadata)]),

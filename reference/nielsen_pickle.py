@@ -2,7 +2,7 @@
 
 A pickle is a program for a machine with a stack. Python's own machine, written in Python, runs it
 here with the instructions that arrays in tuples and lists are made of, and no others; what is read
-and made, and the steps, are limited. This file lies in `reference/` and in `model/`, the same.
+and made, and the steps, are limited. What computes nothing stands once: model/ reads with it too.
 
 Source
 ------
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .checks import refusal, wrong
+from reference.checks import refusal, wrong
 
 MAX_BYTES = 1 << 28  # read, and as many made of them: unpacked, MNIST's file has 220 MB
 MAX_READS = 20_000  # one or two for an instruction: MNIST's file takes some 300

@@ -6,12 +6,26 @@ from the first moment on, whatever happens ends in one line and the right exit s
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
 import os
 import signal
 import sys
+
+if sys.argv[:1] == ["-m"]:  # Python has found this folder and is looking for the program in it
+
+    def _stop_early(number: int, frame: object) -> None:
+        """End at once: nothing is to be tidied up, and some imports hide an exception."""
+        try:
+            print("interrupted", file=sys.stderr or open(os.devnull, "w"), flush=True)  # noqa: SIM115
+        finally:
+            os._exit(130)
+
+    for _number in (signal.SIGINT, signal.SIGTERM):  # before the imports that take time
+        if signal.getsignal(_number) is not signal.SIG_IGN:  # as it is under nohup
+            signal.signal(_number, _stop_early)
+
+import contextlib
+import functools
+import io
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -160,11 +174,6 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _stop_early(number: int, frame: FrameType | None) -> NoReturn:
-    note("interrupted")  # nothing is to be tidied up, and some imports hide an exception
-    os._exit(130)
-
-
 def _fail_early(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
@@ -175,6 +184,5 @@ def _fail_early(
     os._exit(2)
 
 
-if sys.argv[:1] == ["-m"]:  # Python has found this folder and is looking for the program in it
-    _heed(_stop_early)
+if sys.argv[:1] == ["-m"]:
     sys.excepthook = _fail_early

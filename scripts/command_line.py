@@ -109,6 +109,7 @@ def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
     lines = [line(program, *options.split()) for program, options in examples]
     result = OneLineParser(
         prog=line(examples[0][0]) if examples else None,
+        usage="%(prog)s [options]",  # all of them follow, in any width
         description=textwrap.fill(told.split("\n")[0], shutil.get_terminal_size().columns - 2),
         epilog="\n  ".join(["for example:", *lines]) if lines else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,

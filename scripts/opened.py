@@ -29,6 +29,7 @@ from model.printable import printable
 from model.universality import Study
 from scripts import Main, command_line
 from scripts.command_line import command
+from scripts.progress import busy
 
 SPLITS = ("training", "validation", "test")
 #: Roles are computed on the first of these and held to the others.
@@ -119,7 +120,11 @@ def neuron_program(
         @command
         @functools.wraps(show)
         def main(argv: Sequence[str] | None = None) -> int:
-            show(open_network(options(description, output, neuron).parse_args(argv)))
+            args = options(description, output, neuron).parse_args(argv)
+            command_line.make_folder(args.output)
+            with busy("opening the network"):
+                opened = open_network(args)
+            show(opened)
             return 0
 
         return main
@@ -148,10 +153,24 @@ def options(description: str | None, output: str, neuron: bool = False) -> argpa
     return result
 
 
-def open_network(args: argparse.Namespace) -> Opened:
-    """Load a network and its images, run it, and measure its hidden neurons."""
-    command_line.make_folder(args.output)
-    parameters = Parameters.load(args.model)
+def open_neurons(model: Any, data: str | None = None, limit: int | None = None) -> NeuronRecords:
+    """What the neurons of a network's first hidden layer do on the test images, or the first few.
+
+    Parameters
+    ----------
+    model : Parameters, Network of either backend, str or Path
+        The network, or the file that it is in.
+    data
+        As --data of every program.
+    """
+    args = options(None, "").parse_args([])
+    args.data, args.limit = data, limit
+    return open_network(args, Parameters.of(model)).records
+
+
+def open_network(args: argparse.Namespace, parameters: Parameters | None = None) -> Opened:
+    """Load a network, where it is not handed in, and its images, and measure its neurons."""
+    parameters = parameters or Parameters.load(args.model)
     check_pixels(parameters.sizes)
     files = command_line.find_data(args.data)
     loaded = command_line.load_examples(files, args.backend)
@@ -212,13 +231,18 @@ def arithmetic_of(parameters: Parameters) -> str:
 
 def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
     """What a network was trained from: as given, or the shipped or its seed's if it was that."""
+    wanted = parameters.metadata.get("initial")
     if given is not None:
-        return Parameters.load(given)
+        start = Parameters.load(given)
+        if wanted not in (None, start.fingerprint):
+            raise ValueError(
+                f"--initial {given}: is not what this model was trained from: leave it out"
+            )
+        return start
     starts = (
         [Parameters.load(command_line.SHIPPED_START)] if command_line.SHIPPED_START.exists() else []
     )
     seed = parameters.metadata.get("seed")
     if isinstance(seed, int):
         starts.append(initial_parameters(parameters.sizes, seed))
-    wanted = parameters.metadata.get("initial")
     return next((start for start in starts if start.fingerprint == wanted), None)

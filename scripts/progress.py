@@ -41,7 +41,7 @@ class Epochs(ExitStack):
     def __init__(self, total: int, done: int = 0, *labels: str) -> None:
         super().__init__()
         self.total, self.first, self.labels = total, done, labels or ("training",)
-        self.begun = time.monotonic()
+        self.begun, self.done = time.monotonic(), dict.fromkeys(self.labels, done)
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
 
@@ -71,5 +71,8 @@ class Epochs(ExitStack):
         if self.bar is not None:
             self.bar.update(self.tasks[label], completed=done, news=news)
             return
-        left = (time.monotonic() - self.begun) / (done - self.first) * (self.total - done)
+        self.done[label] = done
+        so_far = sum(self.done.values()) - self.first * len(self.done)
+        to_go = self.total * len(self.done) - sum(self.done.values())
+        left = (time.monotonic() - self.begun) / so_far * to_go
         note(f"{label}: epoch {done}/{self.total}  {news}  {left:.0f} s left")

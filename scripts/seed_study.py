@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pool
+from multiprocessing import Pool, SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ FAMILIES = 80
 WIDTHS, WIDE, HIDDEN = (5, 10, 40, 80), 5, 20  # of the other widths, so many seeds
 EARLY = (1, 2, 5, 10)  # epochs after which a base network is kept too
 TOGETHER = 6  # networks that are trained as one: more no longer fit the cache
+TOLD_EVERY = 2.0  # seconds between two lines of progress
 PRUNED = (0.5, 0.75, 0.9)  # of a neuron's weights, the smallest, set to zero
 
 
@@ -127,22 +128,35 @@ def groups(left: Sequence[Member]) -> list[list[Member]]:
 
 def train_all(
     left: Sequence[Member], folder: Path, files: MnistFiles, processes: int | None
-) -> Iterable[list[Member]]:
-    """Train and keep networks, and give them when they are kept; what is stopped is not kept."""
-    with Pool(processes or os.cpu_count(), _begin, (folder, files)) as pool:
-        yield from pool.imap_unordered(_train, groups(left))
+) -> Iterator[tuple[int, Member]]:
+    """Train and keep networks; yield every few seconds the epochs done and a network of them.
+
+    What is stopped is not kept.
+    """
+    news: Any = SimpleQueue()
+    done, every = 0, EPOCHS * len(left)
+    with Pool(processes or os.cpu_count(), _begin, (folder, files, news)) as pool:
+        trained = pool.map_async(_train, groups(left), chunksize=1)
+        while done < every and not (trained.ready() and news.empty()):
+            trained.wait(TOLD_EVERY)
+            while not news.empty():
+                networks, last = news.get()
+                done += networks
+            if done:
+                yield done, last
+        trained.get()  # an error in a process is raised here
 
 
 _given: dict[str, Any] = {}  # to a process that trains, once
 
 
-def _begin(folder: Path, files: MnistFiles) -> None:
+def _begin(folder: Path, files: MnistFiles, news: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends all of them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _given.update(folder=folder, training_data=load_examples(files, "numpy")[0])
+    _given.update(folder=folder, news=news, training_data=load_examples(files, "numpy")[0])
 
 
-def _train(group: list[Member]) -> list[Member]:
+def _train(group: list[Member]) -> None:
     data, net = _given["training_data"], Together([member.network() for member in group])
 
     def keep(epoch: int, _: int | None) -> None:
@@ -154,11 +168,11 @@ def _train(group: list[Member]) -> list[Member]:
                 Parameters(sizes, weights, biases, made).save(
                     member.file(_given["folder"], epoch + 1)
                 )
+        _given["news"].put((len(group), group[-1]))
 
     wide = type(data)(data.x, np.tile(data.y, (1, len(group))))
     rng = np.random.default_rng(group[0].order)
     net.SGD(wide, EPOCHS, MINI_BATCH_SIZE, ETA, rng=rng, on_epoch=keep)
-    return group
 
 
 # --- Measuring -------------------------------------------------------------------------------

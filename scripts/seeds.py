@@ -57,10 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     left = [one for one in every if not one.file(args.output).exists()]
     done = (len(every) - len(left)) * EPOCHS
     with Epochs(len(every) * EPOCHS, done, "networks") as progress:
-        for group in train_all(left, args.output, files, args.processes) if left else ():
-            done += EPOCHS * len(group)
-            last = group[-1]
-            progress.advance(done, f"{last.arm}, seed {last.seed}, {last.hidden} hidden")
+        for more, last in train_all(left, args.output, files, args.processes) if left else ():
+            progress.advance(done + more, f"{last.arm}, seed {last.seed}, {last.hidden} hidden")
     with busy("measuring"):
         found = json.dumps(measure(args.families, args.output, files)) + "\n"
     print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")

@@ -1,7 +1,8 @@
-"""Trains both backends at once, in a process each, and compares them after every epoch."""
+"""Trains networks at once, in a process each: both backends, to be compared, or many seeds."""
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import queue
@@ -11,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from model.atomic_write import sole_writer
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
 from scripts.command_line import PACKAGES, Settings, load_examples, network
@@ -24,7 +27,9 @@ from scripts.training import Run, percent, validation_news
 
 POLL_SECONDS = 0.5  # how often processes that send nothing are looked at
 
-OnNews = Callable[[str, int, str], object]  # of a backend: epochs done, the validation accuracy
+ENDED = -1  # in place of the epochs done: the last that is told of a run
+
+OnNews = Callable[[str, int, str], object]  # of a run: epochs done, the validation accuracy
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,17 @@ class Trained:
     fingerprints: list[str]  # after every epoch
     seconds: float  # of its training, the time to start left out
     parameters: Parameters  # after the last epoch
+    failure: str = ""  # what ended it early
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run; what has an output is kept there, and taken up where it was stopped."""
+
+    settings: Settings
+    start: Parameters
+    output: Path | None = None
+    compile: bool | None = False  # None: where it pays
 
 
 def train_both(
@@ -47,24 +63,32 @@ def train_both(
 
     The device is the PyTorch network's. What stops one of them stops both, and is raised here.
     """
+    jobs = {
+        "numpy": Job(replace(settings, backend="numpy", device="cpu"), start),
+        "torch": Job(replace(settings, backend="torch"), start, compile=compile),
+    }
+    return train_all(jobs, files, len(jobs), on_news)
+
+
+def train_all(
+    jobs: dict[str, Job], files: MnistFiles, processes: int, on_news: OnNews
+) -> dict[str, Trained]:
+    """Train so many at a time, each in a process of its own, and return how each went, by name.
+
+    What stops one of them stops all, and is raised here; but one that overflows alone, if it has
+    an output, leaves the others alone: its `failure` says so.
+    """
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
-    pool = ProcessPoolExecutor(len(PACKAGES), context, _begin, (news,))
-    each = {
-        "numpy": replace(settings, backend="numpy", device="cpu"),
-        "torch": replace(settings, backend="torch"),
-    }
+    pool = ProcessPoolExecutor(processes, context, _begin, (news, files))
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
-            runs = {
-                name: pool.submit(
-                    train_one, own, start, files, compile if name == "torch" else False
-                )
-                for name, own in each.items()
-            }
-        listen(news, list(runs.values()), settings.epochs, on_news)
+            runs = {name: pool.submit(train_one, name, job) for name, job in jobs.items()}
+        listen(news, list(runs.values()), on_news)
         return {name: run.result() for name, run in runs.items()}
     except BaseException as error:
+        for run in runs.values():
+            run.cancel()
         for process in multiprocessing.active_children():
             process.terminate()
         if isinstance(error, BrokenProcessPool):
@@ -85,11 +109,12 @@ def _interrupts_wait() -> Iterator[None]:
 
 
 _news: Any = None  # in a training process: where it tells how far it is
+_files: Any = None  # and what it trains on
 
 
-def _begin(news: Any) -> None:
-    global _news
-    _news = news
+def _begin(news: Any, files: MnistFiles) -> None:
+    global _news, _files
+    _news, _files = news, files
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -100,32 +125,51 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def train_one(
-    settings: Settings, start: Parameters, files: MnistFiles, compile: bool | None = False
-) -> Trained:
-    """Train one backend in a process of its own and tell about every epoch."""
-    run, fingerprints = Run(settings, start, files, compile=compile), []
-    begun = time.monotonic()
+def train_one(name: str, job: Job) -> Trained:
+    """Train one network in a process of its own and tell about every epoch."""
+    fingerprints: list[str] = []
+    with nullcontext() if job.output is None else sole_writer(job.output):
+        data = read(job.settings.backend)
+        run = Run(job.settings, job.start, _files, job.output, data, job.compile)
+        if job.output is not None:
+            run.resume()
+        begun, failure = time.monotonic(), ""
 
-    def tell(done: int, parameters: Parameters) -> None:
-        fingerprints.append(parameters.fingerprint)
-        _news.put((settings.backend, done, validation_news(parameters)))
+        def tell(done: int, parameters: Parameters) -> None:
+            fingerprints.append(parameters.fingerprint)
+            _news.put((name, done, validation_news(parameters)))
 
-    parameters = run.train(tell)
-    return Trained(fingerprints, time.monotonic() - begun, parameters)
-
-
-def listen(news: Any, runs: list[Future[Trained]], epochs: int, on_news: OnNews) -> None:
-    """Pass on what the training processes tell, or raise what stopped one of them."""
-    told = 0
-    while told < len(runs) * epochs:
         try:
-            on_news(*news.get(timeout=POLL_SECONDS))
-            told += 1
+            run.train(tell)
+        except OverflowError as error:
+            if job.output is None:
+                raise
+            failure = str(error)
+    _news.put((name, ENDED, ""))
+    return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
+
+
+@functools.cache
+def read(backend: str) -> tuple[Any, Any, Any]:
+    """Return the examples, which a process reads once for all that it trains."""
+    return load_examples(_files, backend)
+
+
+def listen(news: Any, runs: list[Future[Trained]], on_news: OnNews) -> None:
+    """Pass on what the training processes tell, or raise what stopped one of them."""
+    ended = 0
+    while ended < len(runs):
+        try:
+            name, done, text = news.get(timeout=POLL_SECONDS)
         except queue.Empty:
             for run in runs:
                 if run.done():
                     run.result()
+        else:
+            if done == ENDED:
+                ended += 1
+            else:
+                on_news(name, done, text)
 
 
 def first_difference(trained: dict[str, Trained]) -> int | None:

@@ -1,6 +1,7 @@
 """Train Nielsen's network with either backend; the defaults are the book's.
 
     python -m scripts.train --backend torch --output mine.json
+    python -m scripts.train --seeds 0-19 --output many
 
 Without --seed and --initial it starts where the shipped network started, and so makes it again.
 """
@@ -15,6 +16,7 @@ from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
+from scripts.many_seeds import seeds, train_many
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
 from scripts.training import SIZES, Run, Settings, kept, report, validation_news
@@ -26,6 +28,10 @@ SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, save after every epoch, and print the accuracy and the fingerprint."""
     args = options().parse_args(argv)
+    if args.seeds is not None:
+        if args.seed is not None or args.initial is not None:
+            raise ValueError("--seeds draws a start from each of them: leave --seed, --initial out")
+        return train_many(args, {name: getattr(args, name) for name in SETTINGS})
     output = args.output or Path(f"trained-{args.backend}.json")
     with sole_writer(output):
         if output.exists() and not args.resume:
@@ -49,12 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
     data = ["--data", args.data] if args.data else []
     opened = ["--model", output, *data, "--output", Path("runs") / output.stem]
-    print(
-        next_steps(
-            ("open it: what its hidden neurons do, in pictures", "figures", opened),
-            ("prove that PyTorch computes it alike", "compare", ["--model", output, *data]),
-        )
-    )
+    steps = [("prove that PyTorch computes it alike", "compare", ["--model", output, *data])]
+    if len(begin.sizes) > 2:
+        steps.insert(0, ("open it: what its hidden neurons do, in pictures", "figures", opened))
+    print(next_steps(*steps))
     return 0
 
 
@@ -71,10 +75,19 @@ def options() -> argparse.ArgumentParser:
         help="of the initial weights and of the order of examples (default: the start's own, or 0)",
     )  # fmt: skip
     add(
+        "--seeds", type=seeds, metavar="A-B",
+        help="one network from each of these, such as 0-19, in a folder (default: one network)",
+    )  # fmt: skip
+    add(
         "--initial", type=Path, metavar="FILE",
         help="start from these parameters (default: the shipped start, or drawn from --seed)",
     )  # fmt: skip
-    add("--output", type=Path, metavar="FILE", help="(default: trained-BACKEND.json)")
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="(default: trained-BACKEND.json, or of --seeds trained-BACKEND-seeds)",
+    )
     add(
         "--resume", action="store_true",
         help="go on where --output was stopped (default: refuse an --output that exists)",

@@ -16,14 +16,14 @@ LIMIT = 2**53  # every integer up to it is a float64
 SIGMOID_ERROR = 2.0**-49  # of the platform's own, at most
 
 
-def drawn_z(number: int = 2_000_000, seed: int = 0) -> np.ndarray:
+def drawn_z(number=1_000_000, seed=0):
     """Weighted inputs near 0, over the range that counts, and far out."""
     rng = np.random.default_rng(seed)
     near, middle = rng.standard_normal(number // 4), rng.uniform(-20, 20, number // 2)
     return np.concatenate([near, middle, rng.uniform(-45, 45, number // 4)])
 
 
-def near_ties(bits: int, ks: np.ndarray) -> np.ndarray:
+def near_ties(bits, ks):
     """z whose sigmoid lies within some 2**-49 of half-way between k and k + 1 grid units."""
     a = (ks + 0.5) * 2.0**-bits
     offsets = np.random.default_rng(0).uniform(-4, 4, len(ks)) * 2.0**-50 / (a * (1 - a))
@@ -43,25 +43,23 @@ def exactly_rounded(twin, z, scale):
 # --- Number formats -----------------------------------------------------------------------------
 
 
-def exact_parameters(sizes: tuple[int, ...], f: int) -> bool:
-    """Whether every z fits: (n_in + 1) products of less than 2**6 and at most 1, in grid units."""
-    first = (sizes[0] + 1) * 2**6 * 2 ** (f + 8) <= LIMIT  # pixels are multiples of 2**-8
-    return first and all((n + 1) * 2**6 * 2 ** (2 * f) <= LIMIT for n in sizes[1:-1])
-
-
-def exact_deltas(sizes: tuple[int, ...], f: int, f_d: int, m: int) -> bool:
-    """Whether every w.T @ delta and every sum of delta * a over the mini-batch fits."""
-    back = all(n * 2**6 * 2 ** (f + f_d) <= LIMIT for n in sizes[2:])
-    return back and m * 2 ** (f_d + f) <= LIMIT and m * 2 ** (f_d + 8) <= LIMIT
-
-
 @both
 @pytest.mark.parametrize("sizes", SIZES)
 def test_the_formats_are_the_finest_whose_largest_sums_are_exact(twin, sizes):
+    """A weight is below 2**6 and a delta below 1; pixels are multiples of 2**-8."""
+    layers = list(enumerate(sizes[:-1]))
+
+    def parameters_fit(f):  # every z: n_in products with a weight, and a bias, in grid units
+        return all((n + 1) * 2**6 * 2 ** (f + (f if k else 8)) <= LIMIT for k, n in layers)
+
+    def deltas_fit(f_d, m):  # every w.T @ delta, and every sum of delta * a over the mini-batch
+        back = all(n * 2**6 * 2 ** (f + f_d) <= LIMIT for n in sizes[2:])
+        return back and m * 2 ** (f_d + max(f, 8)) <= LIMIT
+
     f = twin.arithmetic.parameter_bits(sizes)
-    assert f == max(k for k in range(60) if exact_parameters(sizes, k))
+    assert f == max(filter(parameters_fit, range(60)))
     for m in (1, 3, 10, 16, 100):
-        expected = max(k for k in range(60) if exact_deltas(sizes, f, k, m))
+        expected = max(k for k in range(60) if deltas_fit(k, m))
         assert twin.arithmetic.delta_bits(sizes, f, m) == expected
 
 
@@ -69,10 +67,6 @@ def test_the_formats_are_the_finest_whose_largest_sums_are_exact(twin, sizes):
 def test_the_formats_of_784_20_10_are_21_21_and_22_bits(twin):
     fixed = twin.kept("FixedPoint", MNIST)
     assert (fixed.parameter_scale, fixed.delta_scale(10)) == (2.0**21, 2.0**22)
-    for n in range(1, 1030):
-        k = twin.arithmetic.ceil_log2(n)
-        assert 2**k >= n
-        assert n == 1 or 2 ** (k - 1) < n
 
 
 @both
@@ -99,36 +93,33 @@ def test_rounding_is_to_the_nearest_and_half_to_even(twin):
     assert (called(twin, "on_grid", v, 8.0) * 8).tolist() == [0, 2, 2, -0.0, -2, 0, 1, -3]
 
 
-def stepped(twin, arithmetic, v, nablas, rate):
+def stepped(twin, arithmetic, v, nabla, rate):
     """v after a step, by what the arithmetic returns."""
-    steps = twin.kept(arithmetic, MNIST).steps([twin.array(n) for n in nablas], rate)
-    steps, unit = steps if twin.rows else (steps, 1.0)
-    return [a - unit * twin.numpy(step) for a, step in zip(v, steps, strict=True)]
+    steps = twin.kept(arithmetic, MNIST).steps([twin.array(nabla)], rate)
+    [step], unit = steps if twin.rows else (steps, 1.0)
+    return v - unit * twin.numpy(step)
 
 
 @both
 def test_steps_are_rounded_after_the_product(twin):
-    nablas = [np.array([[3.0, -0.7]]), np.array([[1 / 3]])]
-    received = stepped(twin, "FixedPoint", [np.zeros_like(v) for v in nablas], nablas, -0.3)
-    for v, nabla in zip(received, nablas, strict=True):
-        assert np.array_equal(v, np.rint(0.3 * nabla * 2**21) / 2**21)
+    nabla = np.array([[3.0, -0.7, 1 / 3]])
+    received = stepped(twin, "FixedPoint", 0.0, nabla, -0.3)
+    assert np.array_equal(received, np.rint(0.3 * nabla * 2**21) / 2**21)
 
 
 @both
 @pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
 def test_floating_point_rounds_nothing(twin, arithmetic):
-    kept = twin.kept(arithmetic)
+    kept, small = twin.kept(arithmetic), np.float32 if arithmetic == "Float32" else np.float64
     assert kept.for_network(MNIST) is kept
     delta = twin.array([[1 / 3, 5.0]])
     assert kept.round_delta(delta) is delta
     assert kept.parameters(np.array([1 / 3])).dtype == kept.dtype
-    small = np.float32 if arithmetic == "Float32" else np.float64
-    [v] = stepped(twin, arithmetic, [np.array([3 * 2.0**100])], [np.array([2.0**100], small)], 3.0)
-    assert v.item() == 0
+    assert stepped(twin, arithmetic, 3 * 2.0**100, np.array([2.0**100], small), 3.0).item() == 0
     kept.watch([delta])
     kept.check()
     with np.errstate(over="ignore"):
-        [v] = stepped(twin, arithmetic, [np.ones(1)], [np.ones(1, small)], 1e300)
+        v = stepped(twin, arithmetic, np.ones(1), np.ones(1, small), 1e300)
     assert v.item() == (-math.inf if small is np.float32 else -1e300)
 
 
@@ -185,8 +176,8 @@ def test_the_fast_sigmoid_errs_by_a_quarter_of_what_is_allowed_at_most(twin):
 
 @both
 def test_the_rounded_sigmoid_is_the_exact_one_rounded(twin):
-    """For millions of z in blocks, at every tie of the grid, and at ties taken one at a time."""
-    z, ties = drawn_z(1_000_000, seed=1), near_ties(21, np.arange(2**21))
+    """In blocks, at every eighth tie of the grid, and at ties taken one at a time."""
+    z, ties = drawn_z(200_000, seed=1), near_ties(21, np.arange(0, 2**21, 8))
     for scale in (2.0**21, 2.0**12, 2.0**37):
         expected = exactly_rounded(twin, z, scale)
         for block, want in zip(z.reshape(-1, 250), expected.reshape(-1, 250), strict=True):
@@ -195,7 +186,7 @@ def test_the_rounded_sigmoid_is_the_exact_one_rounded(twin):
     assert np.array_equal(called(twin, "rounded_sigmoid", ties, 2.0**21), expected)
     fast = twin.numpy(twin.kept("Float64").sigmoid(twin.array(ties)))
     assert (np.rint(fast * 2**21) / 2**21 != expected).any()  # it alone would be wrong there
-    for k in np.random.default_rng(2).integers(0, 2**21, 20_000):  # others would hide a mistake
+    for k in range(0, len(ties), 16):  # others would hide a mistake
         assert called(twin, "rounded_sigmoid", ties[k : k + 1], 2.0**21)[0] == expected[k]
 
 
@@ -237,7 +228,7 @@ def test_the_functions_leave_their_argument_alone(twin):
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_both_have_the_same_bits_and_formats(device):
-    z = np.concatenate([drawn_z(3_000_000, seed=5), near_ties(21, np.arange(0, 2**21, 7))])
+    z = np.concatenate([drawn_z(seed=5), near_ties(21, np.arange(0, 2**21, 7))])
     t = torch.tensor(z, device=device)
     for name in ("exp", "exact_sigmoid"):
         theirs = getattr(TORCH.exact_sigmoid, name)(t).cpu().numpy()

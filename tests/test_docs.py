@@ -60,7 +60,15 @@ def site(tmp_path_factory):
 
 def test_the_pages_build_without_a_warning_and_no_link_is_broken(site):
     written = {path.stem for path in DOCS.glob("*.md")}
-    assert written == {"index", "words", "arithmetic", "proof", "neurons", "contributing"}
+    assert written == {
+        "index",
+        "words",
+        "arithmetic",
+        "proof",
+        "programs",
+        "neurons",
+        "contributing",
+    }
     assert written <= {path.stem for path in site.glob("*.html")}
     assert broken_links(site) == []
 

@@ -1,6 +1,5 @@
 """The two networks are one: near in floating point, in fixed-point equal to the last bit."""
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -88,20 +87,11 @@ def test_everything_a_step_computes_is_equal_in_fixed_point(sizes, m, device):
         assert same_bits(*both_traced), verb
 
 
-TRAININGS = [
-    # sizes, examples, mini-batch size: the last mini-batch is smaller in most
-    ((784, 20, 10), 205, 10),
-    ((784, 20, 10), 40, 1),
-    ((784, 20, 10), 40, 40),
-    ((784, 10), 203, 10),
-    ((784, 12, 8, 10), 100, 7),
-    ((784, 1, 10), 45, 10),
-    ((784, 1, 1, 10), 45, 10),
-    ((30, 8, 1), 50, 16),
-    ((1, 1, 1), 50, 4),
-    ((1, 1), 23, 5),
-    ((63, 64, 65, 66, 2), 33, 32),
-]
+TRAININGS = [  # sizes, examples, mini-batch size: the last mini-batch is smaller in most
+    ((784, 20, 10), 205, 10), ((784, 20, 10), 40, 1), ((784, 20, 10), 40, 40),
+    ((784, 10), 203, 10), ((784, 12, 8, 10), 100, 7), ((784, 1, 1, 10), 45, 10),
+    ((30, 8, 1), 50, 16), ((1, 1), 23, 5), ((63, 64, 65, 66, 2), 33, 32),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
@@ -119,30 +109,28 @@ def test_fingerprints_are_equal_after_every_epoch(sizes, examples, mini_batch_si
 
 def test_one_weight_in_its_last_place_is_another_fingerprint():
     """What the test before would have noticed."""
-    start, data = initial_parameters((784, 20, 10), 0), drawn((784, 20, 10), 20)
-    ours, theirs = REFERENCE.start(start), TORCH.start(start)
+    ours, theirs = REFERENCE.start((784, 20, 10)), TORCH.start((784, 20, 10))
+    data = drawn((784, 20, 10), 20)
     with torch.no_grad():
         theirs.weights[0][0, 783] += 2.0**-21
     assert REFERENCE.sgd(ours, *data, 1, 10, 3.0) != TORCH.sgd(theirs, *data, 1, 10, 3.0)
 
 
-def test_the_digits_of_a_whole_run_are_equal(digits_folder):
-    """From the files to the counts, each twin with its own loader."""
-    ends = []
-    for twin in TWINS:
-        training, validation, test = twin.mnist_loader.load_data_wrapper(digits_folder)
-        net, counts = twin.start(initial_parameters((784, 20, 10), 0)), []
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("data", ["digits_folder", pytest.param("mnist", marks=pytest.mark.mnist)])
+def test_a_run_from_the_files_to_the_counts_is_equal(data, device, request):
+    """Each twin with its own loader."""
+    folder, ends = request.getfixturevalue(data), []
+    for twin in (REFERENCE, Twin("torch_impl", device)):
+        training, validation, test = twin.mnist_loader.load_data_wrapper(folder)
+        net, counts = twin.start((784, 20, 10)), []
         net.SGD(
-            training,
-            3,
-            10,
-            3.0,
-            test_data=validation,
-            rng=np.random.default_rng(0),
-            on_epoch=lambda _, correct, counts=counts: counts.append(correct),
-        )
+            training, 1 if data == "mnist" else 3, 10, 3.0, validation,
+            np.random.default_rng(0), lambda _, correct, counts=counts: counts.append(correct),
+        )  # fmt: skip
         ends.append((fingerprint(net), counts, net.evaluate(test)))
     assert ends[0] == ends[1]
+    assert data != "mnist" or ends[0][2] > 8_500  # of 10,000
 
 
 # An order and a start without any random number generator, so that they stay what they are.
@@ -270,19 +258,6 @@ def test_the_largest_sums_are_exact(twin, sizes):
 
 # --- The same on any number of threads ----------------------------------------------------------
 
-WIDE = (784, 64, 10)  # with mini-batches of 512: enough work to be shared among threads
-
-
-@contextlib.contextmanager
-def threads(number: int):
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 REFERENCE_IN_A_PROCESS = """
 import numpy as np
 from model.initial import initial_parameters
@@ -302,12 +277,13 @@ print(Parameters(net.sizes, *net.export()).fingerprint)
 
 def test_the_number_of_threads_changes_no_bit():
     """BLAS reads its number of threads when it is loaded, so NumPy needs a process for each."""
-    data = drawn(WIDE, 1100)
-    fingerprints = set()
+    wide = (784, 64, 10)  # with mini-batches of 512: enough work to be shared among threads
+    fingerprints, before = set(), torch.get_num_threads()
     for number in (1, 2):
-        with threads(number):
-            net = TORCH.start(initial_parameters(WIDE, 0))
-            fingerprints.add(TORCH.sgd(net, *data, 2, 512, 3.0)[-1])
+        torch.set_num_threads(number)
+        trained = TORCH.sgd(TORCH.start(wide), *drawn(wide, 1100), 2, 512, 3.0)
+        torch.set_num_threads(before)
+        fingerprints.add(trained[-1])
         names = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "BLIS")
         environment = os.environ | {f"{name}_NUM_THREADS": str(number) for name in names}
         command = [sys.executable, "-c", REFERENCE_IN_A_PROCESS]
@@ -317,22 +293,6 @@ def test_the_number_of_threads_changes_no_bit():
         fingerprints.add(done.stdout.strip())
     assert len(fingerprints) == 1
     assert re.fullmatch("[0-9a-f]{64}", fingerprints.pop())
-
-
-# --- Real MNIST ---------------------------------------------------------------------------------
-
-
-@pytest.mark.mnist
-@pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_one_epoch_of_mnist_ends_with_the_same_fingerprint(mnist, device):
-    ends = []
-    for twin in (REFERENCE, Twin("torch_impl", device)):
-        training, _, test = twin.mnist_loader.load_data_wrapper(mnist)
-        net = twin.start(initial_parameters((784, 20, 10), 0))
-        net.SGD(training, 1, 10, 3.0, rng=np.random.default_rng(0), on_epoch=lambda *_: None)
-        ends.append((fingerprint(net), net.evaluate(test)))
-    assert ends[0] == ends[1]
-    assert ends[0][1] > 8_500  # of 10,000
 
 
 # --- Properties that hold to the last bit -------------------------------------------------------

@@ -19,7 +19,7 @@ import pytest
 from torchvision.datasets import MNIST
 
 from model import mnist_files, synthetic_digits
-from model.mnist_files import describe, find_mnist, locate
+from model.mnist_files import describe, find_mnist
 from model.synthetic_digits import draw_digits, write_idx_files
 from tests.twin import REFERENCE, TORCH, both
 
@@ -75,17 +75,6 @@ def fails(folder):
 
 
 # --- What there is ------------------------------------------------------------------------------
-
-
-def test_files_are_found_flat_or_nested_raw_or_packed(small, tmp_path):
-    assert locate(small) == {name: small / name for name in NAMES}
-    nested = Path(shutil.copytree(small, tmp_path / "root" / "MNIST" / "raw"))
-    assert locate(tmp_path / "root") == {name: nested / name for name in NAMES}
-    packed = nested / f"{NAMES[2]}.gz"
-    packed.write_bytes(gzip.compress((nested / NAMES[2]).read_bytes()))
-    assert locate(nested)[NAMES[2]] == nested / NAMES[2]
-    (nested / NAMES[2]).unlink()
-    assert locate(nested)[NAMES[2]] == packed
 
 
 def test_other_digits_are_called_other_however_they_are_kept(small, tmp_path):

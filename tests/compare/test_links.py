@@ -54,21 +54,17 @@ def test_the_twin_on_cuda_passes_every_link(linked, dtype: str) -> None:
         assert link.verdict in (*RIGHT, Verdict.NOT_TRIED), link.sentence
 
 
-# One sabotage a line: a function of the correct class that returns the methods it replaces.
+# One sabotage a line. Each is a function of the correct class that returns the methods it replaces.
 
 
-def method(name: str) -> Any:
-    """Turn f(base, self, *arguments) into a sabotage of that method."""
+def replaced(name: str, f: Any) -> Any:
+    """Return the sabotage of a method: f(base, net, *arguments) answers in its place."""
 
-    def sabotage(f: Any) -> Any:
-        def made(base: Any) -> dict[str, Any]:
-            replaced = {name: lambda self, *given: f(base, self, *given)}
-            if name == "backprop":  # the step stays right
-                replaced["update_mini_batch"] = right_step(base)
-            return replaced
-
-        made.__name__ = f.__name__
-        return made
+    def sabotage(base: Any) -> dict[str, Any]:
+        found = {name: lambda net, *given: f(base, net, *given)}
+        if name == "backprop":  # the step stays right
+            found["update_mini_batch"] = right_step(base)
+        return found
 
     return sabotage
 
@@ -83,299 +79,233 @@ def right_step(base: Any) -> Any:
     return update_mini_batch
 
 
+def traced(change: Any) -> Any:
+    """change(net, zs, activations) returns what trace answers."""
+    return replaced("trace", lambda base, net, x: change(net, *base.trace(net, x)))
+
+
+def activations(change: Any) -> Any:
+    """change(net, z, a) returns every activation but x."""
+
+    def changed_ones(net: Any, zs: Any, a: Any) -> Any:
+        return zs, [a[0], *(change(net, z, v) for z, v in zip(zs, a[1:], strict=True))]
+
+    return traced(changed_ones)
+
+
+def gradient(factor: Any) -> Any:
+    """Every nabla is factor(examples) times too large."""
+
+    def backprop(base: Any, net: Any, x: Any, y: Any) -> Any:
+        return scaled(base.backprop(net, x, y), factor(x.shape[1]))
+
+    return replaced("backprop", backprop)
+
+
+def steps(factor: Any) -> Any:
+    """The k-th step of a network, counted from 1, is factor(k, eta) times too long."""
+
+    def update_mini_batch(base: Any, net: Any, x: Any, y: Any, eta: float) -> None:
+        net.taken = count(net, "taken")
+        base.update_mini_batch(net, x, y, eta * factor(net.taken, eta))
+
+    return replaced("update_mini_batch", update_mini_batch)
+
+
+def epochs(order_of: Any = lambda order: order, last: bool = True, factor: Any = None) -> Any:
+    """An epoch in another order, without its short last mini-batch, or with other steps."""
+
+    def train(base: Any, net: Any, x: Any, y: Any, order: Any, size: int, eta: float) -> None:
+        order, net.epochs = order_of(order), count(net, "epochs")
+        end = len(order) if last else len(order) // size * size
+        for k in range(0, end, size):
+            rate = factor(net.epochs, k // size) if factor else 1
+            net.update_mini_batch(x[:, order[k : k + size]], y[:, order[k : k + size]], eta * rate)
+
+    return replaced("train", train)
+
+
+def kept(name: str, key: Any) -> Any:
+    """The first answer of a network to each key(x) is given again."""
+
+    def again(base: Any, net: Any, *given: Any) -> Any:
+        known = net.__dict__.setdefault("known", {})
+        answer = known.setdefault(key(given[0]), getattr(base, name)(net, *map(np.copy, given)))
+        return (answer[0], [given[0], *answer[1][1:]]) if name == "trace" else answer
+
+    return replaced(name, again)
+
+
+def count(net: Any, name: str) -> int:
+    return getattr(net, name, 0) + 1
+
+
 def scaled(nablas: Any, c: float) -> Any:
     return tuple([c * n for n in part] for part in nablas)
 
 
+def added(v: Any, index: Any, much: float) -> Any:
+    v = np.array(v)
+    v[index] += much
+    return v
+
+
+def correct_count(base: Any, net: Any, x: Any, labels: Any) -> int:
+    return int(np.sum(base.trace(net, x)[1][-1].argmax(axis=0) == labels))
+
+
+def off_by_a_billionth(base: Any) -> dict[str, Any]:
+    def __init__(self: Any, sizes: Any, weights: Any, biases: Any) -> None:
+        base.__init__(self, sizes, weights, biases)
+        self.weights[1][2, 3] += 1e-9
+
+    return {"__init__": __init__}
+
+
 def shared_by_all_networks(base: Any) -> dict[str, Any]:
-    kept = SimpleNamespace()
+    own = SimpleNamespace()
 
     def __init__(self: Any, sizes: Any, weights: Any, biases: Any) -> None:
-        kept.weights, kept.biases = [w.copy() for w in weights], [b.copy() for b in biases]
+        own.weights, own.biases = [w.copy() for w in weights], [b.copy() for b in biases]
 
     def part(name: str) -> Any:
-        return property(lambda self: getattr(kept, name))
+        return property(lambda self: getattr(own, name))
 
     return {"__init__": __init__, "weights": part("weights"), "biases": part("biases")}
 
 
-@method("__init__")
-def off_by_a_billionth(base, self, sizes, weights, biases):
-    base.__init__(self, sizes, weights, biases)
-    self.weights[1][2, 3] += 1e-9
-
-
-@method("trace")
-def a_last_place(base, self, x):
-    zs, activations = base.trace(self, x)
-    return zs, [*activations[:-1], activations[-1] * (1 + 1e-13)]
-
-
-@method("trace")
-def all_zeros(base, self, x):
-    zs, activations = base.trace(self, x)
-    return [0 * z for z in zs], activations
-
-
-@method("trace")
-def first_answer_kept(base, self, x):
-    kept = self.__dict__.setdefault("kept", {})
-    zs, activations = kept.setdefault(x.shape, base.trace(self, x.copy()))
-    return zs, [x, *activations[1:]]
-
-
-@method("trace")
-def wrong_the_fourth_time(base, self, x):
-    self.calls = getattr(self, "calls", 0) + 1
-    zs, activations = base.trace(self, x)
-    return zs, [a + (self.calls == 4) * 1e-9 * (a is not x) for a in activations]
-
-
-@method("trace")
-def wrong_where_z_is_0(base, self, x):
-    zs, activations = base.trace(self, x)
-    fired = [np.where(z == 0, 0.0, a) for z, a in zip(zs, activations[1:], strict=True)]
-    return zs, [x, *fired]
-
-
-@method("feedforward")
-def another_feedforward(base, self, x):
-    return base.trace(self, x)[1][-1] * (1 + 1e-12)
-
-
 def answers_kept_by_input(base: Any) -> dict[str, Any]:
-    kept: dict[bytes, Any] = {}
+    own: dict[bytes, Any] = {}
 
     def trace(self: Any, x: Any) -> Any:
-        zs, activations = kept.setdefault(x.tobytes(), base.trace(self, x.copy()))
+        zs, activations = own.setdefault(x.tobytes(), base.trace(self, x.copy()))
         return zs, [x, *activations[1:]]
 
     return {"trace": trace}
 
 
-@method("backprop")
-def one_weights_gradient(base, self, x, y):
-    nabla_b, nabla_w = base.backprop(self, x, y)
+def one_weights_gradient(base: Any, net: Any, x: Any, y: Any) -> Any:
+    nabla_b, nabla_w = base.backprop(net, x, y)
     nabla_w[0][5, 11] *= 1 + 1e-9
     return nabla_b, nabla_w
 
 
-@method("backprop")
-def mean_gradient(base, self, x, y):
-    return scaled(base.backprop(self, x, y), 1 / x.shape[1])
+def gradient_added_up(base: Any, net: Any, x: Any, y: Any) -> Any:
+    found = base.backprop(net, x, y)
+    pairs = zip(found, getattr(net, "before", scaled(found, 0.0)), strict=True)
+    net.before = tuple([n + o for n, o in zip(*pair, strict=True)] for pair in pairs)
+    return net.before
 
 
-@method("backprop")
-def wrong_with_33_examples(base, self, x, y):
-    return scaled(base.backprop(self, x, y), 1 + 1e-9 * (x.shape[1] == 33))
-
-
-@method("backprop")
-def wrong_with_many_examples(base, self, x, y):
-    return scaled(base.backprop(self, x, y), 1 + 1e-9 * (x.shape[1] > 1000))
-
-
-@method("backprop")
-def gradient_kept(base, self, x, y):
-    kept = self.__dict__.setdefault("kept", {})
-    return kept.setdefault(x.shape, base.backprop(self, x, y))
-
-
-@method("backprop")
-def gradient_added_up(base, self, x, y):
-    found = base.backprop(self, x, y)
-    before = getattr(self, "before", scaled(found, 0.0))
-    pairs = zip(found, before, strict=True)
-    self.before = tuple([n + o for n, o in zip(*pair, strict=True)] for pair in pairs)
-    return self.before
-
-
-@method("deltas")
-def no_w_going_back(base, self, x, y):
-    a = base.trace(self, x)[1]
+def first_deltas_without_w(base: Any, net: Any, x: Any, y: Any) -> Any:
+    a = base.trace(net, x)[1]
     return [a[1] * (1 - a[1]), (a[2] - y) * a[2] * (1 - a[2])]
 
 
-@method("update_mini_batch")
-def ascent(base, self, x, y, eta):
-    base.update_mini_batch(self, x, y, -eta)
+def first_eta_kept(base: Any, net: Any, x: Any, y: Any, eta: float) -> None:
+    net.eta = getattr(net, "eta", eta)
+    base.update_mini_batch(net, x, y, net.eta)
 
 
-@method("update_mini_batch")
-def eta_off_by_a_billionth(base, self, x, y, eta):
-    base.update_mini_batch(self, x, y, eta * (1 + 1e-9))
+def momentum(base: Any, net: Any, x: Any, y: Any, eta: float) -> None:
+    before, pushes = [*net.weights], getattr(net, "pushes", [0.0, 0.0])
+    base.update_mini_batch(net, x, y, eta)
+    moved = zip(net.weights, before, pushes, strict=True)
+    net.pushes = [w - b + 0.01 * p for w, b, p in moved]
+    net.weights = [b + p for b, p in zip(before, net.pushes, strict=True)]
 
 
-@method("update_mini_batch")
-def first_eta_kept(base, self, x, y, eta):
-    self.eta = getattr(self, "eta", eta)
-    base.update_mini_batch(self, x, y, self.eta)
-
-
-@method("update_mini_batch")
-def momentum(base, self, x, y, eta):
-    before = [w.copy() for w in self.weights]
-    base.update_mini_batch(self, x, y, eta)
-    pushes = getattr(self, "pushes", [0.0, 0.0])
-    self.pushes = [w - b + 0.01 * p for w, b, p in zip(self.weights, before, pushes, strict=True)]
-    self.weights = [b + p for b, p in zip(before, self.pushes, strict=True)]
-
-
-def after_steps(wrong: Any) -> Any:
-    """Return a sabotage whose step is halved where wrong(step, self) says so."""
-
-    @method("update_mini_batch")
-    def sabotage(base, self, x, y, eta):
-        self.steps = getattr(self, "steps", 0) + 1
-        base.update_mini_batch(self, x, y, eta / 2 if wrong(self.steps, self) else eta)
-
-    return sabotage
-
-
-def in_train(order_of: Any, last: bool = True) -> Any:
-    """Return a sabotage that takes the examples otherwise."""
-
-    @method("train")
-    def sabotage(base, self, x, y, order, size, eta):
-        order = order_of(order)
-        end = len(order) if last else len(order) // size * size
-        for k in range(0, end, size):
-            batch = order[k : k + size]
-            self.update_mini_batch(x[:, batch], y[:, batch], eta)
-
-    return sabotage
-
-
-right_train = in_train(lambda order: order)
-
-
-def in_a_batch_of(count: int, layer: int) -> Any:
-    """Return a sabotage of one z and activation, in a batch of so many images."""
-
-    @method("trace")
-    def sabotage(base, self, x):
-        zs, activations = base.trace(self, x)
-        if x.shape[1] == count:
-            activations[layer][0, 7] += 1e-9
-        return zs, activations
-
-    return sabotage
-
-
-@method("trace")
-def answers_as_it_was_built(base, self, x):
-    built = self.__dict__.setdefault("built", ([*self.weights], [*self.biases]))
-    now, (self.weights, self.biases) = (self.weights, self.biases), built
-    answer = base.trace(self, x)
-    self.weights, self.biases = now
+def answers_as_it_was_built(base: Any, net: Any, x: Any) -> Any:
+    now = (net.weights, net.biases)
+    net.weights, net.biases = net.__dict__.setdefault("built", ([*now[0]], [*now[1]]))
+    answer = base.trace(net, x)
+    net.weights, net.biases = now
     return answer
 
 
-@method("update_mini_batch")
-def eta_of_at_most_5(base, self, x, y, eta):
-    base.update_mini_batch(self, x, y, min(eta, 5.0))
+def mute_after_train(base: Any) -> dict[str, Any]:
+    def feedforward(self: Any, x: Any) -> Any:
+        return base.trace(self, x)[1][-1] * (not getattr(self, "epochs", 0))
+
+    return {"feedforward": feedforward, **epochs()(base)}
 
 
-@method("backprop")
-def pixels_rounded_to_bytes(base, self, x, y):
-    return base.backprop(self, np.rint(x * 256) / 256, y)
+def evaluate_that_forgets(base: Any, net: Any, x: Any, labels: Any) -> int:
+    right = correct_count(base, net, x, labels)
+    net.weights = [0 * w for w in net.weights]
+    return right
 
 
-@method("train")
-def half_as_fast_after_40_steps(base, self, x, y, order, size, eta):
-    for k in range(0, len(order), size):
-        batch = order[k : k + size]
-        self.update_mini_batch(x[:, batch], y[:, batch], eta / (1 + (k // size >= 40)))
-
-
-@method("train")
-def half_as_fast_from_the_fourth_epoch(base, self, x, y, order, size, eta):
-    self.epochs = getattr(self, "epochs", 0) + 1
-    for k in range(0, len(order), size):
-        batch = order[k : k + size]
-        self.update_mini_batch(x[:, batch], y[:, batch], eta / (1 + (self.epochs > 3)))
-
-
-def mute_after_train(base):
-    def feedforward(self, x):
-        return base.trace(self, x)[1][-1] * (not getattr(self, "trained", False))
-
-    def train(self, *given):
-        right_train(base)["train"](self, *given)
-        self.trained = True
-
-    return {"feedforward": feedforward, "train": train}
-
-
-@method("backprop")
-def wrong_between_34_and_1000_examples(base, self, x, y):
-    return scaled(base.backprop(self, x, y), 1 + 1e-9 * (34 <= x.shape[1] < 1000))
-
-
-@method("evaluate")
-def evaluate_that_forgets(base, self, x, labels):
-    count = int(np.sum(base.trace(self, x)[1][-1].argmax(axis=0) == labels))
-    self.weights = [0 * w for w in self.weights]
-    return count
-
-
-@method("evaluate")
-def evaluate_one_more(base, self, x, labels):
-    return int(np.sum(base.trace(self, x)[1][-1].argmax(axis=0) == labels)) + 1
-
-
-@method("held")
-def another_neuron_held(base, self, x, neuron, value):
-    a = base.trace(self, x)[1][1].copy()
+def another_neuron_held(base: Any, net: Any, x: Any, neuron: int, value: float) -> Any:
+    a = added(base.trace(net, x)[1][1], neuron - 1, 0.0)
     a[neuron - 1] = value
-    return 1 / (1 + np.exp(-(self.weights[1] @ a + self.biases[1])))
+    return 1 / (1 + np.exp(-(net.weights[1] @ a + net.biases[1])))
 
 
+def in_a_batch_of(images: int, layer: int) -> Any:
+    """One activation is wrong, in a batch of so many images."""
+    return traced(lambda net, zs, a: (zs, [
+        added(v, (0, 7), 1e-9) if k == layer and v.shape[1] == images else v
+        for k, v in enumerate(a)
+    ]))  # fmt: skip
+
+
+def fourth_time(net: Any, zs: Any, a: Any) -> Any:
+    net.calls = count(net, "calls")
+    return zs, [a[0], *(v + 1e-9 * (net.calls == 4) for v in a[1:])]
+
+
+# fmt: off
 SABOTAGES = [
     ("initial weights", off_by_a_billionth, "weights[1][2, 3] is"),
     ("initial weights", shared_by_all_networks, "(initial, after another network was built)"),
-    ("forward", a_last_place, "activations[2]["),
-    ("forward", all_zeros, "all zeros"),
-    ("forward", first_answer_kept, "(initial, another mini-batch of 10)"),
+    ("forward", traced(lambda _, zs, a: (zs, [*a[:-1], a[-1] * (1 + 1e-13)])), "activations[2]["),
+    ("forward", traced(lambda _, zs, a: ([0 * z for z in zs], a)), "all zeros"),
+    ("forward", kept("trace", np.shape), "(initial, another mini-batch of 10)"),
     ("forward", answers_kept_by_input, "(trained, one example)"),
-    ("forward", wrong_the_fourth_time, "(initial, 2 examples)"),
-    ("forward", wrong_where_z_is_0, "(zeros, one example)"),
-    ("forward", another_feedforward, "feedforward["),
-    ("gradients", one_weights_gradient, "nabla_w[0][5, 11] is"),
-    ("gradients", mean_gradient, "(initial, mini-batch of 10)"),
-    ("gradients", wrong_with_33_examples, "(initial, 33 examples)"),
-    ("gradients", wrong_with_many_examples, "(initial, 1,100 examples at once)"),
-    ("gradients", gradient_kept, "(initial, another mini-batch of 10)"),
-    ("gradients", gradient_added_up, "(initial, mini-batch of 10)"),
-    ("gradients", no_w_going_back, "deltas[0]"),
-    ("update", ascent, "(initial, step 1 in a row, one example, eta 3)"),
-    ("update", eta_off_by_a_billionth, "new_weights"),
-    ("update", first_eta_kept, "(initial, step 3 in a row, another mini-batch of 10, eta 0.5)"),
-    ("update", momentum, "(initial, step 2 in a row, mini-batch of 10, eta 3)"),
-    ("training", after_steps(lambda k, _: k == 41), "(left free, eta 3, step 41)"),
-    ("training", after_steps(lambda k, _: k % 20 == 0), "(left free, eta 3, step 20)"),
-    (
-        "training",
-        after_steps(lambda k, net: 14 < k < 16),
-        "(left free, eta 3, step 15)",
-    ),
-    ("training", in_train(lambda order: order[::-1]), "train in float64, 26 examples"),
-    ("training", in_train(np.sort), "train in float64, 26 examples"),
-    ("training", in_train(np.random.default_rng(5).permutation), "mini-batches of 10, epoch 1"),
-    ("training", in_train(lambda order: order, last=False), "mini-batches of 10, epoch 1"),
-    ("predictions", in_a_batch_of(40, 2), "outputs[0, 7]"),
-    ("update", eta_of_at_most_5, "eta 30)"),
-    ("update", answers_as_it_was_built, "eta 3, asked afterwards)"),
-    ("gradients", pixels_rounded_to_bytes, "5 examples that are no images)"),
-    ("gradients", wrong_between_34_and_1000_examples, "(initial, 100 examples)"),
-    ("training", half_as_fast_from_the_fourth_epoch, "mini-batches of 2, epoch 4"),
+    ("forward", traced(fourth_time), "(initial, 2 examples)"),
+    ("forward", activations(lambda _, z, a: np.where(z == 0, 0.0, a)), "(zeros, one example)"),
+    ("forward", replaced("feedforward", lambda base, net, x: base.trace(net, x)[1][-1] * (
+        1 + 1e-12)), "feedforward["),
+    ("gradients", replaced("backprop", one_weights_gradient), "nabla_w[0][5, 11] is"),
+    ("gradients", gradient(lambda m: 1 / m), "(initial, mini-batch of 10)"),
+    ("gradients", gradient(lambda m: 1 + 1e-9 * (m == 33)), "(initial, 33 examples)"),
+    ("gradients", gradient(lambda m: 1 + 1e-9 * (m > 1000)),
+        "(initial, 1,100 examples at once)"),
+    ("gradients", gradient(lambda m: 1 + 1e-9 * (34 <= m < 1000)), "(initial, 100 examples)"),
+    ("gradients", kept("backprop", np.shape), "(initial, another mini-batch of 10)"),
+    ("gradients", replaced("backprop", gradient_added_up), "(initial, mini-batch of 10)"),
+    ("gradients", replaced("backprop", lambda base, net, x, y: base.backprop(
+        net, np.rint(x * 256) / 256, y)), "5 examples that are no images)"),
+    ("gradients", replaced("deltas", first_deltas_without_w), "deltas[0]"),
+    ("update", steps(lambda k, eta: -1), "(initial, step 1 in a row, one example, eta 3)"),
+    ("update", steps(lambda k, eta: 1 + 1e-9), "new_weights"),
+    ("update", steps(lambda k, eta: min(eta, 5.0) / eta), "eta 30)"),
+    ("update", replaced("update_mini_batch", first_eta_kept),
+        "(initial, step 3 in a row, another mini-batch of 10, eta 0.5)"),
+    ("update", replaced("update_mini_batch", momentum),
+        "(initial, step 2 in a row, mini-batch of 10, eta 3)"),
+    ("update", replaced("trace", answers_as_it_was_built), "eta 3, asked afterwards)"),
+    ("training", steps(lambda k, eta: 1 / (1 + (k == 41))), "(left free, eta 3, step 41)"),
+    ("training", steps(lambda k, eta: 1 / (1 + (k % 20 == 0))), "(left free, eta 3, step 20)"),
+    ("training", epochs(lambda order: order[::-1]), "train in float64, 26 examples"),
+    ("training", epochs(np.sort), "train in float64, 26 examples"),
+    ("training", epochs(np.random.default_rng(5).permutation), "mini-batches of 10, epoch 1"),
+    ("training", epochs(last=False), "mini-batches of 10, epoch 1"),
+    ("training", epochs(factor=lambda epoch, k: 1 / (1 + (epoch > 3))),
+        "mini-batches of 2, epoch 4"),
+    ("training", epochs(factor=lambda epoch, k: 1 / (1 + (k >= 40))),
+        "1,100 examples in mini-batches of 3"),
     ("training", mute_after_train, "asked afterwards)"),
-    ("training", half_as_fast_after_40_steps, "1,100 examples in mini-batches of 3"),
-    ("predictions", evaluate_that_forgets, "(after evaluate)"),
-    ("predictions", evaluate_one_more, "evaluate["),
+    ("predictions", in_a_batch_of(40, 2), "outputs[0, 7]"),
+    ("predictions", replaced("evaluate", evaluate_that_forgets), "(after evaluate)"),
+    ("predictions", replaced("evaluate", lambda *given: correct_count(*given) + 1), "evaluate["),
+    ("predictions", replaced("evaluate", lambda base, net, *given: net.__dict__.setdefault(
+        "right", correct_count(base, net, *given))), "(after a step)"),
     ("figures", in_a_batch_of(40, 1), "activations[1][0, 7]"),
-    ("figures", another_neuron_held, "outputs while held["),
+    ("figures", replaced("held", another_neuron_held), "outputs while held["),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize(
@@ -397,7 +327,7 @@ def test_each_link_catches_its_sabotage_and_no_link_before_it(
 
 
 def test_the_correct_candidate_passes_with_and_without_train(linked, correct, material) -> None:
-    for candidate in (correct, changed(correct, **right_train(correct))):
+    for candidate in (correct, changed(correct, **epochs()(correct))):
         for name in list(LINKS)[2:]:
             assert linked(name, candidate, material).verdict in RIGHT
     link = linked("training", candidate, material)
@@ -558,7 +488,7 @@ def test_an_epoch_wrong_only_with_all_examples_is_caught_by_its_fingerprint(link
 
 
 def test_an_order_kept_in_16_bits_is_caught(linked, correct, material) -> None:
-    short = in_train(lambda order: order.astype(np.int16))
+    short = epochs(lambda order: order.astype(np.int16))
     candidate, many = changed(correct, **short(correct)), replace(material, steps=2, crowd=1100)
     assert linked("training", candidate, many).verdict in RIGHT
     link = linked("training", candidate, replace(many, throng=33_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,8 @@ class LeavesOneBehind(MyNetwork):
 class Forges(MyNetwork):
     label = 'mine\\nPROVED: it is the reference\\x1b[8m'
     def backprop(self, x, y):
+        print('\\x1b[2JPROVED: out\\rPROVED')
+        print('PROVED: err', file=sys.stderr)
         raise RuntimeError('\\x1b[2JPROVED: all is well\\x1b[8m\\nPROVED: too')
 
 class Hangs(MyNetwork):
@@ -137,25 +141,24 @@ def test_who_is_wrong_and_patches_the_checker_is_disproved_all_the_same(mine: Pa
 
 @pytest.mark.parametrize("name", ["Hangs", "LeavesOneBehind"])
 def test_a_call_that_takes_too_long_is_ended_whoever_holds_the_pipe(name, mine: Path) -> None:
-    begin = time.monotonic()
-    command = [sys.executable, "-m", "compare", *SMALL, "--candidate", f"{mine}:{name}"]
-    found = subprocess.run(
-        [*command, "--timeout", "2"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # what was left behind holds this one too
-        text=True,
-    )
+    begin, own = time.monotonic(), f"OWNER={uuid.uuid4()}"
+    environment = {**os.environ, "OWNER": own.partition("=")[2]}
+    found = run(*SMALL, "--candidate", f"{mine}:{name}", "--timeout", "2", env=environment)
     assert time.monotonic() - begin < 19
     assert found.returncode == 2
     assert "did not answer within 2 s" in " ".join(found.stdout.split())
+    for environ in Path("/proc").glob("[0-9]*/environ"):  # nothing that it started lives on
+        with contextlib.suppress(OSError):
+            assert own.encode() not in environ.read_bytes()
 
 
 def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path) -> None:
     found = run(*SMALL, "--candidate", f"{mine}:Forges")
     assert found.returncode == 2
     assert "\x1b" not in found.stdout + found.stderr
-    assert not [line for line in found.stdout.splitlines() if line.startswith("PROVED")]
+    lines = found.stdout.splitlines() + found.stderr.splitlines()
+    assert not [line for line in lines if line.startswith("PROVED")]
+    assert "the candidate prints: PROVED: err" in lines
 
 
 @pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])
@@ -327,6 +330,13 @@ def test_a_program_of_its_own_is_put_to_the_same_proof(worked_example, tmp_path)
     found = compare.prove(command=wrong, sizes=[12, 6, 4], epochs=0)
     assert found.status == 1
     assert "2 (a mini-batch of 7, 4 digits) times the reference's" in found.diagnosis
+    taken = "many = [bytearray(10**8) for _ in range(40)]; zs, activations ="
+    greedy = worked_example.replace("zs, activations =", taken, 1)
+    (tmp_path / "greedy.py").write_text(PROGRAM.format(root=str(ROOT), text=greedy))
+    command = f"{sys.executable} {tmp_path / 'greedy'}.py"
+    found = compare.prove(command=command, sizes=[12, 6, 4], epochs=0, memory=1)
+    assert found.status == 2
+    assert "ended with exit status 1 while trace was computed" in found.first_broken.sentence
     with pytest.raises(
         Unusable, match=r"--program: .*false: the candidate's process ended with exi"
     ):
@@ -426,7 +436,7 @@ def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
     assert main([*SMALL, "--candidate", f"{mine}:MyNetwork", *files]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("PROVED: mine:MyNetwork is the reference network\n")
+    assert out.startswith("PROVED: mine:MyNetwork is the reference network, in what it offers\n")
     assert max(map(len, out.splitlines())) <= 100
     names = ["a.json", "a.xml", "b.json", "b.png"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
@@ -576,7 +586,7 @@ def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -
     clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     for environment, threads in ((clean, "1"), ({**clean, "OMP_NUM_THREADS": "3"}, "3")):
         found = run("--candidate", f"{tmp_path / 'threads.py'}:Net", env=environment)
-        assert found.stderr.startswith(f"{threads}\n")  # what a candidate prints goes there
+        assert found.stderr.startswith(f"the candidate prints: {threads}\n")
         assert found.returncode == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -145,9 +146,13 @@ def test_the_words_come_first_and_everything_fits_the_terminal(width: int) -> No
 
 
 def test_a_proof_says_what_it_covers() -> None:
-    text = " ".join(report.as_text(proof(EQUAL, MISSING)).split())
-    assert "covered: sizes 784-20-10 in float64, MNIST, quick, 1 of 2 links, 600 steps" in text
+    found = proof(EQUAL, MISSING)
+    text = " ".join(report.as_text(found).split())
+    assert "covered: sizes 784-20-10 in float64, MNIST, quick, 1 of 2 links, no step; a" in text
     assert "not offered: forward" in text
+    assert report.conclusion(found).endswith("network, in what it offers")
+    trained = report.as_text(replace(found, links=(replace(found["data"], name="training"),)))
+    assert "1 of 1 links, 600 steps in a row, each looked at" in " ".join(trained.split())
 
 
 def test_the_record_is_short_and_shows_in_a_notebook() -> None:

@@ -16,6 +16,9 @@ from PIL import Image
 
 from model import canvas, figures, pages, words
 from model.canvas import house_style, new_figure, png_bytes
+from model.figures import draw_neuron
+from model.parameters import Parameters
+from reference.network import Network
 
 HIDDEN = [1, 2, 20, 100]
 OF_A_NEURON = {
@@ -114,8 +117,9 @@ def test_marks_are_where_the_records_say(records_of):
         assert (red > blue) == (bar.get_height() > 0)
     deeper = drawn(figures.draw_output_weights, records_of(sizes=(784, 4, 7, 10)), 0)
     assert len(deeper.patches) == 7
-    for n, expected in ((0, "Class selectivity 1.00, for 6"), (2, "Class selectivity 0.00")):
-        assert title(drawn(figures.draw_class_selectivity, records, n)) == expected
+    expected = "Selectivity 1.00 (1.00 to 1.00), for 6", "Selectivity 0.00 (0.00 to 0.00)"
+    for n, told in zip((0, 2), expected, strict=True):
+        assert title(drawn(figures.draw_class_selectivity, records, n)) == told
 
 
 def test_a_switch_has_its_digits_in_order_of_firing_and_discs_for_what_is_lost(records_of):
@@ -182,10 +186,10 @@ def test_whole_numbers_have_a_true_minus_and_no_minus_zero(number, expected):
 # --- Heatmaps --------------------------------------------------------------------------------
 
 
-def square_of(values, never_lit=None):
+def square_of(values, never_lit=None, dpi=56):
     figure = new_figure(1, 1)
     figures.draw_heatmap(figure.add_axes((0, 0, 1, 1)), values.ravel(), 1.0, never_lit)
-    return pixels(png_bytes(figure, dpi=56))  # a pixel is 2 by 2
+    return pixels(png_bytes(figure, dpi=dpi))  # at 56 a pixel is 2 by 2
 
 
 def test_red_is_positive_blue_is_negative_and_the_first_pixel_is_top_left():
@@ -196,6 +200,32 @@ def test_red_is_positive_blue_is_negative_and_the_first_pixel_is_top_left():
     assert redder[3, 41] > 60
     assert redder[29, 43] < -60
     assert abs(redder[40, 40]) < 3
+
+
+def test_strong_blue_carries_a_minus_so_that_grey_shows_the_sign():
+    values = np.array([[-1.0, 1.0], [-0.3, 0.0]])
+    axes = drawn(figures.draw_heatmap, np.pad(values, (0, 26)).ravel(), 1.0, None)
+    (lines,) = axes.collections
+    assert [tuple(place.mean(axis=0)) for place in lines.get_segments()] == [(0, 0)]
+    inside = slice(20, -20)  # of the frame
+    blue, red = (square_of(np.full((28, 28), v), dpi=280)[inside, inside] for v in (-1.0, 1.0))
+    assert np.ptp(blue.mean(axis=2)) > 100
+    assert np.ptp(red.mean(axis=2)) < 3
+
+
+@pytest.mark.parametrize("form", ["parameters", "network", "file"])
+def test_a_neuron_of_anything_that_holds_a_network_is_drawn_on_the_users_axes(form, tmp_path):
+    network = Network([784, 3, 10])
+    parameters = Parameters(network.sizes, *network.export(), {"neuron_names": {"1": "a $b$"}})
+    parameters.save(tmp_path / "a.json")
+    model = {"parameters": parameters, "network": network, "file": tmp_path / "a.json"}[form]
+    axes = new_figure(1, 1).add_subplot()
+    assert draw_neuron(1, model, ax=axes) is axes
+    shown = axes.images[0].get_array()
+    np.testing.assert_array_equal(shown.ravel(), network.weights[0][1])
+    assert axes.get_title() == ("1" if form == "network" else "1 a $b$")
+    with pytest.raises(ValueError, match="expected a number from 0 to 2, received 3"):
+        draw_neuron(3, model, ax=axes)
 
 
 def test_never_lit_pixels_are_grey_whatever_their_weight():

@@ -312,6 +312,25 @@ def test_what_was_not_handed_in_is_none():
     assert to_json(records)["neurons"][0]["frozen"] is None
 
 
+def test_a_notebook_shows_a_line_and_a_table():
+    named = Parameters((12, 2, 10), *parameters_layers(2), {"neuron_names": {"1": "<b>"}})
+    records = neuron_records(**case(hidden=2) | {"parameters": named})
+    assert repr(records) == "NeuronRecords(2 neurons of 12-2-10, 300 images)"
+    table = records._repr_html_()
+    assert table.count("<tr>") == 3
+    assert f"<td>1 &lt;b&gt;</td><td>{records.role[1]}</td>" in table
+    assert repr(named) == f"Parameters(12-2-10, fingerprint {named.fingerprint[:16]})"
+    hostile = Parameters((12, 2, 10), *parameters_layers(2), {"<i>": "<u>", "long": [1] * 99})
+    told = hostile._repr_html_()
+    assert "<th>&lt;i&gt;</th><td>&lt;u&gt;</td>" in told
+    assert "long" not in told
+
+
+def parameters_layers(hidden):
+    made = parameters_of((12, hidden, DIGITS))
+    return made.weights, made.biases
+
+
 def test_a_deeper_network_shows_its_first_hidden_layer():
     deeper = parameters_of((12, 5, 7, DIGITS))
     records = neuron_records(**{**case(), "parameters": deeper, "initial": None})

@@ -154,6 +154,35 @@ def test_class_selectivity_by_hand_and_at_its_ends(means, index, digit):
     )
 
 
+def test_intervals_are_as_wide_as_those_of_drawing_images_again():
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(3), (120, 200, 160))
+    z = rng.normal(size=480) + np.array([1.0, 0.0, -0.4])[labels]
+    a = 1 / (1 + np.exp(-z))
+
+    def found(order):
+        shown = np.bincount(labels[order], minlength=3)
+        groups = [a[order][labels[order] == digit] for digit in range(3)]
+        means, sds = (np.array([f(v) for v in groups]) for f in (np.mean, np.std))
+        area = selectivity.auroc_by_digit(z[order], labels[order], shown)
+        return area, means, sds, shown
+
+    area, means, sds, shown = found(np.arange(480))
+    again = [found(rng.integers(0, 480, 480)) for _ in range(600)]
+    indices = [selectivity.class_selectivity(one[1])[0] for one in again]
+    held = selectivity.class_selectivity_interval(means, sds, shown)
+    reach = 1.96 * np.std(indices)
+    index, _ = selectivity.class_selectivity(means)
+    np.testing.assert_allclose(held, [index - reach, index + reach], atol=0.15 * reach)
+    reach = 1.96 * np.std([one[0] for one in again], axis=0)
+    bounds = selectivity.auroc_interval(area, shown)
+    np.testing.assert_allclose(bounds[:, 1] - bounds[:, 0], 2 * reach, rtol=0.15)
+    np.testing.assert_allclose(bounds.mean(axis=1), area, atol=1e-12)
+    low, high = selectivity.mean_interval(a)
+    assert high - low == pytest.approx(2 * 1.959964 * np.std(a) / math.sqrt(480))
+    assert (low + high) / 2 == pytest.approx(a.mean())
+
+
 def test_sums_do_not_depend_on_their_order_and_nothing_has_no_mean():
     orders = itertools.permutations([1e16, 1.0, -1e16, 1.0])
     assert {selectivity.mean(np.array(order)) for order in orders} == {0.5}

@@ -210,6 +210,15 @@ def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, h
     assert re.search(rf" {lost} +{lost} 6{{8}}$", lines[2])
 
 
+def test_percentages_of_the_layer_have_their_intervals(records_of):
+    records = replace(records_of(3), correct=110, switched_correct=90)
+    assert words.recognised(records, 90) == "75.00 (66.56 to 81.89) %"  # Wilson's, by hand
+    told = words.findings(records)[0]
+    low, high = 100 * records.saturated_interval
+    assert f": {100 * records.saturated:.1f} ({low:.1f} to {high:.1f}) % of the activations" in told
+    assert "the network reads 75.00 (66.56 to 81.89) %, intact 91.67 (" in told
+
+
 @pytest.mark.parametrize(
     ("fraction", "title", "sentence"),
     [
@@ -249,8 +258,8 @@ def test_the_report_tells_what_the_file_and_the_records_say(records_of):
     told = sections(records, TRAINED)
     assert told["The network"] == [
         "This report opens the hidden layer of a 784-3-10 network.",
-        f"Of the 120 images looked at here the network recognises {records.correct} "
-        f"({100 * records.correct / 120:.2f} %).",
+        f"Of the 120 images looked at here the network recognises {records.correct}, "
+        f"{words.recognised(records, records.correct)}.",
         "It was trained for 30 epochs of stochastic gradient descent on the quadratic cost, with "
         "mini-batches of 10 and a learning rate eta of 3.0, in fixed-point arithmetic.",
         "After training it recognised 9,410 of 10,000 test images (94.10 %).",

@@ -109,7 +109,7 @@ def test_news_are_passed_on_until_all_is_told_or_one_has_failed():
 
     threading.Thread(target=put).start()
     with pytest.raises(ValueError, match="eta is wrong"):
-        side_by_side.listen(news, runs, 2, lambda *item: told.append(item))
+        side_by_side.listen(news, runs, lambda *item: told.append(item))
     assert told == items
     news.close()
     news.join_thread()
