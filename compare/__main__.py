@@ -14,6 +14,7 @@ from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PROGRAM = "python -m compare" if __package__ == "compare" else "jalebi prove"
+COMPILER_TIMEOUT = 900.0  # seconds
 ARITHMETICS = ("float64", "float32", "fixed-point")
 
 
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
          "torch_impl's network")
     what("--program", metavar="COMMAND", help="a program in any language instead "
          "(protocol: docs/programs.md)")
+    what("--compile", action="store_true", help="torch_impl's network with its training compiled")
     what("--device", help="cpu, cuda or cuda:N, of what offers devices, as torch_impl's network")
     what("--arithmetic", choices=ARITHMETICS, help="by default what the candidate declares")
     what("--sizes", type=sizes, nargs="+", help="units of every layer (784 20 10); other than 784 "
@@ -103,6 +105,8 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
         for name in ("candidate", "device", "arithmetic"):
             if name in chosen:
                 found.error(f"--{name} is not for a --program: it says itself what it computes in")
+    if given.compile and (given.candidate or given.program):
+        found.error("--compile is for torch_impl's network: leave out --candidate and --program")
     if given.model and given.sizes:
         found.error("--sizes are those of the --model: leave one out")
     if given.mini_batch_size == 0:
@@ -131,9 +135,11 @@ def run(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
         check_target(path)
     given = {k: v for k, v in vars(arguments).items() if k not in NOT_FOR_PROVE}
+    if arguments.compile:  # every mini-batch size that is tried is compiled, in one call of train
+        given["timeout"] = max(given["timeout"], COMPILER_TIMEOUT)
     with under_way() as status:
         proof = chain.prove(
-            arguments.candidate,
+            "compare.twins:CompiledTwin" if arguments.compile else arguments.candidate,
             command=arguments.program,
             sizes=[n for part in arguments.sizes or () for n in part] or None,
             download=download,
@@ -150,7 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
     return proof.status
 
 
-NOT_FOR_PROVE = ("candidate", "program", "sizes", "json", "junit", "self_test")
+NOT_FOR_PROVE = ("candidate", "compile", "program", "sizes", "json", "junit", "self_test")
 
 
 def download(folder: Path) -> None:

@@ -152,6 +152,28 @@ class TorchTwin(ReferenceTwin):
         return type(cls.__name__, (cls,), {"dtype": dtype, "device": device, "label": label})
 
 
+class CompiledTwin(TorchTwin):
+    """torch_impl.network.Network, which takes several steps of training in one compiled call."""
+
+    label: ClassVar[str] = "torch_impl.network (float64, cpu, compiled)"
+
+    def built(self, parameters: Parameters) -> Any:
+        net = super().built(parameters)
+        net.compiled = True
+        return net
+
+    @classmethod
+    def with_device(cls, name: str) -> type:
+        if name != "cpu":
+            raise ValueError(f"--compile is for the cpu; received --device {name}")
+        return cls
+
+    @classmethod
+    def _derived(cls, dtype: str, device: str) -> type:
+        label = f"torch_impl.network ({dtype}, {device}, compiled)"
+        return type(cls.__name__, (cls,), {"dtype": dtype, "label": label})
+
+
 def reference_net(parameters: Parameters, dtype: str = "float64") -> Any:
     """Return the reference in the protocol, with these parameters."""
     twin: Any = ReferenceTwin if dtype == "float64" else ReferenceTwin.with_arithmetic(dtype)

@@ -17,7 +17,7 @@ from scripts.timing import contestants, interleaved, table
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of seconds and ratios."""
-    options = parser(__doc__, "device", "data")
+    options = parser(__doc__, "device", "compile", "data")
     options.add_argument(
         "--rounds", type=whole_number(1), default=5, metavar="N", help="epochs of each (default: 5)"
     )
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = options.parse_args(argv)
     with busy("reading the data"):
         files = find_data(args.data)
-        epochs = contestants(Parameters.load(SHIPPED_START), files, args.device, args.examples)
+        begin = Parameters.load(SHIPPED_START)
+        epochs = contestants(begin, files, args.device, args.examples, args.compile)
     with Epochs(args.rounds * len(epochs), 0, "timing") as progress:
         seconds = interleaved(epochs, args.rounds, progress.advance)
     print(table(seconds))

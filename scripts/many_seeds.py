@@ -44,6 +44,7 @@ def train_many(args: argparse.Namespace, settings: dict[str, object]) -> int:
             Settings(**settings, seed=seed),  # type: ignore[arg-type]
             initial_parameters(args.sizes or SIZES, seed),
             output,
+            args.compile,
         )
         for seed, output in outputs.items()
     }

@@ -32,7 +32,7 @@ DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train both, print what they came to, and put the PyTorch network to the proof."""
-    options = parser(__doc__, "device", "data")
+    options = parser(__doc__, "device", "compile", "data")
     options.add_argument(
         "--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs (default: 30)"
     )
@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             begin,
             files,
             lambda backend, done, text: progress.advance(done, text, backend),
+            args.compile,
         )
     with busy("reading the test images"):
         read = predictions(shipped, files, args.device)

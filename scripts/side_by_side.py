@@ -49,10 +49,15 @@ class Job:
     settings: Settings
     start: Parameters
     output: Path | None = None
+    compile: bool | None = False  # None: where it pays
 
 
 def train_both(
-    settings: Settings, start: Parameters, files: MnistFiles, on_news: OnNews
+    settings: Settings,
+    start: Parameters,
+    files: MnistFiles,
+    on_news: OnNews,
+    compile: bool | None = False,
 ) -> dict[str, Trained]:
     """Train both backends from the same start and return how each went, by name.
 
@@ -60,7 +65,7 @@ def train_both(
     """
     jobs = {
         "numpy": Job(replace(settings, backend="numpy", device="cpu"), start),
-        "torch": Job(replace(settings, backend="torch"), start),
+        "torch": Job(replace(settings, backend="torch"), start, compile=compile),
     }
     return train_all(jobs, files, len(jobs), on_news)
 
@@ -124,7 +129,8 @@ def train_one(name: str, job: Job) -> Trained:
     """Train one network in a process of its own and tell about every epoch."""
     fingerprints: list[str] = []
     with nullcontext() if job.output is None else sole_writer(job.output):
-        run = Run(job.settings, job.start, _files, job.output, read(job.settings.backend))
+        data = read(job.settings.backend)
+        run = Run(job.settings, job.start, _files, job.output, data, job.compile)
         if job.output is not None:
             run.resume()
         begun, failure = time.monotonic(), ""

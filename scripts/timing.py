@@ -11,8 +11,9 @@ import numpy as np
 
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
+from scripts import note
 from scripts.book_loop import BookLoop
-from scripts.command_line import PACKAGES, Settings, load_examples, network
+from scripts.command_line import PACKAGES, Settings, load_examples, network, twin
 
 BOOK = "the book's loop"
 RATES = Settings.mini_batch_size, Settings.eta
@@ -20,9 +21,16 @@ Epoch = Callable[[], float]  # trains one epoch, returns its seconds
 
 
 def contestants(
-    start: Parameters, files: MnistFiles, device: str, examples: int | None
+    start: Parameters,
+    files: MnistFiles,
+    device: str,
+    examples: int | None,
+    compiled: bool | None = False,
 ) -> dict[str, Epoch]:
-    """Return by name what is timed, on so many examples; the device is the PyTorch networks'."""
+    """Return by name what is timed, on so many examples; the device is the PyTorch networks'.
+
+    A compiled network is there if asked for; what the compiler took is said, and no part of it.
+    """
     parts = {}
     for backend in PACKAGES:
         data = load_examples(files, backend)[0]
@@ -37,6 +45,13 @@ def contestants(
             net = network(start, backend, arithmetic, where)
             name = f"{backend} {arithmetic}" + (f" on {where}" if where != "cpu" else "")
             epochs[name] = network_epoch(net, parts[backend])
+        if compiled:
+            net = network(start, "torch", arithmetic, device, compiled=True)
+            seconds = twin("torch", "compiled").prepare(net, Settings.mini_batch_size)
+            if not net.compiled:
+                raise ValueError("--compile: nothing can be compiled here: leave it out")
+            note(f"torch {arithmetic}: compiled in {seconds:.0f} s")
+            epochs[f"torch {arithmetic} compiled"] = network_epoch(net, parts["torch"])
     return epochs
 
 
@@ -94,8 +109,10 @@ def table(seconds: dict[str, list[float]]) -> str:
     ]
     for name, times in seconds.items():
         faster = ratio(seconds[BOOK], times)
-        twin = seconds.get(name.split(" on ")[0].replace("torch", "numpy"))
-        slower = f"{ratio(times, twin):.1f}" if name.startswith("torch") and twin else ""
+        numpy = seconds.get(
+            name.split(" on ")[0].removesuffix(" compiled").replace("torch", "numpy")
+        )
+        slower = f"{ratio(times, numpy):.1f}" if name.startswith("torch") and numpy else ""
         lines.append(f"| {name} | {statistics.median(times):.3f} | {faster:.1f} | {slower} |")
     return "\n".join(lines)
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
         with busy("reading the data"):
             files = find_data(args.data)
-            run = Run(settings, begin, files, output)
+            run = Run(settings, begin, files, output, compile=args.compile)
             if args.resume:
                 run.resume()
         try:
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    result = parser(__doc__, *SETTINGS, "data")
+    result = parser(__doc__, *SETTINGS, "compile", "data")
     add = result.add_argument
     add(
         "--sizes", type=whole_number(1), nargs="+", metavar="N",

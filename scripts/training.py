@@ -12,6 +12,7 @@ import numpy as np
 from model.atomic_write import check_target
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters, describe
+from scripts import note
 from scripts.command_line import Settings as Settings
 from scripts.command_line import load_examples, network, twin
 
@@ -25,6 +26,7 @@ class Run:
     What cannot be trained or saved is refused at once, before any work is put into it. The
     `parameters` are those after the last finished epoch; their metadata say how they were made.
     They go to `output` after every epoch. Several runs may share `data`, see `load_examples`.
+    Steps are compiled where `compile` says so, or is None and it pays; no file knows of it.
     """
 
     def __init__(
@@ -34,8 +36,11 @@ class Run:
         files: MnistFiles,
         output: Path | None = None,
         data: tuple[Any, Any, Any] | None = None,
+        compile: bool | None = False,
     ) -> None:
-        self.settings = settings
+        self.settings, self.compile = settings, compile
+        if compile and settings.backend == "numpy":
+            raise ValueError("--compile needs --backend torch: NumPy's network is compiled already")
         self.output = output
         if output is not None:
             check_target(output)
@@ -96,7 +101,8 @@ class Run:
         the test data are left alone.
         """
         training, validation, test_data = self.data
-        net = self._network()
+        left = self.settings.epochs - self.epochs_done
+        net = self._network(self._compiles(left))
 
         def finished(_: int, correct: int | None) -> None:
             history = [*self.parameters.metadata["accuracy"]["validation"], correct]
@@ -108,7 +114,6 @@ class Run:
         rng = np.random.default_rng(self.settings.seed)
         for _ in range(self.epochs_done):
             rng.permutation(len(training))
-        left = self.settings.epochs - self.epochs_done
         settings = self.settings.mini_batch_size, self.settings.eta
         net.SGD(training, left, *settings, test_data=validation, rng=rng, on_epoch=finished)
         if test:
@@ -119,8 +124,26 @@ class Run:
     def _kind(self) -> tuple[str, str, str]:
         return self.settings.backend, self.settings.arithmetic, self.settings.device
 
-    def _network(self) -> Any:
-        return network(self.parameters, *self._kind())
+    def _network(self, compiled: bool = False) -> Any:
+        net = network(self.parameters, *self._kind(), compiled=compiled)
+        if compiled:
+            seconds = twin("torch", "compiled").prepare(net, self.settings.mini_batch_size)
+            if net.compiled:
+                note(f"steps were compiled in {seconds:.0f} s")
+        return net
+
+    def _compiles(self, epochs: int) -> bool:
+        """Return whether steps are compiled, and say why they are not where they might be."""
+        if self.settings.backend != "torch" or self.compile is False or not epochs:
+            return False
+        compiled = twin("torch", "compiled")
+        why = compiled.obstacle(self._network().device)
+        steps = epochs * len(self.data[0]) // self.settings.mini_batch_size
+        if self.compile is None and not why and steps < compiled.PAYS_FROM:
+            why = f"{steps:,} are left, fewer than pay for the compiler (--compile does it anyway)"
+        if why:
+            note(f"steps are not compiled: {why}")
+        return not why
 
     def _keep(self, net: Any, **changes: Any) -> None:
         made = {**self.parameters.metadata, **changes}

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_folder(folder)
     with sole_writer(results):
         with busy("looking at what there is"):
-            runs = tuning.plan(single, range(args.seeds), settings, files, folder)
+            runs = tuning.plan(single, range(args.seeds), settings, files, folder, args.compile)
         done, total = tuning.epochs(runs)
         try:
             with Epochs(total, done, "tuning") as progress:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    result = parser(__doc__, "backend", "device", "arithmetic", "data")
+    result = parser(__doc__, "backend", "device", "arithmetic", "compile", "data")
     add = result.add_argument
     add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="hidden units (default: 20)")
     add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M", help="(default: 10)")

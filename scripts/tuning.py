@@ -84,6 +84,7 @@ def plan(
     settings: Settings,
     files: MnistFiles,
     folder: Path,
+    compile: bool | None = False,
 ) -> Plan:
     """Return the runs of every configuration, one for each seed, as far as they have come.
 
@@ -96,7 +97,7 @@ def plan(
     def run(one: Configuration, seed: int) -> Run:
         own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
         begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
-        result = Run(own, begin, files, folder / one.file_name(seed), data)
+        result = Run(own, begin, files, folder / one.file_name(seed), data, compile)
         result.resume()
         return result
 

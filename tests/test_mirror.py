@@ -50,7 +50,9 @@ LISTED = {
     },
     "network": {
         "+ Network.__init__(device = 'cpu')",
+        "+ Network.__init__(compile = False)",  # NumPy is compiled already
         "+ Network.from_parameters(device = 'cpu')",
+        "+ Network.from_parameters(compile = False)",
         "+ Network.forward: Return the output activations for the input a, as a module that "
         "autograd can follow.",  # the verb that nn.Module calls
         "+ Network.forward(self)",
@@ -151,8 +153,9 @@ def test_every_file_has_its_twin():
                     for folder in ("reference", "torch_impl"))  # fmt: skip
     assert ours == {"__init__.py", *(f"{name}.py" for name in LISTED), *SHARED, *READ_BY_BOTH}
     assert theirs == ours - SHARED - READ_BY_BOTH | {
-        "device.py"
-    }  # choosing CPU or CUDA has no twin
+        "compiled.py",
+        "device.py",
+    }  # NumPy has neither
     for name in SHARED:
         assert (ROOT / "reference" / name).read_bytes() == (ROOT / "model" / name).read_bytes()
 

@@ -22,6 +22,7 @@ EXACT_BITS = 53
 RANGE_BITS = 6
 INPUT_BITS = 8
 COARSEST_BITS = 12
+MOST_UNSEEN = 100  # deltas, looked at together
 SIGMOID_ERROR = math.ldexp(1.0, -49)  # torch.sigmoid and the exact one differ by far less
 
 
@@ -54,12 +55,12 @@ class Float64:
         """Return a delta as this arithmetic keeps it."""
         return delta
 
-    def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
+    def steps(self, nablas: list[Tensor], rate: Any) -> tuple[list[Tensor], Any]:
         """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it.
 
         What is returned second is still to be multiplied by: the subtraction does it on its way.
         """
-        return nablas, _rounded(rate, self.dtype)
+        return nablas, rate if isinstance(rate, Tensor) else _rounded(rate, self.dtype)
 
     def watch(self, parameters: list[Tensor]) -> None:
         """Note the magnitude of weights or biases that were just updated."""
@@ -84,7 +85,11 @@ class FixedPoint(Float64):
     name = "fixed-point"
 
     def __init__(self, sizes: Sequence[int] | None = None) -> None:
-        self.peaks: dict[str, list[Tensor]] = {}
+        self.peaks: dict[str, Tensor] = {}
+        self.unseen: list[Tensor] = []  # deltas that are still to be looked at
+        self.m = 0  # examples in the last mini-batch
+        self.room = 0.0  # how far any parameter may still move within its range
+        self.reach = 0.0  # and how far one can have moved since it was looked at
         if sizes is not None:
             self.sizes = tuple(sizes)
             bits = parameter_bits(sizes)
@@ -121,12 +126,14 @@ class FixedPoint(Float64):
 
     def round_delta(self, delta: Tensor) -> Tensor:
         """Return a delta as this arithmetic keeps it."""
-        delta = on_grid(delta, self.delta_scale(len(delta)))
-        self._note("delta", [delta])
+        self.m = len(delta)
+        delta = on_grid(delta, self.delta_scale(self.m))
+        self.unseen.append(delta)
         return delta
 
     def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
         """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
+        self.reach += self._furthest(rate * self.m)
         factor = _constant(rate * self.parameter_scale, nablas[0].device)
         torch._foreach_mul_(nablas, factor)
         torch._foreach_round_(nablas)
@@ -134,13 +141,21 @@ class FixedPoint(Float64):
 
     def watch(self, parameters: list[Tensor]) -> None:
         """Note the magnitude of weights or biases that were just updated."""
+        if self.reach < self.room and len(self.unseen) < MOST_UNSEEN:
+            return  # no parameter can have left its range since the last look
+        self._look()
         self._note("weight or bias", parameters)
+        if parameters[0].device.type == "cpu":  # elsewhere to read it would be to wait
+            self.room = math.ldexp(1.0, RANGE_BITS) - self.peaks["weight or bias"].item()
+            self.reach = 0.0
 
     def check(self) -> None:
         """Raise OverflowError if a magnitude has left its range since the last check."""
         limits = {"weight or bias": math.ldexp(1.0, RANGE_BITS), "delta": 1.0}
-        peaks = {quantity: torch.stack(seen).amax().item() for quantity, seen in self.peaks.items()}
+        self._look()
+        peaks = {quantity: peak.item() for quantity, peak in self.peaks.items()}
         self.peaks = {}
+        self.room = self.reach = 0.0
         for quantity, limit in limits.items():
             peak = peaks.get(quantity, 0.0)
             if not peak < limit:
@@ -157,12 +172,22 @@ class FixedPoint(Float64):
             self.delta_scales[m] = math.ldexp(1.0, bits)
         return self.delta_scales[m]
 
+    def _furthest(self, eta: float) -> float:
+        """Return how far one step can move a parameter: |nabla| <= m, as no delta exceeds 1."""
+        return abs(eta) + 1.0 / self.parameter_scale
+
+    def _activation(self, z: Tensor) -> Tensor:
+        """Return the rounded sigmoid, out of autograd's sight."""
+        return rounded_sigmoid(z, self.parameter_scale)
+
+    def _look(self) -> None:
+        if self.unseen:
+            self._note("delta", self.unseen)
+            self.unseen = []
+
     def _note(self, quantity: str, values: list[Tensor]) -> None:
-        largest = list(torch._foreach_max(torch._foreach_abs(values)))
-        if quantity in self.peaks:
-            torch._foreach_maximum_(self.peaks[quantity], largest)
-        else:
-            self.peaks[quantity] = largest
+        largest = torch.cat([v.detach().reshape(-1) for v in values]).abs_().amax()
+        self.peaks[quantity] = torch.maximum(self.peaks.get(quantity, largest), largest)
 
 
 class RoundedSigmoid(torch.autograd.Function):
@@ -171,7 +196,7 @@ class RoundedSigmoid(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, arithmetic: FixedPoint) -> Tensor:
         """Return the rounded activation."""
-        a = rounded_sigmoid(z, arithmetic.parameter_scale)
+        a = arithmetic._activation(z)
         ctx.save_for_backward(a)
         ctx.arithmetic = arithmetic
         return a

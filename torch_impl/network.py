@@ -28,6 +28,7 @@ from torch.nn import functional
 from model.checks import book_lines, check_settings, check_shapes, checked_sizes
 from torch_impl import examples
 from torch_impl.arithmetic import Float64
+from torch_impl.compiled import obstacle, update_mini_batches
 from torch_impl.device import choose_device
 from torch_impl.examples import border, inside, mini_batches
 from torch_impl.saving import Saved
@@ -48,6 +49,8 @@ class Network(Saved, nn.Module):
         Draws the initial biases, then the initial weights, all from N(0, 1).
     device : str or torch.device
         "cpu", "cuda" or "cuda:N".
+    compile : bool
+        Whether SGD takes several steps in one compiled call; the compiler takes some ten seconds.
     """
 
     within = 0  # the thread whose calls have crossed the border
@@ -62,12 +65,14 @@ class Network(Saved, nn.Module):
         arithmetic: Float64 = Float64(),
         rng: np.random.Generator | None = None,
         device: str | torch.device = "cpu",
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.sizes = checked_sizes(sizes)
         self.num_layers = len(self.sizes)
         self.arithmetic = arithmetic.for_network(self.sizes)
         self.device = choose_device(device)
+        self.compiled = compile and not obstacle(self.device)
         kept: dict[str, Any] = {"dtype": arithmetic.dtype, "device": self.device}
         shapes = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         self.layers = nn.ModuleList(
@@ -159,12 +164,11 @@ class Network(Saved, nn.Module):
         check_settings(len(x), epochs, mini_batch_size, eta)
         test = None if test_data is None else examples.labelled(self, test_data)
         report = on_epoch or book_lines(None if test is None else len(test))
-        rng = rng or np.random.default_rng()
+        rng, dtype = rng or np.random.default_rng(), self.arithmetic.dtype
         for epoch in range(epochs):
             order = torch.from_numpy(rng.permutation(len(x))).to(self.device)
             with inside(self, grad=True):
-                for mini_batch in mini_batches(x, y, order, mini_batch_size, self.arithmetic.dtype):
-                    self.update_mini_batch(mini_batch, eta)
+                update_mini_batches(self, mini_batches(x, y, order, mini_batch_size, dtype), eta)
                 self.arithmetic.check()
             with inside(self, grad=False):
                 correct = None if test is None else self.evaluate(test)
@@ -193,9 +197,10 @@ class Network(Saved, nn.Module):
         parameters: Any,
         arithmetic: Float64 = Float64(),
         device: str | torch.device = "cpu",
+        compile: bool = False,
     ) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
-        net = cls(parameters.sizes, arithmetic, device=device)
+        net = cls(parameters.sizes, arithmetic, device=device, compile=compile)
         weights, biases = list(parameters.weights), list(parameters.biases)
         check_shapes(net.sizes, weights, biases)
         net._assign(weights, [b[:, 0] for b in biases])
@@ -215,6 +220,7 @@ class Network(Saved, nn.Module):
         super()._apply(fn, recurse)  # the way that .to(device) and .cuda() take
         self._list_parameters()
         self.device = self.weights[0].device
+        self.compiled = self.compiled and not obstacle(self.device)
         if self.device.type == "cuda":
             choose_device(self.device)  # turns TF32 off
         return self

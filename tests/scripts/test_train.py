@@ -133,6 +133,24 @@ def test_what_it_says_can_be_done_next_can_be_done_by_pasting(
     assert (tmp_path / "runs" / "out" / "index.html").exists()
 
 
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
+def test_compiled_it_writes_the_same_bytes(arguments, tmp_path, capsys):
+    path = tmp_path / "out.json"
+    written, said = [], []
+    for option in ("--no-compile", "--compile"):
+        path.unlink(missing_ok=True)
+        assert train.main([*arguments, *TORCH, option, "--mini-batch-size", "5"]) == 0
+        written.append(path.read_bytes())
+        said.append("steps were compiled in" in capsys.readouterr().err)
+    assert written[0] == written[1]
+    assert said == [False, True]
+
+
+def test_few_steps_are_not_compiled_unless_asked_for(arguments, capsys):
+    assert train.main([*arguments, *TORCH]) == 0
+    assert "steps are not compiled: 30 are left, fewer than pay" in capsys.readouterr().err
+
+
 def test_without_seed_and_start_it_begins_where_the_shipped_network_began(
     arguments, tmp_path, monkeypatch
 ):
@@ -323,6 +341,7 @@ def test_options_that_no_run_has_are_refused(arguments, refused, options, line):
         (["--mini-batch-size", 101], BATCH),
         (["--mini-batch-size", 101, *TORCH], BATCH),
         (["--device", "cuda"], "--device cuda needs --backend torch; NumPy computes on the cpu"),
+        (["--compile"], "--compile needs --backend torch: NumPy's network is compiled already"),
         (["--device", "tpu", *TORCH], "device is cpu, cuda or cuda:N; received 'tpu'"),
         (["--device", "cpu:", *TORCH], "device is cpu, cuda or cuda:N; received 'cpu:'"),
         (["--eta", "1e6"], "fixed-point overflow: the largest weight or bias reached 126931 in "
