@@ -65,7 +65,10 @@ class Material:
         """Return training examples as columns x and one-hot y; numbers past the end come round."""
         if not isinstance(examples, slice):
             examples = np.asarray(examples) % len(self.images)
-        x = self.images[examples].astype(np.float64).T
+        rows = self.images
+        if not isinstance(examples, slice) and len(examples) > len(rows):
+            rows = rows.astype(np.float64)  # before they are repeated
+        x = rows[examples].astype(np.float64, copy=False).T
         return x, np.eye(self.sizes[-1])[:, self.labels[examples]]
 
     def order(self, epoch: int = 0) -> NDArray[np.int64]:

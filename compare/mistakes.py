@@ -267,7 +267,7 @@ def repeated(count: Callable[[Array], int], part: Any, rate: Any) -> dict[str, A
 def decayed(weights: bool, biases: bool, shape: Callable[[Array], Array]) -> dict[str, Any]:
     def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
         old = (net.weights, weights), (net.biases, biases)
-        shrunk = [[net.strength * shape(v) * by for v in part] for part, by in old]
+        shrunk = [[eta * net.strength * shape(v) * by for v in part] for part, by in old]
         Columns.descend(net, nabla_b, nabla_w, eta, m)
         net.weights = [v - s for v, s in zip(net.weights, shrunk[0], strict=True)]
         net.biases = [v - s for v, s in zip(net.biases, shrunk[1], strict=True)]
@@ -691,16 +691,16 @@ TABLE: list[Mistake] = [
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
         "m: look at the end of the loop", repeated(lambda x: 1, lambda x, k: slice(0, max(1,
         x.shape[1] - 1)), lambda eta, m: eta * max(1, m - 1) / m)),
-    update("weight decay", f"besides the step, the weights shrink by {{}} of themselves: leave "
-        f"out the regularisation {NETWORK2}", decayed(True, False, lambda v: v), harmless=0,
-        example=3e-3),
-    update("weight decay", "besides the step, weights and biases shrink by {} of themselves: "
-        "leave out the optimizer's weight_decay", decayed(True, True, lambda v: v), harmless=0,
-        example=3e-3),
-    update("weight decay (L1)", "besides the step, the weights shrink by {} each: leave out the "
-        "regularisation", decayed(True, False, np.sign), harmless=0, example=3e-3),
-    update("weight decay (L1)", "besides the step, weights and biases shrink by {} each: leave "
-        "out the regularisation", decayed(True, True, np.sign), harmless=0, example=3e-3),
+    *(update(name, f"besides the step, {what}: leave out the {which}", decayed(True, biases, shape),
+        harmless=0, example=1e-3) for name, what, which, biases, shape in (
+        ("weight decay", "the weights shrink by eta times {} of themselves", "regularisation "
+         f"{NETWORK2}", False, np.asarray),
+        ("weight decay", "weights and biases shrink by eta times {} of themselves", "optimizer's "
+         "weight_decay", True, np.asarray),
+        ("weight decay (L1)", "the weights shrink by eta times {} each", "regularisation", False,
+         np.sign),
+        ("weight decay (L1)", "weights and biases shrink by eta times {} each", "regularisation",
+         True, np.sign))),
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
         "each backward (optimizer.zero_grad())", stepping_along(never_cleared)),
     update("momentum", "the second step adds {} times the first: leave out the momentum",

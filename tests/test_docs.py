@@ -65,6 +65,7 @@ def test_the_pages_build_without_a_warning_and_no_link_is_broken(site):
         "words",
         "arithmetic",
         "proof",
+        "speed",
         "programs",
         "neurons",
         "contributing",

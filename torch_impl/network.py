@@ -12,7 +12,6 @@ from autograd. Inside it speaks PyTorch's way: an example is a row, a bias has n
 What a caller hands in is checked once, at the border (`examples.py`), and not here.
 
     >>> net = Network([784, 30, 10], device="cuda")    # doctest: +SKIP
-    >>> net.SGD(training_data, 30, 10, 3.0, test_data=test_data)    # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -54,10 +53,6 @@ class Network(Saved, nn.Module):
     """
 
     within = 0  # the thread whose calls have crossed the border
-    arithmetic: Float64
-    device: torch.device
-    biases: Tensors
-    weights: Tensors
 
     def __init__(
         self,
@@ -73,11 +68,10 @@ class Network(Saved, nn.Module):
         self.arithmetic = arithmetic.for_network(self.sizes)
         self.device = choose_device(device)
         self.compiled = compile and not obstacle(self.device)
-        kept: dict[str, Any] = {"dtype": arithmetic.dtype, "device": self.device}
         shapes = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, n_in, n_out, **kept) for n_in, n_out in shapes
-        )
+        with torch.random.fork_rng(devices=[]):  # the layers' own start, which is not used
+            layers = [nn.Linear(*shape, dtype=arithmetic.dtype) for shape in shapes]
+        self.layers = nn.ModuleList(layers).to(self.device)
         self.register_load_state_dict_post_hook(_after_loading)
         self._list_parameters()
         rng = rng or np.random.default_rng()
@@ -178,8 +172,7 @@ class Network(Saved, nn.Module):
     def evaluate(self, test_data: Iterable[tuple[Tensor, int]]) -> int:
         """Return the number of examples whose digit is the index of the largest output."""
         x, y = examples.rows(test_data)
-        blocks = (block.to(self.arithmetic.dtype) for block in x.split(1000))
-        digits = [self.feedforward(a).argmax(dim=1) for a in blocks]
+        digits = [self.feedforward(a.to(self.weights[0])).argmax(dim=1) for a in x.split(1000)]
         return int((torch.cat(digits) == y).sum())
 
     @border(examples.inputs_and_desired)
