@@ -188,9 +188,9 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
         yield "test images", *counted(trial, images, labels, outputs, open_ones)
+        yield "after evaluate", Standard(parameters, material.dtype).start(), exported(trial)
         read = outputs.argmax(axis=0)  # of these, every one counts
         yield "labels that are the digits read", *counted(trial, images, read, outputs, open_ones)
-        yield "after evaluate", Standard(parameters, material.dtype).start(), exported(trial)
         if trial.offers("update_mini_batch"):  # it must not answer as before
             trial.update_mini_batch(*material.mini_batch(0), material.eta)
             yield from counted_again(trial, material, images[:BLOCK], labels[:BLOCK])

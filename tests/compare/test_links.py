@@ -301,7 +301,7 @@ SABOTAGES = [
     ("predictions", replaced("evaluate", evaluate_that_forgets), "(after evaluate)"),
     ("predictions", replaced("evaluate", lambda *given: correct_count(*given) + 1), "evaluate["),
     ("predictions", replaced("evaluate", lambda base, net, *given: net.__dict__.setdefault(
-        "right", correct_count(base, net, *given))), "(after a step)"),
+        "right", correct_count(base, net, *given))), "(labels that are the digits read)"),
     ("figures", in_a_batch_of(40, 1), "activations[1][0, 7]"),
     ("figures", replaced("held", another_neuron_held), "outputs while held["),
 ]
