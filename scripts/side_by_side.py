@@ -81,9 +81,11 @@ def train_all(
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     pool = ProcessPoolExecutor(processes, context, _begin, (news, files))
+    runs: dict[str, Future[Trained]] = {}
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
-            runs = {name: pool.submit(train_one, name, job) for name, job in jobs.items()}
+            for name, job in jobs.items():
+                runs[name] = pool.submit(train_one, name, job)
         listen(news, list(runs.values()), on_news)
         return {name: run.result() for name, run in runs.items()}
     except BaseException as error:
@@ -100,8 +102,8 @@ def train_all(
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C, which a terminal sends to every process, is heard when the block is over."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Ctrl-C, which a terminal sends to every process, and SIGTERM are heard after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     try:
         yield
     finally:
@@ -114,6 +116,7 @@ _files: Any = None  # and what it trains on
 
 def _begin(news: Any, files: MnistFiles) -> None:
     global _news, _files
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # by which its parent ends it
     _news, _files = news, files
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
