@@ -119,6 +119,7 @@ def test_every_layout_gives_the_same_data(twin, folder, good, tmp_path):
     assert same_data(load(tmp_path / "root"), good)
     shutil.copy(folder / TRAIN, nested)
     (nested / f"{TRAIN}.gz").write_bytes(b"damaged, but raw comes first")
+    assert same_data(load(nested), good)
     assert same_data(load(find_mnist(nested)), good)
 
 

@@ -146,21 +146,29 @@ def test_backprop_equals_complex_step(twin, sizes, m):
 
 
 @both
-def test_the_book_s_own_session_runs_verbatim_and_learns(twin, digits_folder, monkeypatch, capsys):
+def test_the_book_s_own_session_runs_verbatim(twin, digits_folder, monkeypatch, capsys):
     """Nielsen, ch. 1."""
     monkeypatch.setenv("MNIST_DIR", str(digits_folder))
     network, mnist_loader = twin.network, twin.mnist_loader
     training_data, _validation_data, test_data = mnist_loader.load_data_wrapper()
     net = network.Network([784, 30, 10])
-    net.SGD(training_data, 8, 10, 3.0, test_data=test_data)
+    net.SGD(training_data, 3, 10, 3.0, test_data=test_data)
     lines = capsys.readouterr().out.splitlines()
-    correct = net.evaluate(test_data)
-    assert [line.split(": ")[0] for line in lines] == [f"Epoch {k}" for k in range(8)]
+    assert [line.split(": ")[0] for line in lines] == [f"Epoch {k}" for k in range(3)]
     assert all(line.endswith(" / 100") for line in lines)
-    assert lines[7] == f"Epoch 7: {correct} / 100"
-    assert correct > 50
+    assert lines[2] == f"Epoch 2: {net.evaluate(test_data)} / 100"
     net.SGD(training_data, 1, 10, 3.0)
     assert capsys.readouterr().out == "Epoch 0 complete\n"
+
+
+@both
+@every
+def test_it_learns(twin, digits_folder, arithmetic):
+    training, _, test = twin.mnist_loader.load_data_wrapper(digits_folder)
+    net = twin.start((784, 20, 10), arithmetic)
+    before = net.evaluate(test)
+    net.SGD(training, 8, 10, 3.0, rng=np.random.default_rng(0), on_epoch=silent)
+    assert net.evaluate(test) > before + 0.4 * len(test)
 
 
 @both
