@@ -145,7 +145,7 @@ def start(main: Main) -> NoReturn:
         sys.stdout = _Output(
             sys.stdout.buffer, sys.stdout.encoding, "backslashreplace",
             line_buffering=bool(sys.stdout.line_buffering),
-            write_through=bool(sys.stdout.write_through),  # as python -u asks
+            write_through=bool(getattr(sys.stdout, "write_through", False)),  # as python -u asks
         )  # fmt: skip
         try:
             return main(argv)
