@@ -144,7 +144,7 @@ def start(main: Main) -> NoReturn:
             raise OSError("standard output is closed, the results would be lost: open it, >FILE")
         sys.stdout = _Output(
             sys.stdout.buffer, sys.stdout.encoding, "backslashreplace",
-            line_buffering=bool(sys.stdout.line_buffering),
+            line_buffering=sys.stdout.isatty(),
         )  # fmt: skip
         try:
             return main(argv)
