@@ -6,6 +6,7 @@ import torch
 
 import torch_impl.compiled
 from model.initial import initial_parameters
+from model.parameters import Parameters
 from tests.twin import CUDA, REFERENCE, TORCH, drawn, fingerprint, flat
 
 SIZES = (7, 5, 4, 3)
@@ -84,6 +85,21 @@ def test_overflow_is_refused_in_the_words_of_the_eager_network(eta):
     assert said[0] == said[1]
     if eta > 1000:
         assert "fixed-point overflow: the largest weight or bias reached" in said[0]
+
+
+@needs_compiler
+def test_a_parameter_that_could_leave_its_range_within_a_call_is_watched(eager_steps):
+    start = initial_parameters(SIZES, 0)
+    weights, biases = [np.array(w) for w in start.weights], [np.array(b) for b in start.biases]
+    biases[1][:] = 60.0  # so the last hidden layer is all 1, and the outputs are 1 / 2
+    weights[2][:], biases[2][:] = [63.9, -63.9, 0.0, 0.0], 0.0
+    net = TORCH.Network.from_parameters(
+        Parameters(SIZES, weights, biases), TORCH.kept("FixedPoint"), compile=True
+    )
+    x, y = drawn(SIZES, torch_impl.compiled.STEPS * M)  # one call
+    with pytest.raises(OverflowError, match=r"the largest weight or bias reached 6[45]"):
+        TORCH.sgd(net, x, np.ones_like(y), 1, M, 3.0)
+    assert len(eager_steps) == torch_impl.compiled.STEPS
 
 
 def test_without_a_compiler_steps_are_taken_eagerly(monkeypatch, tmp_path, eager_steps):
