@@ -451,7 +451,7 @@ def all_zero(case: Case) -> Diagnosis | None:
     rest = {n: v for n, v in case.once.items() if n not in empty}
     if not empty or (len(rest) > 1 and misfit(rest, right) > CLEARLY * lesson.within):
         return None
-    names = sorted({n.split(" #")[0].removeprefix("step of ") for n in empty})
+    names = sorted({n.removeprefix("step of ").split(" ")[0] for n in empty})
     if lesson.link == "gradients":
         return Diagnosis(
             "no gradient in a layer",
@@ -568,8 +568,8 @@ def by_quotient(case: Case) -> Filling:
 PROBES: list[tuple[str, Callable[[Case], Filling], str, str]] = [
     ("data", shuffled, "shuffled examples", "every set holds the right examples, in another order: "
      "the loader keeps that of the file"),
-    ("initial weights", a_few_entries, "{0}", "{1}: look where entries are read or written one by "
-     "one"),
+    ("initial weights", a_few_entries, "{0}", "{1}: look where entries are read, written or "
+     "clipped one by one"),
     ("initial weights", own_start, "{0}", "{1}: take over the weights and biases that are handed "
      "in, instead of drawing them"),
     ("forward", by_company, "answers that depend on the rest of the batch", "an example gets "
@@ -577,7 +577,8 @@ PROBES: list[tuple[str, Callable[[Case], Filling], str, str]] = [
      "does (net.eval()), and look at how a batch is cut up"),
     ("forward", another_feedforward, "feedforward is not the output of trace", "trace is right and "
      "feedforward is not: return the last activation, its sigmoid included"),
-    *((link, a_few_entries, "{0}", "{1}: look where entries are read or written one by one")
+    *((link, a_few_entries, "{0}", "{1}: look where entries are read, written or clipped one "
+       "by one")
       for link in ("forward", "gradients", "update")),
     ("gradients", by_quotient, "finite differences", "the gradient is a difference quotient of the "
      "cost with a step of {0}: derive it (BP1 to BP4), or keep the quotient for tests"),

@@ -175,6 +175,8 @@ for doc, link, diagnosed, method, change in (
     ("a detach too many", "gradients", "no gradient in a layer", "forward", detached),
     ("lr=eta, of a cost that is summed over the mini-batch", "update", "step factor m", "rate",
      lambda net, eta, m: eta),
+    ("the optimizer is given the weights alone", "update", "biases not updated", "optimized",
+     lambda net, p: torch.optim.SGD(p[::2], lr=1.0)),
     ("clip_grad_value_ to 0.1", "update", "clipped entries", "before_step",
      lambda net: nn.utils.clip_grad_value_(net.net.parameters(), 0.1)),
     ("clip_grad_norm_ to a length of 0.1", "update", "clipped gradient", "before_step",

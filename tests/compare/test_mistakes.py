@@ -202,7 +202,7 @@ def test_a_single_entry_is_shown_with_both_values() -> None:
 
     sentence = diagnosed(changed(nabla_w=nabla_w), "gradients").sentence
     assert "entries is wrong, the first nabla_w[1][2, 3], " in sentence
-    assert sentence.endswith(": look where entries are read or written one by one")
+    assert sentence.endswith(": look where entries are read, written or clipped one by one")
 
 
 def test_what_fails_while_it_is_looked_at_becomes_part_of_the_sentence() -> None:
