@@ -42,6 +42,8 @@ def write_package(checkout: Path, package: Path) -> None:
     for folder in FOLDERS:
         shutil.copytree(checkout / folder, package / folder, ignore=IGNORED)
     shutil.copy(checkout / f"{NAME}.py", package / "__init__.py")
+    (package / "docs").mkdir()
+    shutil.copy(checkout / "docs" / "programs.md", package / "docs")  # which --program speaks of
     (package / "py.typed").touch()  # PEP 561: its annotations are for others to use
     modules = {
         ".".join(path.relative_to(package).with_suffix("").parts) for path in package.rglob("*.py")

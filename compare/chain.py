@@ -115,18 +115,13 @@ def prove(
         host = hosted(candidate, arithmetic, device, timeout, memory)
     try:
         if material is None:
-            trained = None if model is None else Parameters.load(model)
-            sizes = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
-            found = gathered(sizes, data, quick, epochs, seed, download)
-            starts = {**found.starts, **({"trained": trained} if trained else {})}
-            refuse_large(mini_batch_size, found)
             material = replace(
-                found,
-                starts=starts,
+                tried_on(sizes, data, model, quick, epochs, seed, download),
                 eta=eta,
                 mini_batch_size=mini_batch_size,
                 divergence=divergence,
             )
+            refuse_large(mini_batch_size, material)
         material = material.for_dtype(host.dtype)
         done = []
         for link in tried(host, material, links, tell):
@@ -136,6 +131,23 @@ def prove(
         return concluded(host, material, done, strict)
     finally:
         host.close()
+
+
+def tried_on(
+    sizes: Sequence[int] | None,
+    data: str | Path | None,
+    model: str | Path | None,
+    quick: bool,
+    epochs: int | None,
+    seed: int,
+    download: Callable[[Path], object] | None,
+) -> Material:
+    """Return what a proof is tried on, with the network of a file as the trained one."""
+    if model is None:
+        return gathered(check_sizes(list(sizes or SIZES)), data, quick, epochs, seed, download)
+    trained = Parameters.load(model)
+    found = gathered(trained.sizes, data, quick, epochs, seed, download)
+    return replace(found, starts={**found.starts, "trained": trained})
 
 
 def refuse_large(mini_batch_size: int, material: Material) -> None:

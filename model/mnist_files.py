@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from model import synthetic_digits
-from model.checks import ADVICE, printable, refusal, wrong
+from reference.checks import ADVICE, printable, refusal, wrong
 from reference.nielsen_pickle import read_pickle
 
 # SHA-256 of the uncompressed files of MNIST.

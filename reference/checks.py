@@ -1,6 +1,6 @@
 """What both twins ask of sizes, shapes, settings and files, and how they say it.
 
-This file lies in `reference/` and in `model/`, byte for byte the same.
+What computes nothing stands once: model/ and torch_impl/ ask with it too.
 """
 
 import gzip

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from reference.arithmetic import Float64
 
 FORMAT = "jalebi-1"
+MAX_BYTES = 1 << 28
 REMEDY = "restore the file or save the network again"
 
 
@@ -31,10 +34,13 @@ class Saved:
         lines = [f'"format": "{FORMAT}"', f'"sizes": {json.dumps(self.sizes)}']
         lines += [f'"fingerprint": "{_fingerprint(self.sizes, weights, biases)}"']
         lines += [f'"weights": {_rows(weights)}', f'"biases": {_rows(biases)}']
-        whole = Path(path)
-        part = whole.with_name(f"{whole.name}.{os.getpid()}.part")
+        whole = Path(os.path.realpath(path))  # a link to a file stays one
+        _refuse_no_file(path)
+        part = whole.with_name(f".jalebi-{os.getpid()}-{get_ident()}.part")
         try:
             with part.open("x", encoding="ascii") as file:
+                if whole.exists():
+                    part.chmod(stat.S_IMODE(whole.stat().st_mode))
                 file.write("{\n" + ",\n".join(lines) + "\n}\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -45,12 +51,21 @@ class Saved:
     @classmethod
     def load(cls, path: str | os.PathLike[str], arithmetic: Float64 = Float64()) -> Any:
         """Return the network that a JSON file holds, ours or one of the book's network2."""
+        _refuse_no_file(path)
         try:
             found = _Kept(json.loads(Path(path).read_text(encoding="utf-8")))
             return cls.from_parameters(found, arithmetic)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             why = f"the key {error} is missing" if isinstance(error, KeyError) else error
             raise ValueError(f"{path}: {why}; {REMEDY}") from None
+
+
+def _refuse_no_file(path: str | os.PathLike[str]) -> None:
+    """Raise OSError where there is a folder, a pipe or a device, which nothing may replace."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path}: expected the name of a file, received a folder, pipe or device")
+    if os.path.exists(path) and os.path.getsize(path) > MAX_BYTES:
+        raise ValueError(f"{path}: more than {MAX_BYTES:,} bytes are no network; {REMEDY}")
 
 
 class _Kept:

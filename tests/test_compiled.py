@@ -56,6 +56,17 @@ def test_in_floating_point_compiled_steps_are_near(eager_steps):
 
 
 @needs_compiler
+def test_a_subclass_takes_its_own_steps():
+    class Halved(TORCH.Network):
+        def update_mini_batch(self, mini_batch, eta):
+            super().update_mini_batch(mini_batch, eta / 2)
+
+    start = initial_parameters(SIZES, 0)
+    net = Halved.from_parameters(start, TORCH.kept("FixedPoint"), compile=True)
+    assert trained(TORCH, net, 3.0) == trained(REFERENCE, REFERENCE.start(SIZES), 1.5)
+
+
+@needs_compiler
 def test_another_learning_rate_is_the_same_call(eager_steps):
     before = len(torch_impl.compiled._calls)
     for eta in (3.0, 0.25):

@@ -2,10 +2,10 @@
 
 scripts    -> everything below
 compare    -> model, reference, torch_impl
-torch_impl -> torch, torchvision, numpy, model; never reference
+torch_impl -> torch, torchvision, numpy, model, and the checks in reference; nothing that computes
 reference  -> numpy, and nothing of ours
-model      -> numpy, and the reader of pickles in reference; matplotlib in the files that draw,
-              Jinja2 in webpage.py
+model      -> numpy, and the checks and the reader of pickles in reference; matplotlib in the files
+              that draw, Jinja2 in webpage.py
 """
 
 import ast
@@ -34,7 +34,8 @@ ARROWS = {
 DRAWING = ("atlas", "canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 MORE["model/webpage.py"] = {"jinja2"}
-PICKLES = "reference.nielsen_pickle"  # which computes nothing: model may read with it
+CHECKS, PICKLES = "reference.checks", "reference.nielsen_pickle"  # they compute nothing
+SHARED = {(CHECKS, "model"), (CHECKS, "torch_impl"), (PICKLES, "model")}
 MORE["compare/pytest_plugin.py"] = {"pytest"}
 MORE["scripts/__main__.py"] = {"jalebi"}
 # Here a module may be imported whose name is not written in the source: the user names it.
@@ -60,7 +61,7 @@ def is_allowed(name, folder, file):
         return folder in NAMED_BY_THE_USER
     if name.startswith("."):  # `from . import x` stays in the folder, `from .. import x` leaves it
         return not name.startswith("..")
-    if (name, folder) == (PICKLES, "model"):
+    if (name, folder) in SHARED:
         return True
     top = name.split(".")[0]
     allowed = {folder, *ARROWS[folder], *MORE.get(file, ())}
@@ -108,11 +109,11 @@ OURS = ("model", "reference", "torch_impl", "compare", "scripts")
 COMPUTES = ("reference.network", "reference.arithmetic", "reference.mnist_loader")
 LOADED = {  # what is imported; what of the rest has then been loaded
     "reference": (modules_of("reference"), {"numpy", "reference", *COMPUTES}),
-    "model": (modules_of("model"), {"numpy", "model", "reference"}),  # its reader of pickles
+    "model": (modules_of("model"), {"numpy", "model", "reference"}),  # its checks
     # torchvision takes longer to import than an epoch to train
     "torch_impl": (
         modules_of("torch_impl"),
-        {"numpy", "torch", "torch_impl", "model", "reference"},  # by model, the reader of pickles
+        {"numpy", "torch", "torch_impl", "model", "reference"},  # its checks
     ),
 }
 

@@ -1,6 +1,8 @@
 """Network.save and Network.load: one file for both networks, and for `Parameters`."""
 
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -81,3 +83,25 @@ def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path):
     assert (tmp_path / "net.json").read_bytes() == before
     with pytest.raises(OSError, match=r"none\.json"):
         twin.Network.load(tmp_path / "none.json")
+
+
+@both
+def test_only_a_file_is_replaced_and_it_keeps_its_mode_and_the_link_to_it(twin, tmp_path):
+    net, file, link, pipe = (twin.start(SIZES, "Float64"), *(tmp_path / n for n in "flp"))
+    net.save(file)
+    file.chmod(0o640)
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    with torch.no_grad():
+        net.biases[0] *= 0
+    net.save(link)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert not twin.Network.load(file).biases[0].any()
+    for no_file in (pipe, tmp_path):
+        for ask in (net.save, twin.Network.load):
+            with pytest.raises(OSError, match=r"expected .*received a (folder|pipe)"):
+                ask(no_file)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    net.save(tmp_path / (255 * "n"))
+    assert not list(tmp_path.glob(".jalebi*"))

@@ -76,10 +76,16 @@ def prepare(net: Any, mini_batch_size: int) -> float:
 
 
 def update_mini_batches(net: Any, mini_batches: Iterator[Any], eta: float) -> None:
-    """Take a step of gradient descent on every mini-batch, several in one call."""
+    """Take a step of gradient descent on every mini-batch, several in one call.
+
+    A subclass with a step of its own takes it.
+    """
+    from torch_impl.network import Network
+
+    own = type(net).update_mini_batch is not Network.update_mini_batch
     while several := list(itertools.islice(mini_batches, STEPS)):
         alike = len(several) == STEPS and len(several[0][0]) == len(several[-1][0])
-        if not (net.compiled and alike and _at_once(net, several, eta)):
+        if not (net.compiled and alike and not own and _at_once(net, several, eta)):
             for mini_batch in several:
                 net.update_mini_batch(mini_batch, eta)
 

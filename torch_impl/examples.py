@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.checks import check_desired, check_digits, check_settings
+from reference.checks import check_desired, check_digits, check_settings
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ import torch
 
 from model import mnist_files
 from model.atomic_write import write_atomically
-from model.checks import printable
+from reference.checks import printable
 from torch_impl.examples import Examples
 
 Part = tuple[torch.Tensor, torch.Tensor]

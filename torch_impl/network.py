@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.checks import book_lines, check_settings, check_shapes, checked_sizes
+from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from torch_impl import examples
 from torch_impl.arithmetic import Float64
 from torch_impl.compiled import obstacle, update_mini_batches
