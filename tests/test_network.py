@@ -15,6 +15,7 @@ import torch
 from compare.balls import bounds
 from model.initial import initial_parameters
 from model.parameters import Parameters
+from reference.border import inside
 from tests.twin import TORCH, both, drawn, every, flat, overflow, refusal, same_bits
 
 SMALL = [(2, 2, 1), (3, 4, 2), (4, 3, 3, 2), (1, 1, 1), (5, 2)]
@@ -297,7 +298,7 @@ def test_what_on_epoch_or_another_thread_hands_in_is_checked_as_well(twin):
         told.append(refusal(net.feedforward, wrong))
 
     net.SGD(twin.data(x, y), 1, 3, 0.1, on_epoch=tell)
-    with twin.examples.inside(net):
+    with inside(net):
         other = threading.Thread(target=tell)
         other.start()
         other.join()
@@ -626,7 +627,7 @@ def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
     net = TORCH.Network((784, 20, 10), TORCH.kept(arithmetic), device="cuda")
     x, y = (v.cuda().to(net.arithmetic.dtype) for v in torch_drawn((784, 20, 10), 64))
     order = torch.randperm(64, device="cuda")
-    with TORCH.examples.inside(net, grad=True):
+    with inside(net), torch.enable_grad():
         net.update_mini_batch((x[:10], y[:10]), 3.0)  # what is made once is made here
         with no_synchronisation():
             for batch in TORCH.examples.mini_batches(x, y, order, 10, net.arithmetic.dtype):
