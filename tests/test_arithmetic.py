@@ -64,12 +64,6 @@ def test_the_formats_are_the_finest_whose_largest_sums_are_exact(twin, sizes):
 
 
 @both
-def test_the_formats_of_784_20_10_are_21_21_and_22_bits(twin):
-    fixed = twin.kept("FixedPoint", MNIST)
-    assert (fixed.parameter_scale, fixed.delta_scale(10)) == (2.0**21, 2.0**22)
-
-
-@both
 def test_networks_too_large_for_a_fine_grid_are_refused(twin):
     text = (
         "ValueError: sizes [{}] are too large for fixed-point arithmetic: {} would keep 11 "
@@ -201,16 +195,6 @@ def test_the_exact_sigmoid_stands_still_beyond_40_and_the_rounded_one_is_monoton
     assert (np.diff(called(twin, "rounded_sigmoid", z, 2.0**21)) >= 0).all()
 
 
-@both
-def test_the_functions_leave_their_argument_alone(twin):
-    z = twin.array(drawn_z(400))
-    kept, ours = twin.numpy(z).copy(), twin.exact_sigmoid
-    rounded = [lambda v: twin.arithmetic.rounded_sigmoid(v, 2.0**21)]
-    for function in (ours.exp, ours.exact_sigmoid, ours.power_of_two, *rounded):
-        function(z)
-        assert np.array_equal(twin.numpy(z), kept)
-
-
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_both_have_the_same_bits_and_formats(device):
     z = np.concatenate([drawn_z(seed=5), near_ties(21, np.arange(0, 2**21, 7))])
@@ -304,11 +288,3 @@ def test_a_magnitude_out_of_its_range_is_told_once(twin, verb, values, told):
     if verb == "watch" and told:
         with pytest.raises(OverflowError):
             fixed.parameters(np.array(values[-1] if len(values) == 1 else values[1]))
-
-
-@both
-def test_of_two_overflows_the_weight_is_told_first(twin):
-    fixed = twin.kept("FixedPoint", MNIST)
-    fixed.round_delta(twin.array([[2.0]]))
-    fixed.watch([twin.array([[65.0]])])
-    assert refusal(fixed.check) == overflow("weight or bias", 65, 64)
