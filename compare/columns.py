@@ -24,7 +24,7 @@ import numpy as np
 
 from model.mnist_files import SHA256, locate
 
-Numbers = Any  # an array of floats, of mpmath numbers, or a Ball
+Numbers = Any  # an array of floats, of decimal numbers, or a Ball
 Layers = list[Numbers]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any
 
 import numpy as np
@@ -163,12 +164,7 @@ def test_complex_arithmetic_keeps_imaginary_parts_as_small_as_the_step():
     assert a.imag[0] / 1e-100 == pytest.approx(s * (1 - s), rel=1e-14)
 
 
-def test_mpmath_is_left_as_it_was_and_missed_in_words(monkeypatch, material, linked):
-    mpmath = pytest.importorskip("mpmath")
-    before = mpmath.mp.dps
-    list(by_digits(Network, CASES[0], []))
-    assert mpmath.mp.dps == before
-    monkeypatch.setitem(__import__("sys").modules, "mpmath", None)
-    link = linked("reference", Network, material)
-    assert link.verdict is Verdict.NOT_TRIED
-    assert "the witness in fifty digits is missing" in link.sentence
+def test_the_precision_of_decimal_numbers_is_left_as_it_was():
+    before = decimal.getcontext().prec
+    for _ in by_digits(Network, CASES[0], every_entry(CASES[0])):
+        assert decimal.getcontext().prec == before
