@@ -439,18 +439,15 @@ WEAKER = {
         "self.mass + np.abs(b), self.terms",
     ),
     "z: no error of the activation": (
-        "error = size @ self.error + self.",
-        "error = 0 * size @ self.error + self.",
+        "error = size @ self.error + error",
+        "pass",
     ),
     "z: no rounding of the products": (
         "self.rules.gammas(self.terms) * self.mass",
         "0.0 * self.mass",
     ),
     "z: no rounding of the bias": ("self.mass + np.abs(b), ", "self.mass, "),
-    "z: no underflow": (
-        "size @ self.error + self.rules.underflow(w.shape[1])",
-        "size @ self.error",
-    ),
+    "z: no underflow": ("error = self.rules.underflow(w.shape[1])", "error = 0.0"),
     "slope at the centre": (" - 2 * self.error, 0.0))", ", 0.0))"),
     "no slope": ("np.minimum(t / np.square(1.0 + t) * self.error, 1.0)", "0.0 * self.error"),
     "an exact sigmoid": ("self.rules.u * (EXP_ULPS + 1 + 2 * most)", "0.0"),
