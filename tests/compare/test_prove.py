@@ -186,7 +186,10 @@ def test_ctrl_c_while_our_own_network_computes_ends_the_proof(monkeypatch) -> No
         chain.prove(sizes=[12, 6, 4], quick=True, epochs=0)
 
 
-def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_in_one_line_and_takes_the_candidate_along(
+    number: signal.Signals, mine: Path, tmp_path: Path
+) -> None:
     text = mine.read_text() + (
         "class Waits(MyNetwork):\n    def backprop(self, x, y):\n"
         f"        open({str(tmp_path / 'here')!r}, 'w').write(str(os.getpid()))\n"
@@ -203,7 +206,7 @@ def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_p
         while not (tmp_path / "here").exists():
             time.sleep(0.05)
         time.sleep(0.5)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         out, err = running.communicate()
     assert (out, err) == (b"", b"python -m compare: interrupted: nothing has been proved\n")
     assert running.returncode == 2
