@@ -717,8 +717,8 @@ TABLE: list[Mistake] = [
         with_velocity(False), harmless=0, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
         "it: leave out the momentum", with_velocity(True), harmless=0, example=0.9),
-    update("a shrinking learning rate", "every step is {} times as long as eta asks, compared "
-        "with the one before: take eta as it is handed in", moved(shrinking_eta), harmless=1,
+    update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
+        "eta as it is handed in, in every step", moved(shrinking_eta), harmless=1,
         example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", stepping_along(at_the_start)),
