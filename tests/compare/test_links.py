@@ -604,7 +604,6 @@ def test_one_byte_of_a_file_is_found(linked, name, spoil, material, monkeypatch)
         return made[-1] if len(made) == 1 else {**made[-1], name: spoil(made[-1][name])}
 
     monkeypatch.setattr(figures, "files_of", files_of)
-    monkeypatch.setattr(figures, "decoded", lambda file: np.ones((1, 1)))
     link = linked("figures", ReferenceTwin.with_arithmetic("fixed-point"), material)
     assert link.verdict is Verdict.DIFFERENT
     assert link.sentence.startswith(name)
