@@ -54,6 +54,10 @@ def test_autograd_equals_backprop_within_the_derived_bounds(arithmetic, sizes, m
         nablas, read = twin.backprop(net, x, y), {"deltas": twin.deltas(net, x, y)}
         read["zs"], read["activations"] = twin.trace(net, x)
         read["nabla_b"], read["nabla_w"] = nablas[:layers], nablas[layers:]
+        output = twin.columns(net.feedforward(twin.native(x)))
+        assert np.array_equal(output, read["activations"][-1])
+        cost = ((output.astype(float) - y) ** 2).sum() / 2
+        assert net.cost(twin.native(x), twin.native(y)) == pytest.approx(cost, rel=1e-5)
         new = twin.step(net, x, y, 3.0)
         read["new_weights"], read["new_biases"] = new[:layers], new[layers:]
         results.append(read)
