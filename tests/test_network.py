@@ -58,7 +58,10 @@ def test_one_example_as_the_loader_has_it_is_taken_by_every_verb(twin, digits_fo
         [twin.numpy(v) for v in flat(net.backprop(x, y))],
         [twin.numpy(v) for v in flat(net.backprop(*map(twin.native, (column, desired))))],
     )
+    output = twin.columns(net.feedforward(x))
+    assert np.array_equal(output, twin.trace(net, column)[1][-1])
     assert net.cost(x, y) == net.cost(twin.native(column), twin.native(desired))
+    assert net.cost(x, y) == pytest.approx(((output - desired) ** 2).sum() / 2, rel=1e-5)
     other = twin.start((784, 12, 10), arithmetic)
     net.update_mini_batch((x, y), 0.5)
     other.update_mini_batch([(x, y)], 0.5)
