@@ -100,7 +100,7 @@ TAKEN = """
 
 @pytest.mark.parametrize("sizes", [(784, 20, 10), (784, 7, 5, 10), (4, 3, 2), (5, 2)])
 def test_a_step_and_the_cost_are_those_of_the_reference(sizes):
-    """With inputs below 0 too; in float64 each part of it is proved as examples/candidate.mjs is."""
+    """With inputs below 0 too; in float64 each part is proved with examples/candidate.mjs."""
     parameters, rng = initial_parameters(sizes, seed=3), np.random.default_rng(5)
     x = rng.integers(-256, 257, (sizes[0], 10)) / 256 * (rng.random((sizes[0], 10)) < 0.3)
     y = np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], 10)]
