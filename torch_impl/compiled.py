@@ -104,7 +104,7 @@ def _at_once(net: Any, several: list[Any], eta: float) -> bool:
     rate = torch.tensor(eta / len(xs[0]), dtype=arithmetic.dtype)
     peaks = [torch.zeros((), dtype=arithmetic.dtype) for _ in range(2)]
     try:
-        new, (doubt, delta) = _call(net, len(xs[0]))(parameters, xs, ys, rate, peaks)
+        new, (doubt, delta) = _called(net, parameters, xs, ys, rate, peaks)
     except Exception as error:  # a compiler can fail in any way
         net.compiled = False
         why = " ".join(str(error).split())[:200]
@@ -120,25 +120,16 @@ def _at_once(net: Any, several: list[Any], eta: float) -> bool:
     return True
 
 
-def _call(net: Any, m: int) -> Call:
+def _called(net: Any, parameters: list[Tensor], xs: list[Tensor], *given: Any) -> Any:
     # Where a CUDA toolkit lies unused it would warn of that, on every machine without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    kind = type(net), tuple(net.sizes), type(net.arithmetic), m
+    kind = type(net), tuple(net.sizes), type(net.arithmetic), len(xs[0])
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        kept = {"dtype": net.arithmetic.dtype}
-        parameters = [torch.zeros_like(v) for v in (*net.biases, *net.weights)]
-        xs, ys = (
-            [torch.zeros(m, n, **kept) for _ in range(STEPS)]
-            for n in net.sizes[:: len(net.sizes) - 1]
-        )
-        numbers = [torch.zeros((), **kept) for _ in range(3)]
-        graph = make_fx(_recorder(net), tracing_mode="fake")(
-            parameters, xs, ys, numbers[0], numbers[1:]
-        )
+        graph = make_fx(_recorder(net), tracing_mode="fake")(parameters, xs, *given)
         _calls[kind] = torch.compile(graph, fullgraph=True, options={"cpp_wrapper": True})
-    return _calls[kind]
+    return _calls[kind](parameters, xs, *given)
 
 
 def _recorder(net: Any) -> Call:
