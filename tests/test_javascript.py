@@ -19,7 +19,7 @@ from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference import arithmetic as arithmetic_of_numpy
 from reference import exact_sigmoid as sigmoid_of_numpy
-from reference.arithmetic import FixedPoint, Float64
+from reference.arithmetic import FixedPoint
 from reference.exact_sigmoid import exact_sigmoid
 from reference.mnist_loader import load_data_wrapper
 from reference.network import Network
@@ -49,15 +49,6 @@ def node(body: str, **given: Any) -> Any:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
-
-
-def flat(layers: Any) -> list[list[float]]:
-    """Layers as the twin has them: an example in every row, one row after the other."""
-    return [np.asarray(v).T.ravel().tolist() for v in layers]
-
-
-def rows(layers: Any) -> list[list[float]]:
-    return [np.asarray(v).ravel().tolist() for v in layers]
 
 
 def test_constants_are_those_of_the_reference():
@@ -100,37 +91,27 @@ def test_sigmoid_is_the_exact_one_of_the_reference():
 
 
 TAKEN = """
-    const kind = given.name === "float64" ? twin.Float64 : twin.FixedPoint;
-    const net = twin.Network.from_parameters(given, new kind());
+    const net = twin.Network.from_parameters(given, new twin.FixedPoint());
     const [x, y] = [given.x, given.y].map((v) => Float64Array.from(v));
-    const found = [...net.trace(x), net.deltas(x, y), ...net.backprop(x, y)];
     net.update_mini_batch([x, y], given.eta);
-    return [...found, ...net.export(), net.cost(x, y), twin.fingerprint(net)];
+    return [net.cost(x, y), twin.fingerprint(net)];
 """
 
 
 @pytest.mark.parametrize("sizes", [(784, 20, 10), (784, 7, 5, 10), (4, 3, 2), (5, 2)])
-@pytest.mark.parametrize("arithmetic", [FixedPoint, Float64])
-def test_a_step_is_that_of_the_reference(sizes, arithmetic):
-    parameters = initial_parameters(sizes, seed=3)
-    rng = np.random.default_rng(5)
+def test_a_step_and_the_cost_are_those_of_the_reference(sizes):
+    """With inputs below 0 too; in float64 each part is proved with examples/candidate.mjs."""
+    parameters, rng = initial_parameters(sizes, seed=3), np.random.default_rng(5)
     x = rng.integers(-256, 257, (sizes[0], 10)) / 256 * (rng.random((sizes[0], 10)) < 0.3)
     y = np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], 10)]
-    net = Network.from_parameters(parameters, arithmetic())
-    expected = [*map(flat, net.trace(x)), flat(net.deltas(x, y)), *map(rows, net.backprop(x, y))]
+    net = Network.from_parameters(parameters, FixedPoint())
     net.update_mini_batch((x, y), 3.0)
-    expected += map(rows, net.export())
-    *found, cost, fingerprint = node(
-        TAKEN, name=arithmetic.name, sizes=sizes, weights=parameters.weights,
-        biases=parameters.biases, x=x.T.ravel(), y=y.T.ravel(), eta=3.0,
+    cost, fingerprint = node(
+        TAKEN, sizes=sizes, weights=parameters.weights, biases=parameters.biases,
+        x=x.T.ravel(), y=y.T.ravel(), eta=3.0,
     )  # fmt: skip
     assert cost == pytest.approx(net.cost(x, y), rel=1e-12)
-    if arithmetic is FixedPoint:
-        assert found == expected
-        assert fingerprint == Parameters(sizes, *net.export()).fingerprint
-    for ours, theirs in zip(found, expected, strict=True):
-        for one, other in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+    assert fingerprint == Parameters(sizes, *net.export()).fingerprint
 
 
 @pytest.mark.parametrize("name", ["fixed-point", "float64", "float32"])

@@ -1,9 +1,12 @@
-"""The networks: by hand, by complex step, as the book uses them, and PyTorch's as a module."""
+"""The networks: as the book uses them, what comes in, what is kept, and PyTorch's as a module.
+
+That they compute what the book says is witnessed in tests/compare/test_witnesses.py, by hand and by
+complex step, and that both compute the same in test_equivalence.py.
+"""
 
 import contextlib
 import copy
 import io
-import math
 import pickle
 import threading
 import warnings
@@ -12,118 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from compare.balls import bounds
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.border import inside
-from tests.twin import TORCH, both, drawn, every, flat, overflow, refusal, same_bits
+from tests.twin import TORCH, both, drawn, every, fingerprint, flat, overflow, refusal, same_bits
 
-SMALL = [(2, 2, 1), (3, 4, 2), (4, 3, 3, 2), (1, 1, 1), (5, 2)]
 SIZES = (3, 4, 2)
 
 
 def silent(*_):
     """Stands for the book's progress lines."""
-
-
-# --- By hand ------------------------------------------------------------------------------------
-
-# Nielsen's equations for a 2-2-1 network, x = (1, 2), y = 1, with L = ln 3: sigmoid(0) = 1/2,
-# sigmoid(L) = 3/4, sigmoid(-L) = 1/4, and sigmoid' = a (1 - a) is 1/4, 3/16 and 3/16.
-#
-#   W[0] = ( 2  -1 )    b[0] = ( 0 )    z[0] = ( 2 - 2 + 0 ) = ( 0 )    a[1] = ( 1/2 )
-#          ( L   0 )           ( 0 )           ( L + 0 + 0 )   ( L )           ( 3/4 )
-#
-#   W[1] = ( 2L  -4L )  b[1] = ( L )    z[1] = L - 3L + L = -L          a[2] = 1/4
-#
-#   cost         (1/4 - 1)^2 / 2 = 9/32
-#   BP1 delta[1] (1/4 - 1) 3/16 = -9/64
-#   BP2 delta[0] W[1].T delta[1] = (-18L/64, 36L/64), times (1/4, 3/16) = (-9L/128, 27L/256)
-#   BP3          nabla_b = delta
-#   BP4 nabla_w  delta[0] x.T = ( -9L/128  -9L/64 )     delta[1] a[1].T = ( -9/128  -27/256 )
-#                               ( 27L/256  27L/128 )
-#   update       eta = 2, m = 1: w - 2 nabla_w
-L = math.log(3)
-W = [np.array([[2, -1], [L, 0]]), np.array([[2 * L, -4 * L]])]
-B = [np.array([[0.0], [0.0]]), np.array([[L]])]
-X, Y = np.array([[1.0], [2.0]]), np.array([[1.0]])
-ZS = [np.array([[0], [L]]), np.array([[-L]])]
-ACTIVATIONS = [X, np.array([[1 / 2], [3 / 4]]), np.array([[1 / 4]])]
-DELTAS = [np.array([[-9 * L / 128], [27 * L / 256]]), np.array([[-9 / 64]])]
-NABLA_W = [
-    np.array([[-9 * L / 128, -9 * L / 64], [27 * L / 256, 27 * L / 128]]),
-    np.array([[-9 / 128, -27 / 256]]),
-]
-NEW = [
-    np.array([[2 + 9 * L / 64, -1 + 9 * L / 32], [L - 27 * L / 128, -27 * L / 64]]),
-    np.array([[2 * L + 9 / 64, -4 * L + 27 / 128]]),
-    np.array([[9 * L / 64], [-27 * L / 128]]),
-    np.array([[L + 9 / 32]]),
-]
-
-
-@both
-@pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
-def test_a_2_2_1_network_worked_by_hand(twin, arithmetic):
-    net = twin.start(Parameters((2, 2, 1), W, B), arithmetic)
-    eps = float(np.finfo(np.float32 if arithmetic == "Float32" else float).eps)
-
-    def near(received, expected):
-        for one, other in zip(received, expected, strict=True):
-            assert one.shape == other.shape
-            np.testing.assert_allclose(one, other, rtol=8 * eps, atol=0)
-
-    zs, activations = twin.trace(net, X)
-    near(zs, ZS)
-    near(activations, ACTIVATIONS)
-    near([twin.columns(net.feedforward(twin.native(X)))], ACTIVATIONS[-1:])
-    assert net.cost(twin.native(X), twin.native(Y)) == pytest.approx(9 / 32, rel=8 * eps)
-    near(twin.deltas(net, X, Y), DELTAS)
-    near(twin.backprop(net, X, Y), [*DELTAS, *NABLA_W])
-    net.update_mini_batch(twin.pairs(X, Y), 2.0)
-    near(flat(net.export()), NEW)
-
-
-# --- Against differentiation that shares no formula ---------------------------------------------
-
-
-def cost_of(weights, biases, x, y):
-    """The book's cost, for complex parameters too: equations (3) and (6) of chapter 1."""
-    a = x
-    for w, b in zip(weights, biases, strict=True):
-        a = 1 / (1 + np.exp(-(w @ a + b)))
-    return ((a - y) ** 2).sum() / 2
-
-
-def complex_step(parameters, x, y):
-    """The derivative of the cost by every bias and every weight, C'(w) = Im C(w + ih) / h."""
-    lists = [[v.astype(complex) for v in part] for part in (parameters.weights, parameters.biases)]
-    gradients = [[np.zeros(v.shape) for v in part] for part in lists]
-    for part, gradient in zip(lists, gradients, strict=True):
-        for v, g in zip(part, gradient, strict=True):
-            for entry in np.ndindex(v.shape):
-                v[entry] += 1e-100j
-                g[entry] = cost_of(*lists, x, y).imag / 1e-100
-                v[entry] = v[entry].real
-    return [*gradients[1], *gradients[0]]
-
-
-@both
-@pytest.mark.parametrize("sizes", SMALL)
-@pytest.mark.parametrize("m", [1, 4])
-def test_backprop_equals_complex_step(twin, sizes, m):
-    parameters, (x, y) = initial_parameters(sizes, 3), drawn(sizes, m)
-    found, layers = bounds(parameters, x, y), range(len(sizes) - 1)
-    allowed = [found[f"{name}[{k}]"] for name in ("nabla_b", "nabla_w") for k in layers]
-    net = twin.start(parameters, "Float64")
-    fixed = twin.backprop(twin.start(parameters), x, y)
-    expected = complex_step(parameters, x, y)
-    for a, b, c, bound in zip(twin.backprop(net, x, y), expected, fixed, allowed, strict=True):
-        assert (np.abs(a - b) <= 1.5 * bound).all()  # a complex product rounds twice
-        assert (bound < 1e-11).all()
-        np.testing.assert_allclose(c, b, atol=1e-4)
-    cost = cost_of(parameters.weights, parameters.biases, x, y)
-    assert net.cost(twin.native(x), twin.native(y)) == pytest.approx(cost, rel=1e-12)
 
 
 # --- The book's session, and what goes in -------------------------------------------------------
@@ -153,15 +54,18 @@ def test_one_example_as_the_loader_has_it_is_taken_by_every_verb(twin, digits_fo
     column, desired = (np.asarray(v).T for v in (training.x[:1], training.y[:1]))
     assert twin.columns(net.feedforward(x)).shape == (10, 1)
     assert same_bits([twin.columns(v) for v in net.deltas(x, y)], twin.deltas(net, column, desired))
-    for verb, *given in (("feedforward", x), ("backprop", x, y), ("cost", x, y)):
-        one = getattr(net, verb)(*given)
-        other = getattr(net, verb)(*map(twin.native, (column, desired)[: len(given)]))
-        parts = [flat(v) if verb == "backprop" else [v] for v in (one, other)]
-        assert same_bits(*([np.asarray(v) for v in part] for part in parts))
-    nets = [twin.start((784, 12, 10), arithmetic) for _ in range(3)]
-    for copied, batch in zip(nets, ([training[0]], (x, y), training[:1]), strict=True):
-        copied.update_mini_batch(batch, 0.5)
-        assert same_bits(flat(copied.export()), flat(nets[0].export()))
+    assert same_bits(
+        [twin.numpy(v) for v in flat(net.backprop(x, y))],
+        [twin.numpy(v) for v in flat(net.backprop(*map(twin.native, (column, desired))))],
+    )
+    output = twin.columns(net.feedforward(x))
+    assert np.array_equal(output, twin.trace(net, column)[1][-1])
+    assert net.cost(x, y) == net.cost(twin.native(column), twin.native(desired))
+    assert net.cost(x, y) == pytest.approx(((output - desired) ** 2).sum() / 2, rel=1e-5)
+    other = twin.start((784, 12, 10), arithmetic)
+    net.update_mini_batch((x, y), 0.5)
+    other.update_mini_batch([(x, y)], 0.5)
+    assert fingerprint(net) == fingerprint(other)
 
 
 @both
@@ -181,11 +85,10 @@ def test_examples_pairs_and_columns_train_the_same_network(twin, digits_folder, 
             kind(training), 2, 7, 3.0, kind(test), np.random.default_rng(1),
             lambda *told, counts=counts: counts.append(told),
         )  # fmt: skip
-        ends.append((flat(net.export()), counts))
-    assert [epoch for epoch, _ in ends[0][1]] == [0, 1]
-    for parameters, counts in ends[1:]:
-        assert same_bits(parameters, ends[0][0])
-        assert counts == ends[0][1]
+        net.update_mini_batch(list(kind(training[:1])), 0.5)
+        ends.append((counts, flat(net.export())))
+    assert [epoch for epoch, _ in ends[0][0]] == [0, 1]
+    assert all(counts == ends[0][0] and same_bits(v, ends[0][1]) for counts, v in ends)
 
 
 # --- SGD ----------------------------------------------------------------------------------------
@@ -371,18 +274,6 @@ def test_no_global_state_is_changed(twin, arithmetic):
     net.SGD(twin.data(x, y), 1, 2, 0.1, on_epoch=silent)
     net.evaluate(twin.data(x, y.argmax(axis=0)))
     assert global_state() == before
-
-
-@both
-def test_the_trace_begins_with_x_and_has_every_layer(twin):
-    net, x = twin.start((3, 4, 5, 2)), drawn((3, 2), 7)[0]
-    native = twin.native(x)
-    zs, activations = twin.trace(net, x)
-    assert [z.shape for z in zs] == [(4, 7), (5, 7), (2, 7)]
-    assert [a.shape for a in activations] == [(3, 7), (4, 7), (5, 7), (2, 7)]
-    assert net.trace(native)[1][0] is native
-    assert np.array_equal(activations[-1], twin.columns(net.feedforward(native)))
-    assert (net.sizes, net.num_layers) == ([3, 4, 5, 2], 4)
 
 
 # --- No warning ---------------------------------------------------------------------------------

