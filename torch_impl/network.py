@@ -49,8 +49,7 @@ class Network(nn.Module):
     device : str or torch.device
         "cpu", "cuda" or "cuda:N".
     compile : bool, optional
-        Whether SGD takes ten steps in one compiled call (the compiler takes some ten seconds), or
-        each by itself (False); by default ten in a recorded one, once there are many.
+        Ten steps in a compiled call, or each by itself; by default recorded (`compiled.py`).
     """
 
     within = 0  # the thread whose calls have crossed the border
