@@ -53,6 +53,14 @@ def test_in_fixed_point_every_epoch_ends_with_the_bits_of_the_reference(network,
     assert eager_steps == [3, 3, 3, 2] * 2
 
 
+def test_what_was_prepared_takes_the_same_steps(network, monkeypatch):
+    monkeypatch.setattr(torch_impl.compiled, "_calls", {})
+    net = network()
+    assert torch_impl.compiled.prepare(net, M) > 0
+    assert len(torch_impl.compiled._calls) == 1
+    assert trained(TORCH, net) == trained(REFERENCE, REFERENCE.start(SIZES))
+
+
 @pytest.mark.parametrize("arithmetic", ["Float32", "Float64"])
 def test_in_floating_point_recorded_steps_have_the_bits_of_each_by_itself_compiled_are_near(
     arithmetic, network, eager_steps

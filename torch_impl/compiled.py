@@ -144,8 +144,11 @@ def _called(net: Any, rate: float, *given: Any) -> Any:
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*given)
-        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, given)
+        # Copies: of two inputs that are one tensor only one would be recorded.
+        *lists, number = given
+        examples = (*([v.clone() for v in tensors] for tensors in lists), number.clone())
+        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*examples)
+        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, examples)
     return _calls[kind](*given)
 
 
