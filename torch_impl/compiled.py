@@ -87,13 +87,14 @@ def update_mini_batches(net: Any, mini_batches: Iterator[Any], eta: float) -> No
     from torch_impl.network import Network
 
     own = type(net).update_mini_batch is not Network.update_mini_batch
-    recordable = type(net) is Network and net.device.type == "cpu"
+    elsewhere = net.device.type != "cpu"
     while several := list(itertools.islice(mini_batches, STEPS)):
         m = len(several[0][0])
         kind = _kind(net, m, eta / m)
-        often = recordable and net.compiled is None and _taken[kind] >= RECORDED_FROM
-        alike = not own and len(several) == STEPS and len(several[-1][0]) == m
-        if not (alike and (net.compiled or often) and _at_once(net, several, eta)):
+        often = type(net) is Network and _taken[kind] >= RECORDED_FROM
+        wanted = often if net.compiled is None else net.compiled
+        alike = len(several) == STEPS and len(several[-1][0]) == m
+        if own or elsewhere or not (alike and wanted and _at_once(net, several, eta)):
             for mini_batch in several:
                 net.update_mini_batch(mini_batch, eta)
             _taken[kind] += len(several)
