@@ -293,6 +293,8 @@ SABOTAGES = [
     ("update", replaced("update_mini_batch", momentum),
         "(initial, step 2 in a row, mini-batch of 10, eta 3)"),
     ("update", replaced("trace", answers_as_it_was_built), "eta 3, asked afterwards)"),
+    ("update", replaced("feedforward", lambda base, net, x: answers_as_it_was_built(
+        base, net, x)[1][-1]), "feedforward["),
     ("training", steps(lambda k, eta: 1 / (1 + (k == 41))), "(left free, eta 3, step 41)"),
     ("training", steps(lambda k, eta: 1 / (1 + (k % 20 == 0))), "(left free, eta 3, step 20)"),
     ("training", epochs(lambda order: order[::-1]), "train in float64, 26 examples"),
@@ -309,6 +311,8 @@ SABOTAGES = [
     ("predictions", replaced("evaluate", lambda *given: correct_count(*given) + 1), "evaluate["),
     ("predictions", replaced("evaluate", lambda base, net, *given: net.__dict__.setdefault(
         "right", correct_count(base, net, *given))), "(labels that are the digits read)"),
+    ("predictions", replaced("evaluate", lambda base, net, x, labels: net.__dict__.setdefault(
+        labels.tobytes(), correct_count(base, net, x, labels))), "(after a step)"),
     ("figures", in_a_batch_of(40, 1), "activations[1][0, 7]"),
     ("figures", replaced("held", another_neuron_held), "outputs while held["),
 ]
