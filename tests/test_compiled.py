@@ -1,4 +1,6 @@
-"""Compiled training: the same bits in fixed-point, rounding in floating point, and ways back."""
+"""Ten steps in a call: recorded the same bits, compiled those of fixed-point; and ways back."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -6,7 +8,6 @@ import torch
 
 import torch_impl.compiled
 from model.initial import initial_parameters
-from model.parameters import Parameters
 from tests.twin import CUDA, REFERENCE, TORCH, drawn, fingerprint, flat
 
 SIZES = (7, 5, 4, 3)
@@ -14,6 +15,14 @@ EXAMPLES, M = 131, 3  # four calls, then three steps and one that is smaller
 needs_compiler = pytest.mark.skipif(
     torch_impl.compiled.obstacle(torch.device("cpu")) != "", reason="no C++ compiler"
 )
+
+
+@pytest.fixture(params=["recorded", pytest.param("compiled", marks=needs_compiler)])
+def network(request, monkeypatch):
+    """Return a network that takes ten steps in a call, from the first on."""
+    monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 0)
+    compiled = True if request.param == "compiled" else None
+    return lambda arithmetic="FixedPoint", **keywords: at_once(arithmetic, compiled, **keywords)
 
 
 @pytest.fixture
@@ -29,55 +38,67 @@ def eager_steps(monkeypatch):
     return taken
 
 
-def network(arithmetic="FixedPoint", **keywords):
+def at_once(arithmetic="FixedPoint", compile=True, kind=TORCH.Network, **keywords):
     start = initial_parameters(SIZES, 0)
-    return TORCH.Network.from_parameters(start, TORCH.kept(arithmetic), compile=True, **keywords)
+    return kind.from_parameters(start, TORCH.kept(arithmetic), compile=compile, **keywords)
 
 
 def trained(twin, net, eta=3.0, epochs=2):
     return twin.sgd(net, *drawn(SIZES, EXAMPLES), epochs, M, eta)
 
 
-@needs_compiler
-def test_in_fixed_point_every_epoch_ends_with_the_bits_of_the_reference(eager_steps):
+def test_in_fixed_point_every_epoch_ends_with_the_bits_of_the_reference(network, eager_steps):
     expected = trained(REFERENCE, REFERENCE.start(SIZES))
     assert trained(TORCH, network()) == expected
     assert eager_steps == [3, 3, 3, 2] * 2
 
 
-@needs_compiler
-def test_in_floating_point_compiled_steps_are_near(eager_steps):
-    nets = network("Float32"), TORCH.start(SIZES, "Float32")
+@pytest.mark.parametrize("arithmetic", ["Float32", "Float64"])
+def test_in_floating_point_recorded_steps_have_the_bits_of_each_by_itself_compiled_are_near(
+    arithmetic, network, eager_steps
+):
+    nets = network(arithmetic), at_once(arithmetic, compile=False)
     for net in nets:
         trained(TORCH, net, 0.5, 1)
     assert len(eager_steps) == 4 + 44
+    off = 200 * np.finfo(arithmetic.lower()).eps if nets[0].compiled else 0
     for one, other in zip(flat(nets[0].export()), flat(nets[1].export()), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=200 * np.finfo(np.float32).eps)
+        np.testing.assert_allclose(one, other, rtol=0, atol=off)
 
 
-@needs_compiler
-def test_a_subclass_takes_its_own_steps():
+@pytest.mark.parametrize("compile", [None, False])
+def test_few_steps_are_taken_one_by_one(compile, monkeypatch, eager_steps):
+    monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 50)
+    monkeypatch.setattr(torch_impl.compiled, "_taken", Counter())
+    trained(TORCH, at_once(compile=compile))  # two epochs of 44
+    assert len(eager_steps) == (88 if compile is False else 44 + 10 + 4)
+
+
+def test_a_subclass_takes_its_own_steps(network, monkeypatch):
     class Halved(TORCH.Network):
         def update_mini_batch(self, mini_batch, eta):
             super().update_mini_batch(mini_batch, eta / 2)
 
-    start = initial_parameters(SIZES, 0)
-    net = Halved.from_parameters(start, TORCH.kept("FixedPoint"), compile=True)
+    net = network(kind=Halved)
     assert trained(TORCH, net, 3.0) == trained(REFERENCE, REFERENCE.start(SIZES), 1.5)
 
 
-@needs_compiler
-def test_what_comes_near_a_tie_is_done_again_eagerly(monkeypatch, eager_steps):
+def test_a_subclass_is_recorded_only_if_it_asks_for_it(monkeypatch, eager_steps):
+    monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 0)
+    trained(TORCH, at_once(compile=None, kind=type("Other", (TORCH.Network,), {})))
+    assert len(eager_steps) == 88
+
+
+def test_what_comes_near_a_tie_is_done_again_eagerly(network, monkeypatch, eager_steps):
     monkeypatch.setattr(torch_impl.compiled, "SIGMOID_ERROR", 0.4 / 2.0**21)
     assert trained(TORCH, network()) == trained(REFERENCE, REFERENCE.start(SIZES))
     assert len(eager_steps) > 8
 
 
-@needs_compiler
 @pytest.mark.parametrize("eta", [30.0, 2000.0])
-def test_overflow_is_refused_in_the_words_of_the_eager_network(eta):
+def test_overflow_is_refused_in_the_words_of_the_eager_network(eta, network):
     said = []
-    for net in (network(), TORCH.start(SIZES)):
+    for net in (network(), at_once(compile=False)):
         try:
             trained(TORCH, net, eta, 5)
         except OverflowError as error:
@@ -89,45 +110,46 @@ def test_overflow_is_refused_in_the_words_of_the_eager_network(eta):
         assert "fixed-point overflow: the largest weight or bias reached" in said[0]
 
 
-@needs_compiler
-def test_a_parameter_that_could_leave_its_range_within_a_call_is_watched(eager_steps):
-    start = initial_parameters(SIZES, 0)
-    weights, biases = [np.array(w) for w in start.weights], [np.array(b) for b in start.biases]
+def test_a_parameter_that_could_leave_its_range_within_a_call_is_watched(network, eager_steps):
+    net = network()
+    weights, biases = net.export()
     biases[1][:] = 60.0  # so the last hidden layer is all 1, and the outputs are 1 / 2
     weights[2][:], biases[2][:] = [63.9, -63.9, 0.0, 0.0], 0.0
-    net = TORCH.Network.from_parameters(
-        Parameters(SIZES, weights, biases), TORCH.kept("FixedPoint"), compile=True
-    )
+    net._assign(weights, [b[:, 0] for b in biases])
     x, y = drawn(SIZES, torch_impl.compiled.STEPS * M)  # one call
     with pytest.raises(OverflowError, match=r"the largest weight or bias reached 6[45]"):
         TORCH.sgd(net, x, np.ones_like(y), 1, M, 3.0)
     assert len(eager_steps) == torch_impl.compiled.STEPS
 
 
-def test_without_a_compiler_steps_are_taken_eagerly(monkeypatch, tmp_path, eager_steps):
+def test_without_a_compiler_none_is_asked(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     assert "no C++ compiler (g++ or clang++)" in torch_impl.compiled.obstacle(torch.device("cpu"))
-    assert trained(TORCH, network()) == trained(REFERENCE, REFERENCE.start(SIZES))
-    assert len(eager_steps) == 88
+    assert at_once().compiled is None
 
 
-def test_a_compiler_that_fails_is_said_once_and_changes_nothing(monkeypatch, eager_steps):
+@pytest.mark.parametrize("asked", [True, None])
+def test_a_compiler_that_fails_changes_nothing_and_is_said_once_if_asked(
+    asked, monkeypatch, eager_steps, recwarn
+):
     def fails(*_, **__):
         raise RuntimeError("broken\nin two lines")
 
     monkeypatch.setattr(torch_impl.compiled, "_calls", {})
+    monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 0)
     monkeypatch.setattr(torch, "compile", fails)
+    monkeypatch.setattr(torch.jit, "trace", fails)
     monkeypatch.setattr(torch_impl.compiled, "obstacle", lambda _: "")
     monkeypatch.setattr(TORCH.network, "obstacle", lambda _: "")
-    with pytest.warns(UserWarning, match="taken eagerly: broken in two lines") as told:
-        fingerprints = trained(TORCH, network())
+    fingerprints = trained(TORCH, at_once(compile=asked))
     assert fingerprints == trained(REFERENCE, REFERENCE.start(SIZES))
-    assert len(told) == 1
+    said = ["steps cannot be compiled, and are taken one by one: broken in two lines"]
+    assert [str(w.message) for w in recwarn] == (said if asked else [])
     assert len(eager_steps) == 88
 
 
 @pytest.mark.parametrize("device", [CUDA])
 def test_on_a_gpu_nothing_is_compiled(device):
     assert "on cuda" in torch_impl.compiled.obstacle(torch.device(device))
-    assert not network(device=device).compiled
+    assert not at_once(device=device).compiled

@@ -46,13 +46,13 @@ LISTED = {
         "MNIST/raw/.",
     },
     "network": {
-        # where it computes, and whether it is compiled: NumPy is already
+        # where it computes, and how steps are taken at once: NumPy needs none of it
         "- Network.__init__(self, sizes, arithmetic=Float64(), rng=None)",
         "+ Network.__init__(self, sizes, arithmetic=Float64(), rng=None, device='cpu', "
-        "compile=False)",
+        "compile=None)",
         "- classmethod Network.from_parameters(cls, parameters, arithmetic=Float64())",
         "+ classmethod Network.from_parameters(cls, parameters, arithmetic=Float64(), "
-        "device='cpu', compile=False)",
+        "device='cpu', compile=None)",
         "+ Network.forward(self, a)",  # the verb that nn.Module calls
         "+ Network.forward: Return the output activations for the input a, as a module that "
         "autograd can follow.",

@@ -1,10 +1,12 @@
-"""Several steps of training in one compiled call: the network's own verbs, recorded and compiled.
+"""Several steps of training in one call: the network's own verbs, recorded, and compiled if asked.
 
-What `backprop` and the arithmetic do in STEPS steps is recorded once, autograd's way back included,
-and `torch.compile` makes C++ of it. The compiler on the CPU fuses no multiplication with an
-addition, so in fixed-point the bits are those of the eager network. What cannot be decided within
-is decided afterwards: where an activation came too near a tie, or a number near the end of its
-range, the call counts for nothing and the same steps are taken eagerly.
+What `backprop` and the arithmetic do in STEPS steps is recorded once, autograd's way back included.
+Played back by TorchScript it does without Python and autograd's engine, in the same kernels: the
+bits are those of the steps one by one. `torch.compile` makes C++ of it, which on the CPU fuses no
+multiplication with an addition: in fixed-point the bits are the same, in floating point it rounds
+in other places. What cannot be decided within is decided afterwards: where an activation came too
+near a tie, or a number near the end of its range, the call counts for nothing and the same steps
+are taken one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import shutil
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Any
@@ -25,24 +28,26 @@ from torch import Tensor
 
 from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, on_grid
 
-STEPS = 10  # in one call, which costs as much as a step by itself
-PAYS_FROM = 100_000  # steps that are left: fewer are done sooner than the compiler
+STEPS = 10  # in one call
+RECORDED_FROM = 2_000  # steps taken one by one: they took longer than it takes to record ten
+PAYS_FROM = 400_000  # steps that are left: fewer are done sooner than the compiler
 Call = Callable[..., Any]
 
 _calls: dict[Any, Call] = {}  # of networks that are alike, one
+_taken: Counter[Any] = Counter()  # and the steps that they took one by one
 
 
 class Recorded(FixedPoint):
-    """Fixed-point while it is recorded: no value is looked at, the largest are handed on."""
+    """Fixed-point while it is recorded: no value is looked at, all that matter are handed on."""
 
-    def __init__(self, sizes: list[int], doubt: Tensor, delta: Tensor) -> None:
+    def __init__(self, sizes: list[int]) -> None:
         super().__init__(sizes)
-        self.doubt, self.largest_delta = doubt, delta
+        self.doubts: list[Tensor] = []  # how far activations were from the grid, in its units
+        self.deltas: list[Tensor] = []
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        delta = on_grid(delta, self.delta_scale(len(delta)))
-        self.largest_delta = torch.maximum(self.largest_delta, delta.abs().amax())
-        return delta
+        self.deltas.append(on_grid(delta, self.delta_scale(len(delta))))
+        return self.deltas[-1]
 
     def steps(self, nablas: list[Tensor], rate: Any) -> tuple[list[Tensor], float]:
         factor = rate * self.parameter_scale  # one by one: what is done to a list is not compiled
@@ -51,7 +56,7 @@ class Recorded(FixedPoint):
     def _activation(self, z: Tensor) -> Tensor:
         scaled = torch.sigmoid(z) * self.parameter_scale
         a = scaled.round()
-        self.doubt = torch.maximum(self.doubt, (scaled - a).abs().amax())
+        self.doubts.append(scaled - a)
         return a * (1.0 / self.parameter_scale)
 
 
@@ -76,21 +81,27 @@ def prepare(net: Any, mini_batch_size: int) -> float:
 def update_mini_batches(net: Any, mini_batches: Iterator[Any], eta: float) -> None:
     """Take a step of gradient descent on every mini-batch, several in one call.
 
-    A subclass with a step of its own takes it.
+    A subclass with a step of its own takes it; any subclass takes every step by itself, unless it
+    asks for a compiler.
     """
     from torch_impl.network import Network
 
     own = type(net).update_mini_batch is not Network.update_mini_batch
+    recordable = type(net) is Network and net.device.type == "cpu"
     while several := list(itertools.islice(mini_batches, STEPS)):
-        alike = len(several) == STEPS and len(several[0][0]) == len(several[-1][0])
-        if not (net.compiled and alike and not own and _at_once(net, several, eta)):
+        m = len(several[0][0])
+        kind = _kind(net, m, eta / m)
+        often = recordable and net.compiled is None and _taken[kind] >= RECORDED_FROM
+        alike = not own and len(several) == STEPS and len(several[-1][0]) == m
+        if not (alike and (net.compiled or often) and _at_once(net, several, eta)):
             for mini_batch in several:
                 net.update_mini_batch(mini_batch, eta)
+            _taken[kind] += len(several)
 
 
 @torch.no_grad()
 def _at_once(net: Any, several: list[Any], eta: float) -> bool:
-    """Take the steps in one compiled call, or return False and leave them to be taken."""
+    """Take the steps in one call, or return False and leave them to be taken."""
     arithmetic, fixed = net.arithmetic, isinstance(net.arithmetic, FixedPoint)
     parameters = [v.data for v in (*net.biases, *net.weights)]
     if fixed:
@@ -101,58 +112,87 @@ def _at_once(net: Any, several: list[Any], eta: float) -> bool:
         if arithmetic.reach + reach >= arithmetic.room:
             return False
     xs, ys = (list(v) for v in zip(*several, strict=True))
-    rate = torch.tensor(eta / len(xs[0]), dtype=arithmetic.dtype)
-    peaks = [torch.zeros((), dtype=arithmetic.dtype) for _ in range(2)]
+    rate = eta / len(xs[0])
     try:
-        new, (doubt, delta) = _called(net, parameters, xs, ys, rate, peaks)
+        found = _called(net, rate, parameters, xs, ys, torch.tensor(rate, dtype=arithmetic.dtype))
     except Exception as error:  # a compiler can fail in any way
-        net.compiled = False
+        asked, net.compiled = net.compiled, False
         why = " ".join(str(error).split())[:200]
-        warnings.warn(f"steps cannot be compiled, and are taken eagerly: {why}", stacklevel=2)
+        if asked:
+            warnings.warn(
+                f"steps cannot be compiled, and are taken one by one: {why}", stacklevel=2
+            )
         return False
     if fixed:
+        doubt, delta = found[len(parameters) :]
         near = 0.5 - SIGMOID_ERROR * arithmetic.parameter_scale
         if not (doubt.item() <= near and delta.item() < 1.0):
             return False
         arithmetic.reach += reach
         arithmetic.unseen.append(delta)
-    torch._foreach_copy_(parameters, new)
+    torch._foreach_copy_(parameters, list(found[: len(parameters)]))
     return True
 
 
-def _called(net: Any, parameters: list[Tensor], xs: list[Tensor], *given: Any) -> Any:
-    # Where a CUDA toolkit lies unused it would warn of that, on every machine without a GPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    kind = type(net), tuple(net.sizes), type(net.arithmetic), len(xs[0])
+def _kind(net: Any, m: int, rate: float) -> tuple[Any, ...]:
+    """Return what is the same in networks that take steps alike: compiled, at any rate."""
+    return type(net), tuple(net.sizes), type(net.arithmetic), m, None if net.compiled else rate
+
+
+def _called(net: Any, rate: float, *given: Any) -> Any:
+    kind = _kind(net, len(given[1][0]), rate)
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        graph = make_fx(_recorder(net), tracing_mode="fake")(parameters, xs, *given)
-        _calls[kind] = torch.compile(graph, fullgraph=True, options={"cpp_wrapper": True})
-    return _calls[kind](parameters, xs, *given)
+        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*given)
+        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, given)
+    return _calls[kind](*given)
 
 
-def _recorder(net: Any) -> Call:
-    def steps(
-        parameters: list[Tensor],
-        xs: list[Tensor],
-        ys: list[Tensor],
-        rate: Tensor,
-        peaks: list[Tensor],
-    ) -> Any:
+def _compiled(graph: Any) -> Call:
+    # Where a CUDA toolkit lies unused it would warn of that, on every machine without a GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    return torch.compile(graph, fullgraph=True, options={"cpp_wrapper": True})
+
+
+def _played_back(graph: Any, given: Any) -> Call:
+    aten = torch.ops.aten
+    for node in list(graph.graph.nodes):
+        if node.target is aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+        elif node.target is aten.addmm.default:  # TorchScript would add by itself: other bits
+            b, x, w = node.args
+            node.target, node.args = aten.linear.default, (x, w.args[0], b)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    with warnings.catch_warnings():  # of what is to replace it one day
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(graph, given, check_trace=False, strict=False)
+
+
+def _recorder(net: Any, fixed_rate: float | None) -> Call:
+    def steps(parameters: list[Tensor], xs: list[Tensor], ys: list[Tensor], rate: Tensor) -> Any:
         twin, layers = copy.copy(net), len(net.biases)
         twin.within = get_ident()
         if isinstance(net.arithmetic, FixedPoint):
-            twin.arithmetic = Recorded(net.sizes, *peaks)
+            twin.arithmetic = Recorded(net.sizes)
         for x, y in zip(xs, ys, strict=True):
             leaves = [v.detach().requires_grad_() for v in parameters]
             twin.biases, twin.weights = leaves[:layers], leaves[layers:]
             with torch.enable_grad():
                 nabla_b, nabla_w = twin.backprop(x, y)
-            taken, unit = twin.arithmetic.steps([*nabla_b, *nabla_w], rate)
-            parameters = [v - unit * step for v, step in zip(parameters, taken, strict=True)]
+            by = rate if fixed_rate is None else fixed_rate
+            taken, unit = twin.arithmetic.steps([*nabla_b, *nabla_w], by)
+            pairs = zip(parameters, taken, strict=True)
+            if isinstance(unit, Tensor):
+                parameters = [v - unit * step for v, step in pairs]
+            else:
+                parameters = [v.sub(step, alpha=unit) for v, step in pairs]
+        seen = []  # in fixed-point: what is to be looked at afterwards
         if isinstance(net.arithmetic, FixedPoint):
-            peaks = [twin.arithmetic.doubt, twin.arithmetic.largest_delta]
-        return parameters, peaks
+            seen = [twin.arithmetic.doubts, twin.arithmetic.deltas]
+        largest = [torch.cat([v.reshape(-1) for v in many]).abs().amax() for many in seen]
+        return [*parameters, *largest]
 
     return steps

@@ -48,8 +48,8 @@ class Network(nn.Module):
         Draws the initial biases, then the initial weights, all from N(0, 1).
     device : str or torch.device
         "cpu", "cuda" or "cuda:N".
-    compile : bool
-        Whether SGD takes several steps in one compiled call; the compiler takes some ten seconds.
+    compile : bool, optional
+        Ten steps in a compiled call, or each by itself; by default recorded (`compiled.py`).
     """
 
     within = 0  # the thread whose calls have crossed the border
@@ -61,14 +61,14 @@ class Network(nn.Module):
         arithmetic: Float64 = Float64(),
         rng: np.random.Generator | None = None,
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: bool | None = None,
     ) -> None:
         super().__init__()
         self.sizes = checked_sizes(sizes)
         self.num_layers = len(self.sizes)
         self.arithmetic = arithmetic.for_network(self.sizes)
         self.device = choose_device(device)
-        self.compiled = compile and not obstacle(self.device)
+        self.compiled = None if compile and obstacle(self.device) else compile
         shapes = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         with torch.random.fork_rng(devices=[]):  # the layers' own start, which is not used
             layers = [nn.Linear(*shape, dtype=arithmetic.dtype) for shape in shapes]
@@ -191,7 +191,7 @@ class Network(nn.Module):
         parameters: Any,
         arithmetic: Float64 = Float64(),
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: bool | None = None,
     ) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
         net = cls(parameters.sizes, arithmetic, device=device, compile=compile)
