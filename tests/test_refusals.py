@@ -168,6 +168,16 @@ def zeros():
 
 
 @both
+def test_a_bias_that_is_trained_out_of_range_is_told(twin):
+    """All a = 1/2; delta = -1/8; b moves by eta / 8, past 64 where eta is 600."""
+    pair = twin.native(np.zeros((2, 1))), twin.native(np.ones((1, 1)))
+    for sign in (1, -1):
+        assert refusal(twin.start(zeros()).update_mini_batch, pair, sign * 500) is None  # 62.5
+        told = refusal(twin.start(zeros()).update_mini_batch, pair, sign * 600)
+        assert told == overflow("weight or bias", 75, 64)
+
+
+@both
 def test_a_magnitude_out_of_range_for_some_steps_in_the_middle_is_told(twin):
     """The bias starts at -63.5 and moves by 1/8 at most: down in ten steps, then up in ten."""
     start = Parameters((1, 1), [np.array([[63.5]])], [np.array([[-63.5]])])
