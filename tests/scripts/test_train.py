@@ -333,8 +333,8 @@ def test_options_that_no_run_has_are_refused(arguments, refused, options, line):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--sizes", 784], "sizes: expected a list of 2 to 100 whole numbers such as [784, 20, 10], "
-         "received a list of 1"),
+        (["--sizes", 784], "sizes: expected a list of 2 to 100 whole numbers such as "
+         "[784, 20, 10], received a list of 1"),
         (["--data", "/absent"], f"/absent: no such file or folder; {mnist_files.ADVICE}"),
         *((["--backend", backend, "--sizes", *sizes], f"sizes {sizes} {DO_NOT_FIT}")
           for backend in ("numpy", "torch")
