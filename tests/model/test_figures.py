@@ -360,11 +360,13 @@ def test_files_hold_the_picture_and_no_time(tmp_path):
 
 def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_nearest():
     picture = np.zeros((20, 30, 3), dtype=np.uint8)
-    picture.reshape(-1, 3)[:512, 0] = np.arange(512) // 2  # 256 colours, two pixels of each
-    picture[-1, -1] = (100, 3, 0)
+    flat = picture.reshape(-1, 3)
+    flat[:512, 0] = np.arange(512) // 4  # 256 colours, two pixels of each
+    flat[:512, 1] = np.arange(512) // 2 % 2 * 255
+    flat[-1] = (100, 250, 3)
     reduced = np.array(canvas.indexed(picture).convert("RGB"))
-    assert tuple(reduced[-1, -1]) == (100, 0, 0)
-    np.testing.assert_array_equal(reduced.reshape(-1, 3)[:-1], picture.reshape(-1, 3)[:-1])
+    assert tuple(reduced[-1, -1]) == (100, 255, 0)
+    np.testing.assert_array_equal(reduced.reshape(-1, 3)[:-1], flat[:-1])
 
 
 def test_colours_that_mean_something_stay_exact_however_few_pixels_have_them():
