@@ -91,9 +91,7 @@ class NeuronRecords:
     split_sets: Array  # (splits, hidden, digits) bool, the digit set that best predicts firing
     role: Array  # (hidden,) one of ROLES where all splits agree, else BETWEEN
     role_digits: Array  # (hidden, digits) bool, what the first split's role speaks of
-    partition: (
-        Array  # (hidden, digits) bool, the first split's best set; the rest is its other side
-    )
+    partition: Array  # (hidden, digits) bool, the first split's best set; the rest: its other side
     partition_holds: Array  # (hidden,) bool, whether it is that of all splits
 
     z_mean: Array  # (hidden, digits)
@@ -263,12 +261,12 @@ def neuron_records(
     own = firing_counts(a.T, labels, digits)
     split = _roles(counts or {"these images": own})
     others = {"switched": switched_predictions, "blanked": blanked_predictions}
-    more = {k: v if v is None else _digits(k, v, labels.shape, digits) for k, v in others.items()}
+    more = {k: _digits(k, v, labels.shape, digits) for k, v in others.items() if v is not None}
     answered = _needs(predictions, ablated_predictions, deleted_predictions, labels, own[1], hidden)
     intact = answered.pop("intact")
-    blanked = None if more["blanked"] is None else int((more["blanked"] != intact).sum())
+    blanked = int((more["blanked"] != intact).sum()) if "blanked" in more else None
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
-    switched = None if more["switched"] is None else int((more["switched"] == labels).sum())
+    switched = int((more["switched"] == labels).sum()) if "switched" in more else None
     return NeuronRecords(
         names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
         **split,

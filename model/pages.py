@@ -141,20 +141,20 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
 
 def switches(records: NeuronRecords) -> Part:
     """The switch chart with its title and legend, for the top of a page."""
-    return 1.65 + 0.285 * records.hidden, partial(draw_switches, records)
+    tall = 1.65 + 0.285 * records.hidden
 
+    def draw(figure: Figure, _: float) -> None:
+        how = (
+            "Each digit stands where so many of its images make the neuron fire (odds, so that the "
+            "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
+            "bold; dotted where other images put it elsewhere."
+        )
+        top = 0.3 + write_title(figure, _switch_title(records), how)
+        axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6))
+        figures.draw_switches(axes, records)
+        draw_disc_legend(figure, records, tall - 0.4)
 
-def draw_switches(records: NeuronRecords, figure: Figure, _: float) -> None:
-    how = (
-        "Each digit stands where so many of its images make the neuron fire (odds, so that the "
-        "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
-        "bold; dotted where other images put it elsewhere."
-    )
-    top = 0.3 + write_title(figure, _switch_title(records), how)
-    end = switches(records)[0]
-    axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
-    figures.draw_switches(axes, records)
-    draw_disc_legend(figure, records, end - 0.4)
+    return tall, draw
 
 
 def _switch_title(records: NeuronRecords) -> str:
@@ -242,33 +242,25 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
 def way(records: NeuronRecords, image: Array, digit: int, on_it: Array) -> Part:
     """An image's way with its title, for the top of a page."""
     tall = 1.5 + 0.235 * (max(records.hidden, 6) + 2)
-    return tall, partial(draw_path, records, image, digit, on_it, tall)
 
+    def draw(figure: Figure, _: float) -> None:
+        axes = figure.add_axes((0, 0, 1, 1))
+        read = int(figures.draw_path(axes, records, on_it).argmax())
+        many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
+        title = f"{many} about one image: a {digit}, read as {read}"
+        how = (
+            "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, "
+            "what it adds to the weighted input of each output: activation times weight, red for, "
+            "blue against. The largest sum is what is read."
+        )
+        top = 0.3 + write_title(figure, title, how)
+        axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
+        figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
+        fires = int((on_it > FIRING_ACTIVATION).sum())
+        told = f"{fires} of {records.hidden} fire;\nread as {read}"
+        write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
-def draw_path(
-    records: NeuronRecords,
-    image: Array,
-    digit: int,
-    on_it: Array,
-    tall: float,
-    figure: Figure,
-    _: float,
-) -> None:
-    axes = figure.add_axes((0, 0, 1, 1))
-    read = int(figures.draw_path(axes, records, on_it).argmax())
-    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
-    title = f"{many} about one image: a {digit}, read as {read}"
-    how = (
-        "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, what "
-        "it adds to the weighted input of each output: activation times weight, red for, blue "
-        "against. The largest sum is what is read."
-    )
-    top = 0.3 + write_title(figure, title, how)
-    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
-    figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
-    fires = int((on_it > FIRING_ACTIVATION).sum())
-    told = f"{fires} of {records.hidden} fire;\nread as {read}"
-    write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
+    return tall, draw
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
