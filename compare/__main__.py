@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -223,4 +224,5 @@ def positive(text: str) -> float:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as Ctrl-C does
     sys.exit(main())

@@ -182,11 +182,16 @@ class Ball:
     @functools.cached_property
     def most(self) -> Array:
         """No correct implementation's value is larger in magnitude."""
-        return np.abs(self.centre) + 2 * self.error
+        return np.abs(self.centre) if self.exact else np.abs(self.centre) + 2 * self.error
+
+    @property
+    def exact(self) -> bool:
+        """Whether it has no error, as the inputs have none."""
+        return self.mass is None and np.shape(self.inherited) == () and self.inherited == 0
 
     @property
     def T(self) -> Ball:
-        return Ball(self.rules, self.centre.T, self.error.T)
+        return Ball(self.rules, self.centre.T, 0.0 if self.exact else self.error.T)
 
     def rounded(self, centre: Array, arrived: Any, roundings: int, tiny: float) -> Ball:
         """Return the result of an elementwise operation: what arrived, and its own roundings."""
@@ -196,7 +201,9 @@ class Ball:
     def __rmatmul__(self, w: Array) -> Ball:  # exact W times a: (1) and (5)
         most, size = self.most, np.abs(w)
         terms = np.count_nonzero(most, axis=0)
-        error = size @ self.error + self.rules.underflow(w.shape[1])
+        error = self.rules.underflow(w.shape[1])
+        if not self.exact:  # the input layer is, and is the largest
+            error = size @ self.error + error
         return Ball(self.rules, w @ self.centre, error, size @ most, terms)
 
     def __add__(self, b: Array) -> Ball:  # one more term of a sum: (1)
@@ -207,7 +214,7 @@ class Ball:
     def __matmul__(self, a: Ball) -> Ball:  # a sum over the mini-batch: (7)
         m, most = self.shape[1], a.most
         error = (self.error + self.rules.gamma(m + SPARE) * self.most) @ most
-        if np.any(a.error):  # the input layer has none, and is the largest
+        if not a.exact:
             error += self.most @ a.error
         return Ball(self.rules, self.centre @ a.centre, error + self.rules.underflow(m))
 

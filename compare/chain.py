@@ -115,13 +115,17 @@ def prove(
         host = hosted(candidate, arithmetic, device, timeout, memory)
     try:
         if material is None:
-            material = replace(
-                tried_on(sizes, data, model, quick, epochs, seed, download),
-                eta=eta,
-                mini_batch_size=mini_batch_size,
-                divergence=divergence,
-            )
+            trained = None if model is None else Parameters.load(model)
+            wanted = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
+            material = gathered(wanted, data, quick, epochs, seed, download)
             refuse_large(mini_batch_size, material)
+            settings: dict[str, Any] = {
+                "eta": eta,
+                "mini_batch_size": mini_batch_size,
+                "divergence": divergence,
+            }
+            starts = material.starts if trained is None else {**material.starts, "trained": trained}
+            material = replace(material, starts=starts, **settings)
         material = material.for_dtype(host.dtype)
         done = []
         for link in tried(host, material, links, tell):
@@ -131,23 +135,6 @@ def prove(
         return concluded(host, material, done, strict)
     finally:
         host.close()
-
-
-def tried_on(
-    sizes: Sequence[int] | None,
-    data: str | Path | None,
-    model: str | Path | None,
-    quick: bool,
-    epochs: int | None,
-    seed: int,
-    download: Callable[[Path], object] | None,
-) -> Material:
-    """Return what a proof is tried on, with the network of a file as the trained one."""
-    if model is None:
-        return gathered(check_sizes(list(sizes or SIZES)), data, quick, epochs, seed, download)
-    trained = Parameters.load(model)
-    found = gathered(trained.sizes, data, quick, epochs, seed, download)
-    return replace(found, starts={**found.starts, "trained": trained})
 
 
 def refuse_large(mini_batch_size: int, material: Material) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from model.mnist_files import SHA256, locate
 
-Numbers = Any  # an array of floats, of mpmath numbers, or a Ball
+Numbers = Any  # an array of floats, of decimal numbers, or a Ball
 Layers = list[Numbers]
 
 
@@ -145,7 +145,7 @@ class Columns:
     # Data: IDX files, read with nothing but their layout (a header of 16 bytes, or 8 for labels).
 
     def pixels(self, images: Numbers) -> Numbers:
-        return images.reshape(len(images), -1).astype(np.float32) / 256
+        return np.divide(images.reshape(len(images), -1), 256, dtype=np.float32)
 
     def digits(self, labels: Numbers) -> Numbers:
         return labels.astype(np.int64)

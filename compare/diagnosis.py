@@ -280,7 +280,8 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
             explained = explain(case)
             if explained is not None:
                 return explained
-    return f"{wrong.split(' #')[0]} is the first that is wrong"
+    how = related(found[wrong], right[wrong], lesson.within)
+    return f"{wrong.split(' #')[0]} is the first that is wrong{how}"
 
 
 def first_wrong(found: Answers, right: Answers, within: float) -> str | None:
@@ -299,6 +300,28 @@ def apart(v: Array, w: Array) -> float:
 def misfit(found: Answers, predicted: Answers) -> float:
     """Return the largest difference of any answer."""
     return max((apart(v, predicted[name]) for name, v in found.items()), default=np.inf)
+
+
+def related(found: Array, right: Array, within: float) -> str:
+    """Return in words how a wrong tensor comes from the right one, where that is simple."""
+    size, low, high = (float(f(v)) for f, v in
+                       ((np.max, np.abs(right)), (np.min, found), (np.max, found)))  # fmt: skip
+    if found.shape != right.shape or not size or not np.isfinite(found).all():
+        return ""
+    if low == high:
+        return f": it is {low:.6g} in every entry" if found.size > 1 else f": {low:g} for {size:g}"
+    c, more = share(right, found), float(np.mean(found - right))
+    for words, made in (
+        (f"{digits(c)} times what it should be, in every entry", c * right),
+        (f"{digits(more)} more than it should be, in every entry", right + more),
+        ("right but for signs", np.copysign(right, found)),
+        (f"what it should be, clipped to [{low:.6g}, {high:.6g}]", np.clip(right, low, high)),
+        *((f"what it should be, rounded to {k} decimals", right.round(k)) for k in range(1, 8)),
+    ):
+        if np.abs(found - made).max() <= within * size:
+            return f": it is {words}"
+    same = np.abs(np.sort(found, axis=None) - np.sort(right, axis=None)).max() <= within * size
+    return ": its numbers are the right ones, in other places" if same else ""
 
 
 # Known mistakes.
@@ -447,11 +470,13 @@ def all_zero(case: Case) -> Diagnosis | None:
     lesson, found, right = case.lesson, case.found, case.right
     if lesson.link not in ("gradients", "update"):
         return None
-    empty = [n for n in found if not found[n].any() and right[n].any()]
+    still = {n: not found[n].any() and right[n].any() for n in found}
+    kept_moving = {tensor_of(n) for n, empty in still.items() if right[n].any() and not empty}
+    empty = [n for n in found if still[n] and tensor_of(n) not in kept_moving]
     rest = {n: v for n, v in case.once.items() if n not in empty}
     if not empty or (len(rest) > 1 and misfit(rest, right) > CLEARLY * lesson.within):
         return None
-    names = sorted({n.removeprefix("step of ").split(" ")[0] for n in empty})
+    names = sorted({tensor_of(n) for n in empty})
     if lesson.link == "gradients":
         return Diagnosis(
             "no gradient in a layer",
@@ -465,6 +490,11 @@ def all_zero(case: Case) -> Diagnosis | None:
         f"{', '.join(names)} did not move, and the rest is right: subtract (eta / m) nabla from "
         "every one",
     )
+
+
+def tensor_of(answer: str) -> str:
+    """Return which tensor an answer is, or is the step of."""
+    return answer.removeprefix("step of ").split(" ")[0]
 
 
 def by_company(case: Case) -> Filling:

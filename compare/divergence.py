@@ -23,17 +23,17 @@ EVERY = 50  # steps between two measurements
 # networks. Between the two the curve is straight on a logarithmic axis.
 LEFT_ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 PARTED = {"float64": 1e-3, "float32": 1e-1}
-COMPARED = (
-    "NumPy's network and PyTorch's, or another candidate, both left free in floating point: the "
-    "same start, the same examples, the same order."
-)
+COMPARED = "reference.network and {}, both left free: the same start, examples and order."
 NO_DIFFERENCE = 1e-17  # stands for 0 on a logarithmic axis: below the last bit
 
 
-def described(eta: float, steps: list[int], gaps: list[float], dtype: str) -> dict[str, Any]:
+def described(
+    candidate: str, eta: float, steps: list[int], gaps: list[float], dtype: str
+) -> dict[str, Any]:
     """Return what was measured of one run, and what it says."""
     left, parted = LEFT_ROUNDING[dtype], PARTED[dtype]
     return {
+        "candidate": candidate,
         "eta": eta,
         "limits": [left, parted],
         "steps": steps,
@@ -89,7 +89,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
 
     with canvas.house_style():
         figure = canvas.new_figure(canvas.WIDTH, 4.6)
-        top = canvas.write_title(figure, title(runs), COMPARED) + 0.25
+        top = canvas.write_title(figure, title(runs), COMPARED.format(runs[0]["candidate"])) + 0.25
         axes = figure.add_axes(canvas.box(figure, 0.75, top, canvas.WIDTH - 0.95, 4.05 - top))
         for run, style in zip(runs, ("-", "--"), strict=False):
             shown = np.maximum(run["differences"], NO_DIFFERENCE)

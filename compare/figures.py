@@ -8,10 +8,9 @@ file of the records and the pictures must be the same byte for byte.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,23 +51,7 @@ def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[D
     notes["sentence"] = "; ".join(told)
 
 
-@dataclass
-class Seen:
-    """What a network does on some images: an image in every column."""
-
-    zs: Array  # (hidden, images), of the first hidden layer
-    activations: Array
-    outputs: Array
-    held: Array | None  # (hidden, outputs, images): outputs while that neuron is held
-
-    def tensors(self) -> dict[str, Array]:
-        """Return what is compared, by name."""
-        held = {} if self.held is None else {"outputs while held": self.held}
-        return {
-            "zs[0]": self.zs,
-            "activations[1]": self.activations,
-            "outputs": self.outputs,
-        } | held
+Seen = dict[str, Array]  # an image in every column; with the outputs while each neuron is held
 
 
 def seen_by(net: Any, images: NDArray[Any], means: Array | None) -> Seen:
@@ -79,17 +62,18 @@ def seen_by(net: Any, images: NDArray[Any], means: Array | None) -> Seen:
         raise NotOffered("trace")
     layers = [(zs[0], activations[1], activations[-1]) for zs, activations in traced]
     z, a, outputs = (np.concatenate(v, axis=1, dtype=np.float64) for v in zip(*layers, strict=True))
-    if means is None:
-        return Seen(z, a, outputs, None)
-    held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
-    return Seen(z, a, outputs, np.array([np.concatenate(v, axis=1) for v in held], np.float64))
+    seen = {"zs[0]": z, "activations[1]": a, "outputs": outputs}
+    if means is not None:
+        held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
+        seen["outputs while held"] = np.array([np.concatenate(v, axis=1) for v in held], np.float64)
+    return seen
 
 
 def shown(trial: Trial, material: Material) -> tuple[Seen, Seen, Array]:
     """Return what candidate and reference do on test images, and where neurons were held."""
     images = material.test_images[: material.shown]
     ours = reference_net(material.trained, material.dtype)
-    activations = seen_by(ours, images, None).activations
+    activations = seen_by(ours, images, None)["activations[1]"]
     means = np.asarray(ours.net.arithmetic.parameters(mean_activations(activations.T)))
     offered = trial.offers("held")
     theirs = seen_by(trial, images, means if offered else None)
@@ -101,12 +85,12 @@ def in_floating_point(
 ) -> Iterator[Difference]:
     """Yield what records are made of, within what rounding explains."""
     trial = Trial(host, material.trained)
-    theirs, ours, means = shown(trial, exactly_shown(material))
-    near = reach(material, means)
-    case = f"{material.dtype}, {len(ours.zs[0]):,} test images, trained"
-    found = theirs.tensors()
-    for name, right in ours.tensors().items():
-        yield measure(name, found[name], right, near[name], case)
+    exactly = replace(material, dtype="float64")  # which float32 is held against too
+    theirs, ours, means = shown(trial, exactly)
+    near, count = reach(material, means), ours["zs[0]"].shape[1]
+    for name, right in ours.items():
+        case = f"{material.dtype}, {count:,} test images, trained"
+        yield measure(name, theirs[name], right, near[name], case)
     notes["undecided"] = undecided = open_decisions(ours, near)
     some = (
         f"rounding may choose {undecided['firing']} firings and {undecided['digits']} digits, such "
@@ -118,7 +102,7 @@ def in_floating_point(
         notes.setdefault("not_offered", []).append(trial.missing("held"))
     yield from when_moved(trial, material)
     told.append(
-        f"what the records of {len(means)} hidden neurons on {len(ours.zs[0]):,} images are made "
+        f"what the records of {len(means)} hidden neurons on {count:,} images are made "
         f"of is within rounding of the reference's, and {some}"
     )
 
@@ -137,11 +121,6 @@ def when_moved(trial: Trial, material: Material) -> Iterator[Difference]:
         case = f"{material.dtype}, after a step, neuron {neuron} held at {value:g}"
         found = trial.held(x, neuron, value)
         yield moved.held(x, neuron, value).measure("outputs while held", found, case)
-
-
-def exactly_shown(material: Material) -> Material:
-    """Return the material with the reference in float64, which float32 is held against too."""
-    return replace(material, dtype="float64") if material.dtype == "float32" else material
 
 
 def reach(material: Material, means: Array) -> dict[str, Array]:
@@ -164,13 +143,13 @@ def open_decisions(ours: Seen, near: dict[str, Array]) -> dict[str, Any]:
 
     A role depends on which images make its neuron fire, and on nothing else.
     """
-    gap = np.abs(ours.activations - FIRING_ACTIVATION)
+    gap = np.abs(ours["activations[1]"] - FIRING_ACTIVATION)
     firing = np.argwhere(gap <= near["activations[1]"])
-    digits = np.flatnonzero(undecided(ours.outputs, near["outputs"]))
+    digits = np.flatnonzero(undecided(ours["outputs"], near["outputs"]))
     listed = [f"the role of neuron {n}, as it may fire on image {k}" for n, k in firing]
     listed += [f"the digit of image {k}" for k in digits]
     count = len(digits)
-    for n, outputs in enumerate(() if ours.held is None else ours.held):
+    for n, outputs in enumerate(ours.get("outputs while held", ())):
         held = np.flatnonzero(undecided(outputs, near["outputs while held"][n]))
         listed += [f"the digit of image {k} with neuron {n} held" for k in held]
         count += len(held)
@@ -192,19 +171,15 @@ def to_the_last_bit(
 ) -> Iterator[Difference]:
     """Yield records and pictures in fixed-point, where no byte may differ."""
     theirs, ours, _ = shown(trial, material)
-    case = f"fixed-point, {len(ours.zs[0]):,} test images, trained"
-    if not ours.zs.any():
+    case = f"fixed-point, {ours['zs[0]'].shape[1]:,} test images, trained"
+    if not ours["zs[0]"].any():
         raise Refused("every z is 0: records of nothing prove nothing")
-    found = theirs.tensors()
-    for name, right in ours.tensors().items():
-        yield measure(name, found[name], right, 0.0, case)
+    for name, right in ours.items():
+        yield measure(name, theirs[name], right, 0.0, case)
     own = reference_net(material.trained, material.dtype).export()
     records = [records_of(material, *pair) for pair in ((own, ours), (trial.export(), theirs))]
     files = [files_of(v, material) for v in records]
     for name, file in files[0].items():
-        if name.endswith(".png"):
-            pixels = [decoded(v[name]) for v in files[::-1]]
-            yield measure(name, pixels[0], pixels[1], 0.0, f"{case}, pixels")
         yield same_file(name, files[1][name], file, case)
     notes["files"] = list(files[0])
     yield from when_moved(trial, material)
@@ -214,17 +189,18 @@ def to_the_last_bit(
 def records_of(material: Material, exported: Any, seen: Seen) -> Any:
     """Return the neuron records of a network from what it exports and what it does."""
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
-    held = {} if seen.held is None else {"ablated_predictions": seen.held.argmax(axis=1)}
+    held = seen.get("outputs while held")
+    ablated = {} if held is None else {"ablated_predictions": held.argmax(axis=1)}
     return neuron_records(
         Parameters(material.sizes, exported[0], exported[1], names),
-        zs=seen.zs.T,
-        activations=seen.activations.T,
-        predictions=seen.outputs.argmax(axis=0),
+        zs=seen["zs[0]"].T,
+        activations=seen["activations[1]"].T,
+        predictions=seen["outputs"].argmax(axis=0),
         labels=material.test_labels[: material.shown],
         never_lit=never_lit_pixels(material.images),
         initial=material.initial,
         resamples=RESAMPLES,
-        **held,
+        **ablated,
     )
 
 
@@ -252,12 +228,3 @@ def same_file(name: str, found: bytes, expected: bytes, case: str) -> Difference
         for v in (found, expected)
     )
     return measure(name, theirs, ours, 0.0, f"{case}, bytes of the file")
-
-
-def decoded(file: bytes) -> Array:
-    """Return the pixels of a PNG file, (rows, columns), as red * 65536 + green * 256 + blue."""
-    from matplotlib.image import imread
-
-    image = imread(io.BytesIO(file), format="png")
-    levels = np.rint(255 * image[..., :3]).astype(np.float64)
-    return np.asarray(levels @ (65536.0, 256.0, 1.0))

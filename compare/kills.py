@@ -113,7 +113,7 @@ def small_material(folder: Path) -> Material:
         labels = rng.integers(0, 10, count, dtype=np.uint8)
         (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_bytes(images))
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    return replace(synthetic_material(SIZES), folder=folder, steps=10, crowd=20)
+    return replace(synthetic_material(SIZES), folder=folder, steps=10, crowd=20, kept={})
 
 
 def tried(mutant: Mutant, material: Material) -> Kill:

@@ -118,7 +118,8 @@ def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         trial = Trial(host, parameters)
         standard = Standard(parameters, material.dtype)
         for case, (x, _) in material.batches().items():
-            yield f"{start}, {case}", standard.forward(x), trial.forward(x)
+            expected = material.once(("forward", start, case), standard.forward, x)
+            yield f"{start}, {case}", expected, trial.forward(x)
     note_missing(notes, trial, "trace", "feedforward")
     if not trial.offers("trace"):
         notes["sentence"] = "every output activation is within rounding of the reference's"
@@ -132,7 +133,8 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             raise NotOffered(trial.missing("backprop"))
         standard = Standard(parameters, material.dtype)
         for case, (x, y) in material.batches().items():
-            yield f"{start}, {case}", standard.gradients(x, y), trial.backward(x, y)
+            expected = material.once(("gradients", start, case), standard.gradients, x, y)
+            yield f"{start}, {case}", expected, trial.backward(x, y)
     note_missing(notes, trial, "deltas")
     if not trial.offers("deltas"):
         notes["sentence"] = "every nabla_b and nabla_w is within rounding of the reference's"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Material:
     dtype: str = "float64"  # of the candidate; in float32 everything handed out is exact there
     loaded: Any = field(default=None, repr=False)  # what the reference's loader returned
     divergence: Path | None = None  # where to draw the parting of two networks, a PNG
+    kept: dict[Any, Any] | None = field(default=None, repr=False)  # see `once`
 
     @property
     def initial(self) -> Parameters:
@@ -60,6 +61,14 @@ class Material:
     def trained(self) -> Parameters:
         """The parameters of a network that has learnt."""
         return self.starts["trained"]
+
+    def once(self, key: Any, answer: Callable[..., Any], *given: Any) -> Any:
+        """Return an answer, kept for the next candidate where there are many."""
+        if self.kept is None:
+            return answer(*given)
+        if (self.dtype, key) not in self.kept:
+            self.kept[self.dtype, key] = answer(*given)
+        return self.kept[self.dtype, key]
 
     def batch(self, examples: Any) -> Batch:
         """Return training examples as columns x and one-hot y; numbers past the end come round."""

@@ -113,12 +113,14 @@ def prime(z: Array) -> Array:
     return sigmoid(z) * (1 - sigmoid(z))
 
 
-def on_its_side(x: Array) -> Array:
-    """Return square images with rows and columns exchanged; others as they are."""
-    side = math.isqrt(len(x))
-    if side * side != len(x):
-        return x
-    return x.reshape(side, side, -1).transpose(1, 0, 2).reshape(x.shape)
+def squares(turned: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return the change to square images, (rows, columns, examples); others stay as they are."""
+
+    def change(x: Array) -> Array:
+        side = math.isqrt(len(x))
+        return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
+
+    return change
 
 
 def neurons(hidden: Callable[[Array], Array], output: Callable[[Array], Array]) -> dict[str, Any]:
@@ -444,7 +446,11 @@ PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("binary pixels", "pixels are made black or white: keep the greys",
      lambda x: (x > 0.5).astype(np.float64)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
-     "row", on_its_side),
+     "row", squares(lambda v: v.transpose(1, 0, 2))),
+    ("mirrored images", "every image is mirrored, left for right: read every row from the left",
+     squares(lambda v: v[:, ::-1])),
+    ("images upside down", "every image stands on its head: read the rows from the top",
+     squares(lambda v: v[::-1])),
 ]
 
 
@@ -500,6 +506,10 @@ TABLE: list[Mistake] = [
         "instead)", {"weighted": lambda net, w, a, b: w @ a - b}),
     forward("factor {} in the biases", "z is w a and {} times b: add the biases once", {"weighted":
         lambda net, w, a, b: w @ a + net.strength * b}, harmless=1),
+    forward("no biases in layer {}", "z of layer {} (counted from 0) is w a without b: add its "
+        "biases (bias=False is left somewhere)", {"weighted": lambda net, w, a, b: w @ a + b *
+        (w is not net.weights[int(net.strength) % len(net.weights)])}, strengths=(0, 1, 2, 3),
+        example=1),
     forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
         {"weighted": lambda net, w, a, b: net.strength * (w @ a) + b}, harmless=1),
     forward("transposed weights in the forward pass", "z comes from the weights read the other "
@@ -707,8 +717,8 @@ TABLE: list[Mistake] = [
         with_velocity(False), harmless=0, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
         "it: leave out the momentum", with_velocity(True), harmless=0, example=0.9),
-    update("a shrinking learning rate", "every step is {} times as long as eta asks, compared "
-        "with the one before: take eta as it is handed in", moved(shrinking_eta), harmless=1,
+    update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
+        "eta as it is handed in, in every step", moved(shrinking_eta), harmless=1,
         example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", stepping_along(at_the_start)),

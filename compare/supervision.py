@@ -43,6 +43,7 @@ class Supervised:
     def __init__(self, candidate: Any, ours: bool = False) -> None:
         self.candidate, self.ours = candidate, ours
         self.nets: dict[int, Asked] = {}
+        self.offered: dict[Any, Message] = {}  # in each arithmetic: every network offers the same
 
     def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
         """Do what a message asks; a failure of the candidate's is an answer too."""
@@ -71,7 +72,9 @@ class Supervised:
                 if candidate is None:
                     return {"missing": f"with_arithmetic({name!r})"}, []
             net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
-            return {**net.offers(), "dtype": dtype_of(candidate)}, []
+            if name not in self.offered:
+                self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
+            return self.offered[name], []
         return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
 
 

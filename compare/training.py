@@ -122,7 +122,7 @@ class Walk:
         if not self.gaps:
             return {"parted_at": None}
         per_epoch = len(self.material.images) // self.material.mini_batch_size
-        found = described(self.eta, self.steps, self.gaps, self.dtype)
+        found = described(self.trial.host.label, self.eta, self.steps, self.gaps, self.dtype)
         return {**found, "steps_in_an_epoch": per_epoch}
 
 

@@ -22,9 +22,7 @@ ARROWS = {
     "model": {"numpy"},
     "reference": {"numpy"},
     "torch_impl": {"numpy", "torch", "torchvision", "model"},
-    "compare": {
-        "numpy", "torch", "mpmath", "matplotlib", "rich", "model", "reference", "torch_impl",
-    },
+    "compare": {"numpy", "torch", "matplotlib", "rich", "model", "reference", "torch_impl"},
     "scripts": {
         "numpy", "torch", "torchvision", "matplotlib", "rich",
         "model", "reference", "torch_impl", "compare",

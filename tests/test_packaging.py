@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text()
 FOLDERS = ("reference", "torch_impl", "compare", "model", "scripts")
 # What the core needs, with what these need themselves, and pytest for its plugin.
-CORE = ("numpy", "mpmath", "rich", "pytest")
+CORE = ("numpy", "rich", "pytest")
 
 NETWORK = """
 import numpy as np

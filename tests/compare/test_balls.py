@@ -8,6 +8,7 @@ import itertools
 import sys
 import types
 from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ import torch
 from compare import balls
 from compare.balls import named, rules_for
 from compare.columns import Columns
-
-mpmath = pytest.importorskip("mpmath")
+from compare.material import in_float32, synthetic_material, warmed_up
+from model.parameters import Parameters
 
 ROUGH = {  # unit roundoff, smallest and largest number
     "coarse": (2.0**-10, 0.0, 1e300),
@@ -302,66 +303,50 @@ def excess(one, other, allowed, share=1.0):
     for name, a in one.items():
         b, bound = other[name], allowed[name]
         assert a.shape == b.shape == bound.shape, name
-        gap = np.abs(wide(a) - wide(b)).astype(np.float64)
+        if b.dtype == object:  # exact: rounding it to float64 would spoil the comparison
+            a = in_digits(a)
+        gap = np.abs(a - b).astype(np.float64)
         with np.errstate(all="ignore"):
             used = np.where(gap == 0, 0.0, gap / (share * bound))
         worst = max(worst, (float(np.nan_to_num(used, nan=np.inf).max()), name))
     return worst
 
 
-def wide(v):
-    """Exact numbers stay as they are: rounding them to float64 would spoil the comparison."""
-    return v if v.dtype == object else v.astype(np.float64)
+in_digits = np.vectorize(Decimal, otypes=[object])
 
 
 def exact_step(case):
     """Work the step in 60 decimal digits, on the page: its equations are witnessed elsewhere."""
-    number = np.vectorize(mpmath.mpf, otypes=[object])
-    sigmoid = np.vectorize(lambda z: 1 / (1 + mpmath.exp(-z)), otypes=[object])
-    changes = {"kept": lambda _, v: number(v), "fire": lambda _, z, last: sigmoid(z)}
+    sigmoid = np.vectorize(lambda z: 1 / (1 + (-z).exp()), otypes=[object])
+    changes = {"kept": lambda _, v: in_digits(v), "fire": lambda _, z, last: sigmoid(z)}
     net = type("Digits", (Columns,), changes)(case.sizes, case.weights, case.biases)
-    return page_step(net, number(case.x), number(case.y), mpmath.mpf(case.eta))
+    return page_step(net, in_digits(case.x), in_digits(case.y), Decimal(case.eta))
 
 
-def digit_like(rng, m):
-    """Draw (784, m) sparse images of ten kinds, and their labels, in a digit's proportions."""
-    kinds = np.random.default_rng(7).random((784, 10)) < 0.2
-    labels = rng.integers(0, 10, m)
-    lit = kinds[:, labels] & (rng.random((784, m)) < 0.8) | (rng.random((784, m)) < 0.02)
-    return rng.integers(1, 256, (784, m)) / 256 * lit, np.eye(10)[:, labels]
+DIGITS = synthetic_material((784, 20, 10))
+
+
+def started(p):
+    """784-20-10 from given parameters, and a mini-batch whose pixels are mostly dark."""
+    return Case(list(p.weights), list(p.biases), *DIGITS.batch(np.arange(10)), 3.0)
 
 
 @pytest.fixture(scope="module")
 def initial():
-    rng = np.random.default_rng(0)
-    weights, biases = (
-        [rng.standard_normal((20, 784)), rng.standard_normal((10, 20))],
-        [rng.standard_normal((20, 1)), rng.standard_normal((10, 1))],
-    )
-    return Case(weights, biases, *digit_like(rng, 10), 3.0)
+    return started(DIGITS.initial)
 
 
 @pytest.fixture(scope="module")
-def trained(initial):
-    """Learn the kinds: the weights grow and most of the neurons saturate."""
-    rng, case = np.random.default_rng(1), initial
-    step = Implementation(Arithmetic(), order=lambda terms, _: terms.sum(axis=0)).step
-    for _ in range(300):
-        after = step(*case.all)
-        new = [[after[f"new_{kind}[{k}]"] for k in (0, 1)] for kind in ("weights", "biases")]
-        case = Case(*new, *digit_like(rng, 10), 3.0)
-    return case
+def trained():
+    return started(warmed_up(DIGITS))
 
 
 def stored_in(dtype, case):
     """Round the parameters first where the dtype cannot hold them: inputs must be exact."""
     if dtype == "float64":
         return case
-    return replace(
-        case,
-        weights=[w.astype(np.float32).astype(np.float64) for w in case.weights],
-        biases=[b.astype(np.float32).astype(np.float64) for b in case.biases],
-    )
+    p = in_float32(Parameters(case.sizes, case.weights, case.biases))
+    return replace(case, weights=list(p.weights), biases=list(p.biases))
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -389,7 +374,7 @@ def test_every_implementation_is_within_half_a_bound_of_the_exact_value(dtype):
         case = some_case(rng, largest_layer=5, largest_batch=4)
         allowed = bounds(case, dtype)
         ours = some_implementation(rng, Arithmetic(np.dtype(dtype).type)).step(*case.all)
-        with mpmath.workdps(60):
+        with localcontext(Context(prec=60)):
             exact = exact_step(case)
             assert excess(ours, exact, allowed, share=0.5)[0] <= 1, case
             assert excess(on_the_page(case), exact, allowed, share=0.5)[0] <= 1, case
@@ -435,24 +420,15 @@ def test_an_adversary_that_errs_by_u_at_every_operation_stays_within(adversaries
     assert not any(outside(balls, adversaries))
 
 
+# fmt: off
 WEAKER = {
-    "n in place of n + 1": (
-        "self.mass + np.abs(b), self.terms + 1",
-        "self.mass + np.abs(b), self.terms",
-    ),
-    "z: no error of the activation": (
-        "error = size @ self.error + self.",
-        "error = 0 * size @ self.error + self.",
-    ),
-    "z: no rounding of the products": (
-        "self.rules.gammas(self.terms) * self.mass",
-        "0.0 * self.mass",
-    ),
+    "n in place of n + 1": ("self.mass + np.abs(b), self.terms + 1",
+        "self.mass + np.abs(b), self.terms"),
+    "z: no error of the activation": ("error = size @ self.error + error", "pass"),
+    "z: no rounding of the products": ("self.rules.gammas(self.terms) * self.mass",
+        "0.0 * self.mass"),
     "z: no rounding of the bias": ("self.mass + np.abs(b), ", "self.mass, "),
-    "z: no underflow": (
-        "size @ self.error + self.rules.underflow(w.shape[1])",
-        "size @ self.error",
-    ),
+    "z: no underflow": ("error = self.rules.underflow(w.shape[1])", "error = 0.0"),
     "slope at the centre": (" - 2 * self.error, 0.0))", ", 0.0))"),
     "no slope": ("np.minimum(t / np.square(1.0 + t) * self.error, 1.0)", "0.0 * self.error"),
     "an exact sigmoid": ("self.rules.u * (EXP_ULPS + 1 + 2 * most)", "0.0"),
@@ -460,44 +436,33 @@ WEAKER = {
     "an exp within half an ulp": ("(EXP_ULPS + 1 + 2 * most)", "(1 + 2 * most)"),
     "a (1 - a): no error of a": ("arrived = self.error * (np.abs", "arrived = 0.0 * (np.abs"),
     "a (1 - a): no square of the error": (" + 4 * self.error)", ")"),
-    "a - y: no error of a": (
-        "self.rounded(self.centre - y, self.error,",
-        "self.rounded(self.centre - y, 0.0 * self.error,",
-    ),
+    "a - y: no error of a": ("self.rounded(self.centre - y, self.error,",
+        "self.rounded(self.centre - y, 0.0 * self.error,"),
     "product: no error of the left": ("self.error * its + mine", "mine"),
     "product: no error of the right": ("self.error * its + mine * other.error", "self.error * its"),
-    "product: first order only": (
-        "self.error * its + mine * other.error",
-        "self.error * np.abs(other.centre) + np.abs(self.centre) * other.error",
-    ),
-    "W.T delta: no rounding": (
-        "self.error * its + mine * other.error",
-        "(self.error if self.mass is None else self.inherited) * its + mine * other.error",
-    ),
+    "product: first order only": ("self.error * its + mine * other.error",
+        "self.error * np.abs(other.centre) + np.abs(self.centre) * other.error"),
+    "W.T delta: no rounding": ("self.error * its + mine * other.error",
+        "(self.error if self.mass is None else self.inherited) * its + mine * other.error"),
     "nabla_b: no error of delta": (
         "error = self.error + self.rules.gamma(m + SPARE) * self.most\n        total",
-        "error = self.rules.gamma(m + SPARE) * self.most\n        total",
-    ),
+        "error = self.rules.gamma(m + SPARE) * self.most\n        total"),
     "nabla_b: no rounding of the sum": (
         "error = self.error + self.rules.gamma(m + SPARE) * self.most\n        total",
-        "error = self.error\n        total",
-    ),
-    "nabla_w: no error of delta": (
-        "(self.error + self.rules.gamma(m + SPARE) * self.most) @ most",
-        "(self.rules.gamma(m + SPARE) * self.most) @ most",
-    ),
+        "error = self.error\n        total"),
+    "nabla_w: no error of delta": ("(self.error + self.rules.gamma(m + SPARE) * self.most) @ most",
+        "(self.rules.gamma(m + SPARE) * self.most) @ most"),
     "nabla_w: no rounding of the sum": (
         "(self.error + self.rules.gamma(m + SPARE) * self.most) @ most",
-        "self.error @ most",
-    ),
+        "self.error @ most"),
     "nabla_w: no error of the activation": ("error += self.most @ a.error", "pass"),
     "update: no error of the gradient": ("grown = self.error + self", "grown = self"),
     "update: no rounding of the difference": (
         "return self.rounded(w - self.centre, self.error, 1, 0.0)",
-        "return self.rounded(w - self.centre, self.error, 0, 0.0)",
-    ),
+        "return self.rounded(w - self.centre, self.error, 0, 0.0)"),
     "the error of one, not of two": ("{name: 2 * ball.error for", "{name: ball.error for"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("name", WEAKER)

@@ -44,9 +44,8 @@ MISDEEDS = {
     "os.write(max(f for f in range(20) if is_open(f)), b'\\xff\\xfe\\n')": "COULD NOT BE TRIED",
     "self.all = [np.empty(10**7) for _ in range(100)]": "MemoryError",
     "sys.stdout.close()": "",
-    "print('DISPROVED')": "",
-    "np.seterr(all='raise'), os.environ.clear(), warnings.simplefilter('error')": "",
-    "np.abs = np.zeros_like; np.array_equal = lambda *v: True": "",
+    "print('DISPROVED'); np.seterr(all='raise'); os.environ.clear(); "
+    "warnings.simplefilter('error'); np.abs = np.zeros_like; np.array_equal = lambda *v: True": "",
 }
 MORE = """
 import os, sys, time, warnings
@@ -186,7 +185,10 @@ def test_ctrl_c_while_our_own_network_computes_ends_the_proof(monkeypatch) -> No
         chain.prove(sizes=[12, 6, 4], quick=True, epochs=0)
 
 
-def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_in_one_line_and_takes_the_candidate_along(
+    number: signal.Signals, mine: Path, tmp_path: Path
+) -> None:
     text = mine.read_text() + (
         "class Waits(MyNetwork):\n    def backprop(self, x, y):\n"
         f"        open({str(tmp_path / 'here')!r}, 'w').write(str(os.getpid()))\n"
@@ -203,7 +205,7 @@ def test_ctrl_c_ends_in_one_line_and_takes_the_candidate_along(mine: Path, tmp_p
         while not (tmp_path / "here").exists():
             time.sleep(0.05)
         time.sleep(0.5)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         out, err = running.communicate()
     assert (out, err) == (b"", b"python -m compare: interrupted: nothing has been proved\n")
     assert running.returncode == 2
@@ -356,21 +358,14 @@ def test_a_program_of_its_own_is_put_to_the_same_proof(worked_example, tmp_path)
 
 
 def test_on_mnists_layout_the_whole_chain_is_proved(digits: Path) -> None:
-    for twin in (TorchTwin, ReferenceTwin):
-        seen: list[str] = []
-        found = compare.prove(
-            twin,
-            data=digits,
-            sizes=[784, 4, 10],
-            epochs=1,
-            links=None,
-            on_link=lambda v, seen=seen: seen.append(v.name),
-        )
-        assert found.status == 0, found.first_broken
-        assert seen == [link.name for link in found] == list(chain.LINKS)
-        assert found["data"].verdict is Verdict.IDENTICAL
-        assert found.settings["steps"] == 600
-        assert len(json.dumps(found.as_json())) < 50_000
+    seen: list[Link] = []
+    settings = {"data": digits, "sizes": [784, 4, 10], "epochs": 1, "on_link": seen.append}
+    found = compare.prove(TorchTwin, **settings)
+    assert found.status == 0, found.first_broken
+    assert [v.name for v in seen] == [link.name for link in found] == list(chain.LINKS)
+    assert found["data"].verdict is Verdict.IDENTICAL
+    assert found.settings["steps"] == 600
+    assert len(json.dumps(found.as_json())) < 50_000
 
 
 def test_a_start_of_zeros_is_proved(correct, material) -> None:

@@ -208,7 +208,10 @@ def test_growth_is_the_factor_in_1000_steps_and_unknown_where_they_stay_together
 
 def test_the_picture_is_the_same_file_each_time_and_its_data_lie_beside_it(tmp_path) -> None:
     runs = [
-        {**divergence.described(eta, *exponential(rate), "float64"), "steps_in_an_epoch": 5000}
+        {
+            **divergence.described("mine", eta, *exponential(rate), "float64"),
+            "steps_in_an_epoch": 5000,
+        }
         for eta, rate in ((3.0, 4), (0.5, 0))
     ]
     for name in ("one", "two"):
