@@ -432,20 +432,16 @@ NAN[7, 2] = np.nan
         ({"labels": np.full(300, 1.0)}, "labels: expected integers, received float64"),
         ({"labels": np.array([], dtype=int)}, "labels: expected shape (1 or more,), received (0,)"),
         ({"predictions": np.zeros(301, int)}, "predictions: expected shape (300,), received (301,"),
-        (
-            {"ablated_predictions": np.zeros((300, 5), dtype=int)},
-            "ablated_predictions: expected shape (5, 300), received (300, 5)",
-        ),
+        ({"ablated_predictions": np.zeros((300, 5), dtype=int)},
+         "ablated_predictions: expected shape (5, 300), received (300, 5)"),
         ({"predictions": None}, "there is nothing to compare with; hand in predictions too"),
         ({"never_lit": np.zeros(12)}, "never_lit: expected bools, received float64"),
-        (
-            {"initial": parameters_of((12, 4, 10))},
-            "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]",
-        ),
+        ({"initial": parameters_of((12, 4, 10))},
+         "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]"),
         ({"parameters": parameters_of((12, 10))}, "this network has no hidden neuron to look at"),
         ({"parameters": parameters_of((12, 5, 63))}, "expected 2 to 62 outputs, received 63"),
     ],
-)
+)  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         neuron_records(**{**case(), **changed})

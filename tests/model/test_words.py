@@ -42,16 +42,10 @@ WEAK = "fires for no clear set of digits"
 @pytest.mark.parametrize(
     ("percent", "lost", "expected"),
     [
-        (
-            row(d4=98, d6=97, rest=1),
-            row(d4=93),
-            "fires for 4 and 6; frozen, 4 loses 93.0 points; deleted, 4 loses 94.0 points",
-        ),
-        (
-            row(d0=98),
-            row(),
-            "fires for 0; frozen, no digit loses a point; deleted, 0 loses 1.0 points",
-        ),
+        (row(d4=98, d6=97, rest=1), row(d4=93),
+         "fires for 4 and 6; frozen, 4 loses 93.0 points; deleted, 4 loses 94.0 points"),
+        (row(d0=98), row(),
+         "fires for 0; frozen, no digit loses a point; deleted, 0 loses 1.0 points"),
         (row(d0=98), None, "fires for 0"),
         (row(d1=0, rest=99), None, "fires for all but 1"),
         (row(d1=0, d7=0, rest=99), None, "fires for all but 1 and 7"),
@@ -63,7 +57,7 @@ WEAK = "fires for no clear set of digits"
         (row(d0=60, d1=60, rest=40), None, f"{WEAK} (best: {{0 1}} | rest)"),
         (row(d0=20, rest=50), None, f"{WEAK} (best: rest | {{0}})"),
     ],
-)
+)  # fmt: skip
 def test_headlines_say_what_the_record_holds(percent, lost, expected):
     records = records_of_rates([percent], None if lost is None else [lost])
     assert words.headline(records, 0) == expected
@@ -235,18 +229,11 @@ def test_a_share_never_rounds_to_nothing_or_to_all(fraction, title, sentence):
     assert (words.percent(fraction), words.share(fraction)) == (title, sentence)
 
 
+ACCURACY = {"validation": [9000, 9400], "validation_of": 10000, "test": 9410, "test_of": 10000}
 TRAINED = {
-    "epochs": 30,
-    "mini_batch_size": 10,
-    "eta": 3.0,
-    "arithmetic": "fixed-point",
-    "accuracy": {
-        "validation": [9000, 9400],
-        "validation_of": 10000,
-        "test": 9410,
-        "test_of": 10000,
-    },
-}
+    "epochs": 30, "mini_batch_size": 10, "eta": 3.0, "arithmetic": "fixed-point",
+    "accuracy": ACCURACY,
+}  # fmt: skip
 
 
 def sections(records, metadata):
