@@ -145,6 +145,7 @@ def test_ranked_examples_worked_by_hand(by_hand):
 
 def test_rankings_are_sorted_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
+    hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
     records = neuron_records(**hand)
     keys = (-hand["zs"], hand["zs"])
     for name, key in zip(RANKINGS, keys, strict=True):
