@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reference.checks import check_bits, check_magnitude, no_pixel
 from reference.exact_sigmoid import exact_sigmoid
 
 SIGNIFICAND_BITS = 53  # of a float64: integers up to 2**53 are exact
 PARAMETER_RANGE_BITS = 6  # weights and biases stay below 2**6 in magnitude
 PIXEL_BITS = 8  # pixels are multiples of 2**-8
-FEWEST_BITS = 12  # below this a grid is too coarse to learn on
 FAST_SIGMOID_ERROR = 2.0**-49  # the platform's sigmoid and the exact one differ by far less
 
 
@@ -98,13 +98,12 @@ class FixedPoint(Float64):
         self.reach = 0.0  # and how far one can have moved since it was looked at
         if sizes is not None:
             self.sizes = tuple(sizes)
-            bits = parameter_bits(sizes)
-            self.parameter_bits = enough_bits(bits, "weights and activations", sizes)
+            self.parameter_bits = parameter_bits(sizes)
+            check_bits(self.parameter_bits, "weights and activations", sizes)
             self.parameter_scale = 2.0**self.parameter_bits
             self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
-        """Return the arithmetic that a network of these sizes computes in."""
         return FixedPoint(sizes)
 
     def check_inputs(self, x: np.ndarray) -> None:
@@ -115,13 +114,9 @@ class FixedPoint(Float64):
             scaled = inside * 2.0**PIXEL_BITS
             wrong = (inside != block) | (scaled != np.rint(scaled))
             if wrong.any():
-                raise ValueError(
-                    f"fixed-point inputs are multiples of 2**-{PIXEL_BITS} between -1 and 1, such "
-                    f"as byte / 256; received {block[wrong][0]}: scale them, or use float64"
-                )
+                raise no_pixel(block[wrong][0])
 
     def parameters(self, v: np.ndarray) -> np.ndarray:
-        """Return a fresh array of weights or biases as this arithmetic keeps them."""
         v = on_grid(np.array(v, dtype=self.dtype), self.parameter_scale)
         self.watch([v])
         self.check()
@@ -132,20 +127,17 @@ class FixedPoint(Float64):
         return rounded_sigmoid(z, self.parameter_scale)
 
     def round_delta(self, delta: np.ndarray) -> np.ndarray:
-        """Return a delta as this arithmetic keeps it."""
         self.m = delta.shape[1]
         delta = on_grid(delta, self.delta_scale(self.m))
         self.peak_delta = _peak(delta, self.peak_delta)
         return delta
 
     def steps(self, nablas: list[np.ndarray], rate: float) -> list[np.ndarray]:
-        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
         # |nabla| <= m max|delta|, as no input or activation exceeds 1: no parameter moves further.
         self.reach += abs(rate) * self.m * self.peak_delta + 1.0 / self.parameter_scale
         return [on_grid(nabla, self.parameter_scale, rate) for nabla in nablas]
 
     def watch(self, parameters: list[np.ndarray]) -> None:
-        """Note the magnitude of weights or biases that were just updated."""
         if self.reach < self.room:  # none can have left its range since the last look
             return
         for v in parameters:
@@ -154,24 +146,16 @@ class FixedPoint(Float64):
         self.reach = 0.0
 
     def check(self) -> None:
-        """Raise OverflowError if a magnitude has left its range since the last check."""
-        peaks = (
-            ("weight or bias", self.peak_parameter, 2.0**PARAMETER_RANGE_BITS),
-            ("delta", self.peak_delta, 1.0),
-        )
+        parameter, delta = self.peak_parameter, self.peak_delta
         self.peak_parameter = self.peak_delta = self.room = self.reach = 0.0
-        for quantity, peak, limit in peaks:
-            if not peak < limit:
-                raise OverflowError(
-                    f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude "
-                    f"and must stay below {limit:g}: use float64 arithmetic, or a smaller eta"
-                )
+        check_magnitude("weight or bias", parameter, 2.0**PARAMETER_RANGE_BITS)
+        check_magnitude("delta", delta, 1.0)
 
     def delta_scale(self, m: int) -> float:
         """Return 2**f for the deltas of a mini-batch of m examples."""
         if m not in self.delta_scales:
             bits = delta_bits(self.sizes, self.parameter_bits, m)
-            bits = enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
+            check_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
             self.delta_scales[m] = 2.0**bits
         return self.delta_scales[m]
 
@@ -193,17 +177,6 @@ def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
     available = SIGNIFICAND_BITS - parameter_bits
     back = [available - PARAMETER_RANGE_BITS - ceil_log2(n_out) for n_out in sizes[2:]]
     return min([available - ceil_log2(m), *back])
-
-
-def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
-    """Return the bits of a quantity, or raise ValueError if they are too few to learn with."""
-    if bits < FEWEST_BITS:
-        raise ValueError(
-            f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
-            f"{bits} fractional bits and need at least {FEWEST_BITS}: use float64 arithmetic, or "
-            f"smaller layers or mini-batches"
-        )
-    return bits
 
 
 def ceil_log2(n: int) -> int:

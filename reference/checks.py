@@ -12,6 +12,7 @@ from typing import Any
 
 ADVICE = "give a folder with MNIST's four IDX files (raw or .gz), or Nielsen's mnist.pkl.gz"
 REPAIR = "replace it by the file of MNIST"
+FEWEST_BITS = 12  # below this a grid is too coarse to learn on
 
 
 def printable(text: object) -> str:
@@ -83,6 +84,33 @@ def check_digits(shape: tuple[int, ...]) -> None:
             f"test data pairs every input with its digit and has one example or more; received "
             f"digits of shape {tuple(shape)}: use what load_data_wrapper returns second or third"
         )
+
+
+def check_bits(bits: int, quantity: str, sizes: Sequence[int]) -> None:
+    """Raise ValueError if so many fractional bits of a quantity are too few to learn with."""
+    if bits < FEWEST_BITS:
+        raise ValueError(
+            f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
+            f"{bits} fractional bits and need at least {FEWEST_BITS}: use float64 arithmetic, or "
+            f"smaller layers or mini-batches"
+        )
+
+
+def check_magnitude(quantity: str, peak: float, limit: float) -> None:
+    """Raise OverflowError unless the largest magnitude of a fixed-point quantity is in range."""
+    if not peak < limit:
+        raise OverflowError(
+            f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude "
+            f"and must stay below {limit:g}: use float64 arithmetic, or a smaller eta"
+        )
+
+
+def no_pixel(received: float) -> ValueError:
+    """Return what is said of an input that fixed-point arithmetic cannot compute with."""
+    return ValueError(
+        "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as byte / 256; "
+        f"received {received}: scale them, or use float64"
+    )
 
 
 def book_lines(tests: int | None) -> Callable[[int, int | None], None]:

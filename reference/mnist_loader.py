@@ -21,8 +21,10 @@ from reference.nielsen_pickle import read_pickle
 
 Part = tuple[np.ndarray, np.ndarray]
 
-PARTS = ("train", "t10k")
-KINDS = ("images-idx3", "labels-idx1")
+NAMES = (
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
 LAYOUTS = ("", "MNIST/raw")  # flat, or torchvision's
 MAX_BYTES = 1 << 28  # of a file, unpacked: MNIST's largest has 47 MB
 
@@ -97,37 +99,40 @@ def _read(path: Path) -> list[Part]:
     if path.name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path):
         return read_pickle(path)
     files = _locate(path)
-    (x, y), test = (_read_part(*(files[part, kind] for kind in KINDS)) for part in PARTS)
+    (x, y), test = (_read_part(files[one], files[other]) for one, other in NAMES)
     if len(x) < 6:
         expected = "6 images or more, of which a sixth is for validation"
-        raise wrong(files["train", "images-idx3"], expected, len(x))
+        raise wrong(files[NAMES[0][0]], expected, len(x))
     first = len(x) - len(x) // 6
     return [(x[:first], y[:first]), (x[first:], y[first:]), test]
 
 
-def _locate(folder: Path) -> dict[tuple[str, str], Path]:
+def _locate(folder: Path) -> dict[str, Path]:
     """Finds the four files, all in one layout, raw before .gz."""
-    names = {(part, kind): f"{part}-{kind}-ubyte" for part in PARTS for kind in KINDS}
-    best: dict[tuple[str, str], Path] = {}
+    names, layouts = [name for pair in NAMES for name in pair], []
     try:
         for layout in LAYOUTS:
-            found = {}
-            for key, name in names.items():
-                for path in (folder / layout / f"{name}.gz", folder / layout / name):
-                    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                        if stat.S_ISREG(path.stat().st_mode):
-                            found[key] = path
-            best = found if len(found) > len(best) else best
+            places = [folder / layout / f"{name}{end}" for name in names for end in (".gz", "")]
+            layouts.append({p.name.removesuffix(".gz"): p for p in places if _is_file(p)})
         there = folder.exists()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise refusal(folder, error) from error
+    best = max(layouts, key=len)
     if len(best) < len(names):
-        missing = ", ".join(name for key, name in names.items() if key not in best)
+        missing = ", ".join(name for name in names if name not in best)
         why = f"MNIST's files are missing here ({missing})"
         if not folder.is_dir():
             why = "this is a file, expected a folder" if there else "no such file or folder"
         raise FileNotFoundError(printable(f"{folder}: {why}; {ADVICE}"))
     return best
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; unlike Path.is_file it tells what the system refuses to say."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _read_part(image_file: Path, label_file: Path) -> Part:
@@ -145,25 +150,21 @@ def _read_part(image_file: Path, label_file: Path) -> Part:
 def _read_idx(path: Path, what: str, magic: int, sides: tuple[int, ...]) -> np.ndarray:
     """One IDX file: numbers of four bytes, big-endian, tell type and dimensions; then the bytes."""
     start, each = 8 + 4 * len(sides), math.prod(sides)
-    most = (MAX_BYTES - start) // each
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(start)
-            kind, count, *others = np.frombuffer(head.ljust(start, b"\0"), ">u4").tolist()
-            if (kind, *others) != (magic, *sides) or not 1 <= count <= most or len(head) < start:
-                shape = ", ".join(map(str, (magic, "N", *sides)))
-                expected = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
-                received = ", ".join(map(str, (kind, count, *others)))
-                raise wrong(
-                    path, expected, received if len(head) == start else f"{len(head)} bytes"
-                )
-            content = file.read(count * each + 1)
+            content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, error) from error
-    if len(content) != count * each:
-        promised = (
-            f"{start + count * each:,} bytes for the {count:,} {what} that its header promises"
-        )
-        more = " or more" if len(content) > count * each else ""
-        raise wrong(path, promised, f"{start + len(content):,}{more}")
-    return np.frombuffer(content, np.uint8)
+    header = [int.from_bytes(content[k : k + 4], "big") for k in range(0, start, 4)]
+    kind, count, *others = header
+    most = (MAX_BYTES - start) // each
+    if (kind, *others) != (magic, *sides) or not 1 <= count <= most:
+        shape = ", ".join(map(str, (magic, "N", *sides)))
+        expected = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
+        whole = len(content) >= start
+        raise wrong(path, expected, str(header)[1:-1] if whole else f"{len(content)} bytes")
+    size = start + count * each
+    if len(content) != size:
+        promised = f"{size:,} bytes for the {count:,} {what} that its header promises"
+        raise wrong(path, promised, f"{len(content):,}")
+    return np.frombuffer(content, np.uint8, offset=start)

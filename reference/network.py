@@ -10,7 +10,7 @@ one matrix, an example in every column, and goes through BP1 to BP4 at once.
     activations[l]            (sizes[l], m), of which the first is the input x
     y                         (sizes[-1], m)
 
-What a caller hands in is checked once, at the border (`examples.py`), and not here.
+What a caller hands in is checked once, at the border (`border.py`), and not here.
 
     >>> net = Network([784, 30, 10])
     >>> net.SGD(training_data, 30, 10, 3.0, test_data=test_data)    # doctest: +SKIP
@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from reference import examples
+from reference import examples, saving
 from reference.arithmetic import Float64
+from reference.border import border, inside
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
-from reference.examples import border, inside, mini_batches, ones
-from reference.saving import Saved
+from reference.examples import mini_batches, ones
 
 Arrays = list[np.ndarray]
 
 
-class Network(Saved):
+class Network:
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
 
     Parameters
@@ -46,6 +46,7 @@ class Network(Saved):
     """
 
     within = 0  # the thread whose calls have crossed the border
+    save, load = saving.save, classmethod(saving.load)
 
     def __init__(
         self,

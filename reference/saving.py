@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 from threading import get_ident
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,45 +20,44 @@ MAX_BYTES = 1 << 28
 REMEDY = "restore the file or save the network again"
 
 
-class Saved:
-    """What can be saved and loaded: a network has it from here."""
+def save(net: Any, path: str | os.PathLike[str]) -> None:
+    """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
+    weights, biases = net.export()
+    if not all(np.isfinite(v).all() for v in (*weights, *biases)):
+        raise ValueError(f"{path}: weights and biases to save are finite numbers; train anew")
+    lines = [f'"format": "{FORMAT}"', f'"sizes": {json.dumps(net.sizes)}']
+    lines += [f'"fingerprint": "{_fingerprint(net.sizes, weights, biases)}"']
+    lines += [f'"weights": {_rows(weights)}', f'"biases": {_rows(biases)}']
+    whole = Path(os.path.realpath(path))  # a link to a file stays one
+    _refuse_no_file(path)
+    part = whole.with_name(f".jalebi-{os.getpid()}-{get_ident()}.part")
+    try:
+        with part.open("x", encoding="ascii") as file:
+            if whole.exists():
+                part.chmod(stat.S_IMODE(whole.stat().st_mode))
+            file.write("{\n" + ",\n".join(lines) + "\n}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, whole)
+    finally:
+        part.unlink(missing_ok=True)
 
-    sizes: list[int]
-    export: Any
-    from_parameters: Any
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
-        weights, biases = self.export()
-        if not all(np.isfinite(v).all() for v in (*weights, *biases)):
-            raise ValueError(f"{path}: weights and biases to save are finite numbers; train anew")
-        lines = [f'"format": "{FORMAT}"', f'"sizes": {json.dumps(self.sizes)}']
-        lines += [f'"fingerprint": "{_fingerprint(self.sizes, weights, biases)}"']
-        lines += [f'"weights": {_rows(weights)}', f'"biases": {_rows(biases)}']
-        whole = Path(os.path.realpath(path))  # a link to a file stays one
-        _refuse_no_file(path)
-        part = whole.with_name(f".jalebi-{os.getpid()}-{get_ident()}.part")
-        try:
-            with part.open("x", encoding="ascii") as file:
-                if whole.exists():
-                    part.chmod(stat.S_IMODE(whole.stat().st_mode))
-                file.write("{\n" + ",\n".join(lines) + "\n}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, whole)
-        finally:
-            part.unlink(missing_ok=True)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], arithmetic: Float64 = Float64()) -> Any:
-        """Return the network that a JSON file holds, ours or one of the book's network2."""
-        _refuse_no_file(path)
-        try:
-            found = _Kept(json.loads(Path(path).read_text(encoding="utf-8")))
-            return cls.from_parameters(found, arithmetic)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            why = f"the key {error} is missing" if isinstance(error, KeyError) else error
-            raise ValueError(f"{path}: {why}; {REMEDY}") from None
+def load(cls: Any, path: str | os.PathLike[str], arithmetic: Float64 = Float64()) -> Any:
+    """Return the network that a JSON file holds, ours or one of the book's network2."""
+    _refuse_no_file(path)
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        layers = {key: [*map(_matrix, found[key])] for key in ("weights", "biases")}
+        name = _fingerprint(found["sizes"], **layers)
+        for key, expected in (("format", FORMAT), ("fingerprint", name)):
+            if found.get(key, expected) != expected:
+                raise ValueError(f"{key}: expected {expected}, received {found[key]!r:.80}")
+        return cls.from_parameters(SimpleNamespace(sizes=found["sizes"], **layers), arithmetic)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        why = "expected a JSON object with the lists sizes, weights, biases"
+        why = str(error) if isinstance(error, ValueError) else why
+        raise ValueError(f"{path}: {why}; {REMEDY}") from None
 
 
 def _refuse_no_file(path: str | os.PathLike[str]) -> None:
@@ -66,21 +66,6 @@ def _refuse_no_file(path: str | os.PathLike[str]) -> None:
         raise OSError(f"{path}: expected the name of a file, received a folder, pipe or device")
     if os.path.exists(path) and os.path.getsize(path) > MAX_BYTES:
         raise ValueError(f"{path}: more than {MAX_BYTES:,} bytes are no network; {REMEDY}")
-
-
-class _Kept:
-    """The sizes, weights and biases of a file, looked at."""
-
-    def __init__(self, found: Any) -> None:
-        if not isinstance(found, dict):
-            raise ValueError("expected a JSON object with the keys sizes, weights, biases")
-        if found.get("format", FORMAT) != FORMAT:
-            raise ValueError(f"format: expected {FORMAT}, received {found['format']!r:.40}")
-        self.sizes = found["sizes"]
-        self.weights, self.biases = ([*map(_matrix, found[key])] for key in ("weights", "biases"))
-        name = _fingerprint(self.sizes, self.weights, self.biases)
-        if found.get("fingerprint", name) != name:
-            raise ValueError(f"fingerprint: a number was changed, they have {name}")
 
 
 def _matrix(rows: Any) -> np.ndarray:

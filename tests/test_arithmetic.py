@@ -1,9 +1,10 @@
 """The arithmetics of both twins: number formats, rounding, and the sigmoid."""
 
+import decimal
 import math
 import warnings
+from decimal import Decimal
 
-import mpmath
 import numpy as np
 import pytest
 import torch
@@ -61,12 +62,6 @@ def test_the_formats_are_the_finest_whose_largest_sums_are_exact(twin, sizes):
     for m in (1, 3, 10, 16, 100):
         expected = max(k for k in range(60) if deltas_fit(k, m))
         assert twin.arithmetic.delta_bits(sizes, f, m) == expected
-
-
-@both
-def test_the_formats_of_784_20_10_are_21_21_and_22_bits(twin):
-    fixed = twin.kept("FixedPoint", MNIST)
-    assert (fixed.parameter_scale, fixed.delta_scale(10)) == (2.0**21, 2.0**22)
 
 
 @both
@@ -143,11 +138,11 @@ def test_parameters_are_fresh_and_may_be_read_only(twin, arithmetic):
 def test_exp_and_sigmoid_are_right_to_a_rounding_or_two(twin):
     z = np.concatenate([np.linspace(-39.9, 39.9, 1501), [1e-300, -1e-10, 0.5 * math.log(2)]])
     exps, sigmoids = called(twin, "exp", z), called(twin, "exact_sigmoid", z)
-    with mpmath.workdps(60):
+    with decimal.localcontext(prec=60):
         for v, e, s in zip(z.tolist(), exps.tolist(), sigmoids.tolist(), strict=True):
-            true = mpmath.exp(v)
-            assert abs(mpmath.mpf(e) / true - 1) < 1.5 * 2.0**-52
-            assert abs(mpmath.mpf(s) * (1 + true) / true - 1) < 1.5 * 2.0**-52
+            true = Decimal(v).exp()
+            assert abs(Decimal(e) / true - 1) < 1.5 * 2.0**-52
+            assert abs(Decimal(s) * (1 + true) / true - 1) < 1.5 * 2.0**-52
 
 
 @both
@@ -199,16 +194,6 @@ def test_the_exact_sigmoid_stands_still_beyond_40_and_the_rounded_one_is_monoton
             assert (called(twin, "rounded_sigmoid", sign * far, 2.0**bits) == end).all()
     z = np.sort(drawn_z(200_000))
     assert (np.diff(called(twin, "rounded_sigmoid", z, 2.0**21)) >= 0).all()
-
-
-@both
-def test_the_functions_leave_their_argument_alone(twin):
-    z = twin.array(drawn_z(400))
-    kept, ours = twin.numpy(z).copy(), twin.exact_sigmoid
-    rounded = [lambda v: twin.arithmetic.rounded_sigmoid(v, 2.0**21)]
-    for function in (ours.exp, ours.exact_sigmoid, ours.power_of_two, *rounded):
-        function(z)
-        assert np.array_equal(twin.numpy(z), kept)
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
@@ -304,11 +289,3 @@ def test_a_magnitude_out_of_its_range_is_told_once(twin, verb, values, told):
     if verb == "watch" and told:
         with pytest.raises(OverflowError):
             fixed.parameters(np.array(values[-1] if len(values) == 1 else values[1]))
-
-
-@both
-def test_of_two_overflows_the_weight_is_told_first(twin):
-    fixed = twin.kept("FixedPoint", MNIST)
-    fixed.round_delta(twin.array([[2.0]]))
-    fixed.watch([twin.array([[65.0]])])
-    assert refusal(fixed.check) == overflow("weight or bias", 65, 64)

@@ -67,15 +67,6 @@ def test_a_subclass_takes_its_own_steps():
 
 
 @needs_compiler
-def test_another_learning_rate_is_the_same_call(eager_steps):
-    before = len(torch_impl.compiled._calls)
-    for eta in (3.0, 0.25):
-        assert trained(TORCH, network(), eta) == trained(REFERENCE, REFERENCE.start(SIZES), eta)
-    assert len(torch_impl.compiled._calls) <= before + 1
-    assert len(eager_steps) == 4 * 4
-
-
-@needs_compiler
 def test_what_comes_near_a_tie_is_done_again_eagerly(monkeypatch, eager_steps):
     monkeypatch.setattr(torch_impl.compiled, "SIGMOID_ERROR", 0.4 / 2.0**21)
     assert trained(TORCH, network()) == trained(REFERENCE, REFERENCE.start(SIZES))

@@ -133,27 +133,6 @@ def test_a_step_is_that_of_the_reference(sizes, arithmetic):
             np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["fixed-point", "float64"])
-def test_the_vectors_are_taken_step_by_step(name):
-    given = json.loads((ROOT / "docs" / "vectors" / f"{name}.json").read_text())
-    net = {
-        "name": name,
-        "sizes": given["sizes"],
-        "weights": given["weights"],
-        "biases": given["biases"],
-    }
-    for step in given["steps"]:
-        x, y = (np.array(step[key]).T.ravel() for key in ("x", "y"))
-        found = node(TAKEN, **net, x=x, y=y, eta=given["eta"])
-        keys = ["zs", "activations", "deltas", "nabla_b", "nabla_w", "new_weights", "new_biases"]
-        for key, layers in zip(keys, found, strict=False):
-            expected = (flat if key in keys[:3] else rows)(step[key])
-            for one, other in zip(layers, expected, strict=True):
-                rtol = 0 if name == "fixed-point" else 1e-13
-                np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol, err_msg=key)
-        net |= {"weights": step["new_weights"], "biases": step["new_biases"]}
-
-
 @pytest.mark.parametrize("name", ["fixed-point", "float64", "float32"])
 def test_the_vectors_are_what_the_program_writes(name, tmp_path, capsys):
     assert vectors.main(["--output", str(tmp_path)]) == 0

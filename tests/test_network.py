@@ -15,6 +15,7 @@ import torch
 from compare.balls import bounds
 from model.initial import initial_parameters
 from model.parameters import Parameters
+from reference.border import inside
 from tests.twin import TORCH, both, drawn, every, flat, overflow, refusal, same_bits
 
 SMALL = [(2, 2, 1), (3, 4, 2), (4, 3, 3, 2), (1, 1, 1), (5, 2)]
@@ -83,23 +84,6 @@ def test_a_2_2_1_network_worked_by_hand(twin, arithmetic):
     near(flat(net.export()), NEW)
 
 
-@both
-@every
-def test_one_step_is_w_minus_eta_over_m_times_nabla(twin, arithmetic):
-    net, (x, y) = twin.start(SIZES, arithmetic), drawn(SIZES, 5)
-    dtype = np.float32 if arithmetic == "Float32" else np.float64
-    before, nablas = flat(net.export()), twin.backprop(net, x, y)
-    after = twin.step(net, x, y, 0.7)
-    for old, nabla, new in zip(before, nablas[2:] + nablas[:2], after, strict=True):
-        step = np.asarray(0.7 / 5, dtype) * nabla
-        if arithmetic == "FixedPoint":
-            step = np.rint(step * net.arithmetic.parameter_scale) / net.arithmetic.parameter_scale
-            assert np.array_equal(new, old - step)
-        # in PyTorch a product and a difference may be fused, which rounds once
-        bound = np.finfo(dtype).eps * (np.abs(step) + np.abs(old))
-        assert (np.abs(new - (old.astype(dtype) - step)) <= bound * twin.rows).all()
-
-
 # --- Against differentiation that shares no formula ---------------------------------------------
 
 
@@ -159,16 +143,6 @@ def test_the_book_s_own_session_runs_verbatim(twin, digits_folder, monkeypatch, 
     assert lines[2] == f"Epoch 2: {net.evaluate(test_data)} / 100"
     net.SGD(training_data, 1, 10, 3.0)
     assert capsys.readouterr().out == "Epoch 0 complete\n"
-
-
-@both
-@every
-def test_it_learns(twin, digits_folder, arithmetic):
-    training, _, test = twin.mnist_loader.load_data_wrapper(digits_folder)
-    net = twin.start((784, 20, 10), arithmetic)
-    before = net.evaluate(test)
-    net.SGD(training, 8, 10, 3.0, rng=np.random.default_rng(0), on_epoch=silent)
-    assert net.evaluate(test) > before + 0.4 * len(test)
 
 
 @both
@@ -297,7 +271,7 @@ def test_what_on_epoch_or_another_thread_hands_in_is_checked_as_well(twin):
         told.append(refusal(net.feedforward, wrong))
 
     net.SGD(twin.data(x, y), 1, 3, 0.1, on_epoch=tell)
-    with twin.examples.inside(net):
+    with inside(net):
         other = threading.Thread(target=tell)
         other.start()
         other.join()
@@ -534,19 +508,9 @@ def test_the_optimiser_of_pytorch_can_train_it():
         torch.testing.assert_close(a, b)
 
 
-def test_arrays_that_are_handed_in_are_copied():
-    v, kept = np.array([[0.5, 0.25]]), torch.zeros(2)
-    t = TORCH.examples.tensor(v)
-    v[:] = 7.0
-    assert t.tolist() == [[0.5, 0.25]]
-    assert TORCH.examples.tensor(kept) is kept
-
-
 # --- Devices ------------------------------------------------------------------------------------
 
 choose = TORCH.network.choose_device
-NONE = "device 'cuda:7' needs CUDA, and PyTorch finds none here: use cpu"
-TOO_FEW = "device 'cuda:2' does not exist; PyTorch finds 2, numbered from 0"
 
 
 @pytest.fixture
@@ -559,41 +523,31 @@ def tf32():
     matmul.allow_tf32 = before
 
 
-@pytest.fixture
-def two_cards(monkeypatch):
+DEVICES = [  # what is asked for; how many there are; what is told
+    *((name, 0, None) for name in ("cpu", "cpu:0", torch.device("cpu"))),
+    *((name, 2, f"device is cpu, cuda or cuda:N; received {str(name)!r}")
+      for name in ("mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:²", " cpu", None)),
+    ("cuda:7", 0, "device 'cuda:7' needs CUDA, and PyTorch finds none here: use cpu"),
+    ("cuda:2", 2, "device 'cuda:2' does not exist; PyTorch finds 2, numbered from 0"),
+    *((name, 2, None) for name in ("cuda", torch.device("cuda", 1))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("device", "cards", "told"), DEVICES)
+def test_a_device_is_there_or_refused_and_cuda_turns_tf32_off(
+    device, cards, told, monkeypatch, tf32
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert refusal(choose, device) == (told and f"ValueError: {told}")
+    assert tf32() == (bool(told) or "cuda" not in str(device))
+    assert told or choose(device) == torch.device(device)
+
+
+def test_a_network_that_is_moved_to_cuda_turns_tf32_off_as_well(monkeypatch, tf32):
+    """Without a device: the move is one of PyTorch's, to where its parameters say they are."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-
-
-def test_the_cpu_is_always_there_and_leaves_tf32_as_it_is(tf32):
-    for device in ("cpu", "cpu:0", torch.device("cpu"), torch.device("cpu", 0)):
-        assert choose(device) == torch.device(device)
-    assert choose() == torch.device("cpu")
-    assert tf32()
-
-
-@pytest.mark.parametrize(
-    "device", ["mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:²", " cpu", None]
-)
-def test_another_device_is_refused_by_name(device):
-    said = f"ValueError: device is cpu, cuda or cuda:N; received {str(device)!r}"
-    assert refusal(choose, device) == said
-
-
-def test_cuda_is_refused_where_there_is_none(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert refusal(choose, "cuda:7") == f"ValueError: {NONE}"
-
-
-def test_cuda_turns_tf32_off(two_cards, tf32):
-    assert refusal(choose, "cuda:2") == f"ValueError: {TOO_FEW}"
-    assert tf32()
-    assert choose(torch.device("cuda", 1)) == torch.device("cuda", 1)
-    assert not tf32()
-
-
-def test_a_network_that_is_moved_to_cuda_turns_tf32_off_as_well(two_cards, tf32):
-    """Without a device: the move is one of PyTorch's, to where its parameters say they are."""
 
     class OnCuda(torch.nn.Linear):
         def get_parameter(self, target):
@@ -626,7 +580,7 @@ def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
     net = TORCH.Network((784, 20, 10), TORCH.kept(arithmetic), device="cuda")
     x, y = (v.cuda().to(net.arithmetic.dtype) for v in torch_drawn((784, 20, 10), 64))
     order = torch.randperm(64, device="cuda")
-    with TORCH.examples.inside(net, grad=True):
+    with inside(net), torch.enable_grad():
         net.update_mini_batch((x[:10], y[:10]), 3.0)  # what is made once is made here
         with no_synchronisation():
             for batch in TORCH.examples.mini_batches(x, y, order, 10, net.arithmetic.dtype):

@@ -218,24 +218,20 @@ def test_a_command_without_its_library_says_which_extra_brings_it(
         assert f"the environment variable MNIST_DIR, and {line[7:]}): accuracy" in told.stderr
 
 
-def test_an_import_without_its_library_says_which_extra_brings_it(environment, project):
-    told = run(environment / "python", "-c", "from jalebi import TorchNetwork", cwd=project)
-    line = "ModuleNotFoundError: torch is not installed: pip install 'jalebi[torch]'"
-    assert told.stderr.splitlines()[-1] == line
+IMPORTED = [  # what is run in the fresh environment; the last line that comes of it
+    ("print(jalebi.Network.__module__, jalebi.prove.__module__)",
+     "jalebi.reference.network jalebi.compare.chain"),
+    ("jalebi.TorchNetwork",
+     "ModuleNotFoundError: torch is not installed: pip install 'jalebi[torch]'"),
+    ("jalebi.absent", "AttributeError: module 'jalebi' has no attribute 'absent'"),
+    ("print({'numpy', 'rich', 'torch', 'argparse'} & set(sys.modules))", "set()"),
+]  # fmt: skip
 
 
-def test_the_public_names_are_those_of_the_folders(environment, project):
-    code = "import jalebi; print(jalebi.Network.__module__, jalebi.prove.__module__)"
-    told = run(environment / "python", "-c", code, cwd=project)
-    assert told.stdout == "jalebi.reference.network jalebi.compare.chain\n"
-    told = run(environment / "python", "-c", "import jalebi; jalebi.absent", cwd=project)
-    line = "AttributeError: module 'jalebi' has no attribute 'absent'"
-    assert told.stderr.splitlines()[-1] == line
-
-
-def test_importing_it_loads_nothing(environment, project):
-    code = "import jalebi, sys; print({'numpy', 'rich', 'torch', 'argparse'} & set(sys.modules))"
-    assert run(environment / "python", "-c", code, cwd=project).stdout == "set()\n"
+@pytest.mark.parametrize(("code", "line"), IMPORTED)
+def test_importing_it_loads_nothing_and_gives_the_public_names(environment, project, code, line):
+    told = run(environment / "python", "-c", f"import jalebi, sys; {code}", cwd=project)
+    assert (told.stdout + told.stderr).splitlines()[-1] == line
 
 
 def test_the_next_line_of_an_installed_copy_works_when_pasted(environment, project, digits_folder):
@@ -336,38 +332,21 @@ def test_every_program_names_its_defaults_and_an_example(name):
 # --- What the README says -----------------------------------------------------------------------
 
 
-def test_readme_is_at_most_200_lines():
-    assert len(README.splitlines()) <= 200
-
-
 def test_readme_says_what_comes_out_and_gives_the_two_commands_first():
+    assert len(README.splitlines()) <= 200
     result, commands = re.findall(r"```\n(.*?)```", README, re.DOTALL)[:2]
     fingerprint = Parameters.load(SHIPPED_MODEL).fingerprint[:16]
     assert result.split().count(fingerprint) == 2
     assert re.match(r"make\b.*\nmake test\b", commands)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"python -m (scripts\.\w+|compare)", README)))
-)
-def test_every_program_that_the_readme_names_is_there(name):
-    path = CHECKOUT / name.replace(".", "/")
-    assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
-
-
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`jalebi (\w+)`", README))))
-def test_every_command_that_the_readme_names_is_there(name):
-    assert name in programs()
-
-
-def test_readme_tree_names_every_file_that_there_is():
+def test_every_program_command_file_and_link_of_the_readme_is_there():
+    for name in re.findall(r"python -m (scripts\.\w+|compare)", README):
+        path = CHECKOUT / name.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
+    assert set(re.findall(r"`jalebi (\w+)`", README)) <= {*programs()}
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (CHECKOUT / target).exists(), target
     tree = README[README.index("## The house") :]
-    for folder in FOLDERS:
-        for path in sorted((CHECKOUT / folder).rglob("*.py")):
-            if path.name != "__init__.py":
-                assert path.name in tree, f"{folder}/{path.name} is not in the README's tree"
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_every_link_of_the_readme_leads_somewhere(target):
-    assert (CHECKOUT / target).exists()
+    files = {path.name for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*.py")}
+    assert [name for name in files - {"__init__.py"} if name not in tree] == []

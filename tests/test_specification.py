@@ -135,6 +135,18 @@ def test_plain_python_trains_to_the_fingerprints_of_the_page():
 
 
 @pytest.mark.parametrize("package", [reference, torch_impl])
+@pytest.mark.parametrize("sizes", [(20, 6, 5, 4), (5, 3)])
+def test_both_twins_take_the_step_of_plain_python(package, sizes):
+    rng = np.random.default_rng(6)
+    x, y = rng.integers(0, 256, (10, sizes[0])) / 256, np.eye(sizes[-1])[[0, 1, 2, 0, 1] * 2]
+    net = package.network.Network(sizes, package.arithmetic.FixedPoint(), rng)
+    weights, biases = lists(net)
+    plain.update_mini_batch(weights, biases, list(zip(x.tolist(), y.tolist(), strict=True)), 3.0)
+    net.update_mini_batch([(a[:, None], t[:, None]) for a, t in zip(x, y, strict=True)], 3.0)
+    assert lists(net) == (weights, biases)
+
+
+@pytest.mark.parametrize("package", [reference, torch_impl])
 def test_both_twins_train_to_the_fingerprints_of_the_page(package):
     sizes, weights, biases, x, y = made_up()
     start = SimpleNamespace(

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reference.checks import check_bits, check_magnitude, no_pixel
 from torch_impl.exact_sigmoid import exact_sigmoid
 
 EXACT_BITS = 53
 RANGE_BITS = 6
 INPUT_BITS = 8
-COARSEST_BITS = 12
 MOST_UNSEEN = 100  # deltas, looked at together
 SIGMOID_ERROR = math.ldexp(1.0, -49)  # torch.sigmoid and the exact one differ by far less
 
@@ -93,13 +93,12 @@ class FixedPoint(Float64):
         self.reach = 0.0  # and how far one can have moved since it was looked at
         if sizes is not None:
             self.sizes = tuple(sizes)
-            bits = parameter_bits(sizes)
-            self.parameter_bits = enough_bits(bits, "weights and activations", sizes)
+            self.parameter_bits = parameter_bits(sizes)
+            check_bits(self.parameter_bits, "weights and activations", sizes)
             self.parameter_scale = math.ldexp(1.0, self.parameter_bits)
             self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
-        """Return the arithmetic that a network of these sizes computes in."""
         return FixedPoint(sizes)
 
     def check_inputs(self, x: Tensor) -> None:
@@ -109,13 +108,9 @@ class FixedPoint(Float64):
             scaled = inside * 2**INPUT_BITS
             wrong = (inside != block) | (scaled != torch.round(scaled))
             if wrong.any():
-                raise ValueError(
-                    f"fixed-point inputs are multiples of 2**-{INPUT_BITS} between -1 and 1, such "
-                    f"as byte / 256; received {block[wrong][0].item()}: scale them, or use float64"
-                )
+                raise no_pixel(block[wrong][0].item())
 
     def parameters(self, v: np.ndarray | Tensor) -> Tensor:
-        """Return a fresh tensor of weights or biases as this arithmetic keeps them."""
         kept = on_grid(super().parameters(v), self.parameter_scale)
         self.watch([kept])
         self.check()
@@ -126,14 +121,12 @@ class FixedPoint(Float64):
         return RoundedSigmoid.apply(z, self)
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return a delta as this arithmetic keeps it."""
         self.m = len(delta)
         delta = on_grid(delta, self.delta_scale(self.m))
         self.unseen.append(delta)
         return delta
 
     def steps(self, nablas: list[Tensor], rate: float) -> tuple[list[Tensor], float]:
-        """Return rate * nabla for every gradient, in its place, as this arithmetic keeps it."""
         self.reach += self._furthest(rate * self.m)
         factor = _constant(rate * self.parameter_scale, nablas[0].device)
         torch._foreach_mul_(nablas, factor)
@@ -141,7 +134,6 @@ class FixedPoint(Float64):
         return nablas, 1.0 / self.parameter_scale
 
     def watch(self, parameters: list[Tensor]) -> None:
-        """Note the magnitude of weights or biases that were just updated."""
         if self.reach < self.room and len(self.unseen) < MOST_UNSEEN:
             return  # no parameter can have left its range since the last look
         self._look()
@@ -151,25 +143,17 @@ class FixedPoint(Float64):
             self.reach = 0.0
 
     def check(self) -> None:
-        """Raise OverflowError if a magnitude has left its range since the last check."""
-        limits = {"weight or bias": math.ldexp(1.0, RANGE_BITS), "delta": 1.0}
         self._look()
-        peaks = {quantity: peak.item() for quantity, peak in self.peaks.items()}
-        self.peaks = {}
+        peaks, self.peaks = self.peaks, {}
         self.room = self.reach = 0.0
-        for quantity, limit in limits.items():
-            peak = peaks.get(quantity, 0.0)
-            if not peak < limit:
-                raise OverflowError(
-                    f"fixed-point overflow: the largest {quantity} reached {peak:.6g} in magnitude "
-                    f"and must stay below {limit:g}: use float64 arithmetic, or a smaller eta"
-                )
+        for quantity, limit in (("weight or bias", math.ldexp(1.0, RANGE_BITS)), ("delta", 1.0)):
+            check_magnitude(quantity, peaks[quantity].item() if quantity in peaks else 0.0, limit)
 
     def delta_scale(self, m: int) -> float:
         """Return 2**f for the deltas of a mini-batch of m examples."""
         if m not in self.delta_scales:
             bits = delta_bits(self.sizes, self.parameter_bits, m)
-            bits = enough_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
+            check_bits(bits, f"deltas in mini-batches of {m}", self.sizes)
             self.delta_scales[m] = math.ldexp(1.0, bits)
         return self.delta_scales[m]
 
@@ -224,17 +208,6 @@ def delta_bits(sizes: Sequence[int], parameter_bits: int, m: int) -> int:
     bits = EXACT_BITS - parameter_bits - ceil_log2(m)
     for n_out in sizes[2:]:
         bits = min(bits, EXACT_BITS - RANGE_BITS - parameter_bits - ceil_log2(n_out))
-    return bits
-
-
-def enough_bits(bits: int, quantity: str, sizes: Sequence[int]) -> int:
-    """Return the bits of a quantity, or raise ValueError if they are too few to learn with."""
-    if bits < COARSEST_BITS:
-        raise ValueError(
-            f"sizes {list(sizes)} are too large for fixed-point arithmetic: {quantity} would keep "
-            f"{bits} fractional bits and need at least {COARSEST_BITS}: use float64 arithmetic, or "
-            f"smaller layers or mini-batches"
-        )
     return bits
 
 

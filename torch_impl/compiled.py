@@ -40,13 +40,11 @@ class Recorded(FixedPoint):
         self.doubt, self.largest_delta = doubt, delta
 
     def round_delta(self, delta: Tensor) -> Tensor:
-        """Return a delta as this arithmetic keeps it."""
         delta = on_grid(delta, self.delta_scale(len(delta)))
         self.largest_delta = torch.maximum(self.largest_delta, delta.abs().amax())
         return delta
 
     def steps(self, nablas: list[Tensor], rate: Any) -> tuple[list[Tensor], float]:
-        """Return rate * nabla for every gradient as this arithmetic keeps it."""
         factor = rate * self.parameter_scale  # one by one: what is done to a list is not compiled
         return [torch.round(nabla * factor) for nabla in nablas], 1.0 / self.parameter_scale
 

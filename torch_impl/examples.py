@@ -1,55 +1,18 @@
-"""The border of the network: what a caller hands in is checked here, once, and put in rows."""
+"""What a caller hands in, checked, and put in rows."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from threading import get_ident
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reference.border import Examples
 from reference.checks import check_desired, check_digits, check_settings
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
-
 MINI_BATCHES_AT_ONCE = 10  # gathered from the data
-
-
-class Examples(Sequence[tuple[Tensor, Any]]):
-    """Inputs x and what is wanted of them, y: whole arrays, and also Nielsen's list of pairs.
-
-    Parameters
-    ----------
-    x : tensor of shape (N, n_in)
-    y : tensor of shape (N, n_out), or of integers of shape (N,)
-        The wanted outputs, for training; or labels, for validation and test.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y):
-            raise ValueError(
-                "examples need x of shape (N, n_in) and y of shape (N, n_out) or (N,), "
-                f"received {tuple(x.shape)} and {tuple(y.shape)}"
-            )
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, index: Any) -> Any:
-        """One example's pair (x, y), y an int if it is a label; of a slice, Examples."""
-        if isinstance(index, slice):
-            return Examples(self.x[index], self.y[index])
-        x, y = self.x[index], self.y[index]
-        return x, (int(y) if self.y.ndim == 1 else y)
-
-    def __repr__(self) -> str:
-        return f"Examples(x of shape {tuple(self.x.shape)}, y of shape {tuple(self.y.shape)})"
 
 
 def tensor(v: Any) -> Tensor:
@@ -82,42 +45,6 @@ def mini_batches(
         x_taken = x.index_select(0, examples).to(dtype)
         y_taken = y.index_select(0, examples)
         yield from zip(x_taken.split(mini_batch_size), y_taken.split(mini_batch_size), strict=True)
-
-
-def border(check: Callable[..., Any], grad: bool = False) -> Callable[[Verb], Verb]:
-    """Return a decorator for a verb of the network, to which it hands what check makes of it all.
-
-    A call from outside crosses the border: checked on the way in, and on the way out for what has
-    left its range. A verb that another verb calls is the verb alone.
-    """
-
-    def decorate(verb: Verb) -> Verb:
-        signature = inspect.signature(verb)
-
-        @functools.wraps(verb)
-        def crossed(net: Any, *arguments: Any, **keywords: Any) -> Any:
-            if net.within == get_ident() and not keywords:
-                return verb(net, *arguments)
-            checked = check(*signature.bind(net, *arguments, **keywords).args)
-            with inside(net, grad):
-                result = verb(net, *(checked if isinstance(checked, tuple) else (checked,)))
-                net.arithmetic.check()
-            return result
-
-        return crossed  # type: ignore[return-value]
-
-    return decorate
-
-
-@contextlib.contextmanager
-def inside(net: Any, grad: bool | None = None) -> Iterator[None]:
-    """Let this thread call the verbs of the network with what has been checked already."""
-    outer, net.within = net.within, get_ident()
-    try:
-        with torch.set_grad_enabled(torch.is_grad_enabled() if grad is None else grad):
-            yield
-    finally:
-        net.within = outer
 
 
 def inputs(net: Any, x: Any) -> Tensor:

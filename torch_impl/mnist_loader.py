@@ -18,8 +18,8 @@ import torch
 
 from model import mnist_files
 from model.atomic_write import write_atomically
+from reference.border import Examples
 from reference.checks import printable
-from torch_impl.examples import Examples
 
 Part = tuple[torch.Tensor, torch.Tensor]
 

@@ -9,7 +9,7 @@ from autograd. Inside it speaks PyTorch's way: an example is a row, a bias has n
     activations[l]            (m, sizes[l]), of which the first is the input x
     y                         (m, sizes[-1])
 
-What a caller hands in is checked once, at the border (`examples.py`), and not here.
+What a caller hands in is checked once, at the border (`reference/border.py`), and not here.
 
     >>> net = Network([784, 30, 10], device="cuda")    # doctest: +SKIP
 """
@@ -24,18 +24,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.border import border, inside
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
-from torch_impl import examples
+from torch_impl import examples, saving
 from torch_impl.arithmetic import Float64
 from torch_impl.compiled import obstacle, update_mini_batches
 from torch_impl.device import choose_device
-from torch_impl.examples import border, inside, mini_batches
-from torch_impl.saving import Saved
+from torch_impl.examples import mini_batches
 
 Tensors = list[Tensor]
 
 
-class Network(Saved, nn.Module):
+class Network(nn.Module):
     """A feedforward network of sigmoid neurons that learns by stochastic gradient descent.
 
     Parameters
@@ -53,6 +53,7 @@ class Network(Saved, nn.Module):
     """
 
     within = 0  # the thread whose calls have crossed the border
+    save, load = saving.save, classmethod(saving.load)
 
     def __init__(
         self,
@@ -83,12 +84,12 @@ class Network(Saved, nn.Module):
         with inside(self):
             return self.trace(a)[1][-1]
 
-    @border(examples.inputs)
+    @border(examples.inputs, torch.no_grad)
     def feedforward(self, a: Tensor) -> Tensor:
         """Return the output activations for the inputs a."""
         return self.trace(a)[1][-1]
 
-    @border(examples.inputs)
+    @border(examples.inputs, torch.no_grad)
     def trace(self, x: Tensor) -> tuple[Tensors, Tensors]:
         """Return (zs, activations): the weighted inputs and the activations of every layer."""
         zs, activations = [], [x]
@@ -97,14 +98,14 @@ class Network(Saved, nn.Module):
             activations.append(self.arithmetic.sigmoid(zs[-1]))
         return zs, activations
 
-    @border(examples.inputs_and_desired, grad=True)
+    @border(examples.inputs_and_desired, torch.enable_grad)
     def deltas(self, x: Tensor, y: Tensor) -> Tensors:
         """Return the error delta, the derivative of the cost by z, of every layer."""
         zs, activations = self.trace(x)
         derivative = self.cost_derivative(activations[-1].detach(), y)
         return list(torch.autograd.grad(activations[-1], zs, derivative))
 
-    @border(examples.inputs_and_desired, grad=True)
+    @border(examples.inputs_and_desired, torch.enable_grad)
     def backprop(self, x: Tensor, y: Tensor) -> tuple[Tensors, Tensors]:
         """Return (nabla_b, nabla_w): the gradient of the cost, summed over the mini-batch."""
         output = self.trace(x)[1][-1]
@@ -112,7 +113,7 @@ class Network(Saved, nn.Module):
         nablas = torch.autograd.grad(output, [*self.biases, *self.weights], derivative)  # BP1 - BP4
         return list(nablas[: len(self.biases)]), list(nablas[len(self.biases) :])
 
-    @border(examples.mini_batch_and_eta, grad=True)
+    @border(examples.mini_batch_and_eta, torch.enable_grad)
     def update_mini_batch(self, mini_batch: Any, eta: float) -> None:
         """Take one step of gradient descent on (x, y), two matrices, or on a list of pairs."""
         x, y = mini_batch
@@ -161,21 +162,21 @@ class Network(Saved, nn.Module):
         rng, dtype = rng or np.random.default_rng(), self.arithmetic.dtype
         for epoch in range(epochs):
             order = torch.from_numpy(rng.permutation(len(x))).to(self.device)
-            with inside(self, grad=True):
+            with inside(self), torch.enable_grad():
                 update_mini_batches(self, mini_batches(x, y, order, mini_batch_size, dtype), eta)
                 self.arithmetic.check()
-            with inside(self, grad=False):
+            with inside(self), torch.no_grad():
                 correct = None if test is None else self.evaluate(test)
             report(epoch, correct)
 
-    @border(examples.labelled)
+    @border(examples.labelled, torch.no_grad)
     def evaluate(self, test_data: Iterable[tuple[Tensor, int]]) -> int:
         """Return the number of examples whose digit is the index of the largest output."""
         x, y = examples.rows(test_data)
         digits = [self.feedforward(a.to(self.weights[0])).argmax(dim=1) for a in x.split(1000)]
         return int((torch.cat(digits) == y).sum())
 
-    @border(examples.inputs_and_desired)
+    @border(examples.inputs_and_desired, torch.no_grad)
     def cost(self, x: Tensor, y: Tensor) -> float:
         """Return the quadratic cost, half the squared distance to y, summed over the examples."""
         return float(((self.feedforward(x) - y) ** 2).sum() / 2)

@@ -11,23 +11,16 @@ from model.parameters import Parameters
 from torch_impl.arithmetic import Float64
 
 
-class Saved:
-    """What can be saved and loaded: a network has it from here."""
+def save(net: Any, path: str | os.PathLike[str]) -> None:
+    """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
+    Parameters(net.sizes, *net.export()).save(path)
 
-    sizes: list[int]
-    export: Any
-    from_parameters: Any
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
-        Parameters(self.sizes, *self.export()).save(path)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        arithmetic: Float64 = Float64(),
-        device: str | torch.device = "cpu",
-    ) -> Any:
-        """Return the network that a JSON file holds, ours or one of the book's network2."""
-        return cls.from_parameters(Parameters.load(path), arithmetic, device)
+def load(
+    cls: Any,
+    path: str | os.PathLike[str],
+    arithmetic: Float64 = Float64(),
+    device: str | torch.device = "cpu",
+) -> Any:
+    """Return the network that a JSON file holds, ours or one of the book's network2."""
+    return cls.from_parameters(Parameters.load(path), arithmetic, device)

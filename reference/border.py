@@ -1,0 +1,88 @@
+"""The border of both networks: what a caller hands in is checked there once, and not within.
+
+What computes nothing stands once: torch_impl/ uses it too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from threading import get_ident
+from typing import Any, TypeVar
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+class Examples(Sequence[Any]):
+    """Inputs x and what is wanted of them, y: whole arrays, and also Nielsen's list of pairs.
+
+    Parameters
+    ----------
+    x : array or tensor of shape (N, n_in)
+    y : array or tensor of shape (N, n_out), or of integers of shape (N,)
+        The wanted outputs, for training; or labels, for validation and test.
+    """
+
+    def __init__(self, x: Any, y: Any) -> None:
+        if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y):
+            raise ValueError(
+                "examples need x of shape (N, n_in) and y of shape (N, n_out) or (N,), "
+                f"received {tuple(x.shape)} and {tuple(y.shape)}"
+            )
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One example's pair (x, y), y an int if it is a label; of a slice, Examples."""
+        x, y = self.x[index], self.y[index]
+        if isinstance(index, slice):
+            return type(self)(x, y)
+        return self._alone(x), (int(y) if self.y.ndim == 1 else self._alone(y))
+
+    def _alone(self, row: Any) -> Any:
+        """One example as its twin has it: a row, if nothing else is said."""
+        return row
+
+    def __repr__(self) -> str:
+        return f"Examples(x of shape {tuple(self.x.shape)}, y of shape {tuple(self.y.shape)})"
+
+
+def border(
+    check: Callable[..., Any], around: Callable[[], Any] = contextlib.nullcontext
+) -> Callable[[Verb], Verb]:
+    """Return a decorator for a verb of the network, to which it hands what check makes of it all.
+
+    A call from outside crosses the border: checked on the way in, and on the way out for what has
+    left its range. A verb that another verb calls is the verb alone.
+    """
+
+    def decorate(verb: Verb) -> Verb:
+        signature = inspect.signature(verb)
+
+        @functools.wraps(verb)
+        def crossed(net: Any, *arguments: Any, **keywords: Any) -> Any:
+            if net.within == get_ident() and not keywords:
+                return verb(net, *arguments)
+            checked = check(*signature.bind(net, *arguments, **keywords).args)
+            with inside(net), around():
+                result = verb(net, *(checked if isinstance(checked, tuple) else (checked,)))
+                net.arithmetic.check()
+            return result
+
+        return crossed  # type: ignore[return-value]
+
+    return decorate
+
+
+@contextlib.contextmanager
+def inside(net: Any) -> Iterator[None]:
+    """Let this thread call the verbs of the network with what has been checked already."""
+    outer, net.within = net.within, get_ident()
+    try:
+        yield
+    finally:
+        net.within = outer
