@@ -41,18 +41,17 @@ def atlas(study: Study, note: str = "") -> Picture:
     )
     top = canvas.write_title(figure, title, how) + 0.35
 
-    def panel(left: float, down: float, width: float, height: float) -> Axes:
-        return figure.add_axes(canvas.box(figure, left, top + down, width, height))
-
-    draw_causes(panel(1.35, 0, 2.5, 2.4), study)
-    draw_partitions(panel(5.6, 0, 2.2, 5.55), study)
-    early = panel(0.55, 3.25, 1.05, 2.1)
+    draw_causes(canvas.panel(figure, 1.35, top, 2.5, 2.4), study)
+    draw_partitions(canvas.panel(figure, 5.6, top, 2.2, 5.55), study)
+    early = canvas.panel(figure, 0.55, top + 3.25, 1.05, 2.1)
     draw_steps(early, study.kept("early"), "epochs", "Over time")
     early.set_ylabel("% with the final partition")
     pruned = {f"{100 * float(zero):.0f}%": v for zero, v in study.kept("pruned").items()}
-    draw_steps(panel(1.95, 3.25, 0.8, 2.1), pruned, "weights zero", "Pruned")
+    axes = canvas.panel(figure, 1.95, top + 3.25, 0.8, 2.1)
+    draw_steps(axes, pruned, "weights zero", "Pruned")
     single = {str(width): found[:, 0] for width, found in study.widths().items()}
-    draw_steps(panel(3.1, 3.25, 1.05, 2.1), single, "hidden neurons", "% for one digit")
+    axes = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
+    draw_steps(axes, single, "hidden neurons", "% for one digit")
     canvas.write_footer(figure, note)
     return Picture("seeds.png", title + ".", figure)
 

@@ -53,7 +53,7 @@ def tuning_figure(results: dict[str, Any]) -> Figure:
     top = canvas.write_title(figure, results["finding"], SUBTITLE) + 0.4
     draw_panels(figure, top, panels, chosen)
     place = NAMES, top + middle, WIDTH - NAMES - 0.95, spread + 0.1
-    draw_spread(figure.add_axes(canvas.box(figure, *place)), ranked, chosen)
+    draw_spread(canvas.panel(figure, *place), ranked, chosen)
     made = f"{results['epochs']} epochs, seeds {', '.join(map(str, results['seeds']))}"
     data = printable(results["notice"]) or "MNIST, validation images"
     left_out = f"; the best {len(panels)} of {len(ranked)} by epoch" if panels != ranked else ""
@@ -70,8 +70,7 @@ def draw_panels(
     for k, one in enumerate(panels):
         row, column = divmod(k, COLUMNS)
         place = LEFT + column * (width + GAP), top + row * (PANEL_HEIGHT + 0.55)
-        where = canvas.box(figure, *place, width, PANEL_HEIGHT)
-        axes = figure.add_axes(where, sharex=first, sharey=first)
+        axes = canvas.panel(figure, *place, width, PANEL_HEIGHT, sharex=first, sharey=first)
         first = first or axes
         draw_by_epoch(axes, one, chosen)
         if column:
