@@ -52,6 +52,17 @@ def test_both_twins_pass_every_link(linked, twin: Any, dtype: str, sizes: tuple[
         assert link.power <= 0.05
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_steps_taken_ten_in_a_recorded_call_are_proved_too(linked, dtype, monkeypatch) -> None:
+    calls: dict[Any, Any] = {}
+    monkeypatch.setattr("torch_impl.compiled._calls", calls)
+    monkeypatch.setattr("torch_impl.compiled.RECORDED_FROM", 0)
+    material = synthetic_material((12, 6, 4), crowd=300)
+    link = linked("training", TorchTwin.with_arithmetic(dtype), material)
+    assert link.verdict in RIGHT, link.sentence
+    assert calls
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_twin_on_cuda_passes_every_link(linked, dtype: str) -> None:
