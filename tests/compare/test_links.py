@@ -57,7 +57,7 @@ def test_steps_taken_ten_in_a_recorded_call_are_proved_too(linked, dtype, monkey
     calls: dict[Any, Any] = {}
     monkeypatch.setattr("torch_impl.compiled._calls", calls)
     monkeypatch.setattr("torch_impl.compiled.RECORDED_FROM", 0)
-    material = synthetic_material((12, 6, 4), crowd=300)
+    material = synthetic_material((12, 6, 4), crowd=300, throng=300)
     link = linked("training", TorchTwin.with_arithmetic(dtype), material)
     assert link.verdict in RIGHT, link.sentence
     assert calls
