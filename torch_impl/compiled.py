@@ -144,8 +144,11 @@ def _called(net: Any, rate: float, *given: Any) -> Any:
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*given)
-        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, given)
+        # What is one tensor here would be taken for one ever after: each stands for itself.
+        *lists, factor = given
+        apart = (*([v.clone() for v in many] for many in lists), factor)
+        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*apart)
+        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, apart)
     return _calls[kind](*given)
 
 
