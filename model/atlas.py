@@ -41,14 +41,17 @@ def atlas(study: Study, note: str = "") -> Picture:
     )
     top = canvas.write_title(figure, title, how) + 0.35
 
-    def panel(left: float, down: float, width: float, height: float) -> Axes:
-        return figure.add_axes(canvas.box(figure, left, top + down, width, height))
-
-    draw_causes(panel(1.35, 0, 2.5, 2.4), study)
-    draw_partitions(panel(5.6, 0, 2.2, 5.55), study)
-    draw_early(panel(0.55, 3.25, 1.05, 2.1), study)
-    draw_pruned(panel(1.95, 3.25, 0.8, 2.1), study)
-    draw_widths(panel(3.1, 3.25, 1.05, 2.1), study)
+    draw_causes(canvas.panel(figure, 1.35, top, 2.5, 2.4), study)
+    draw_partitions(canvas.panel(figure, 5.6, top, 2.2, 5.55), study)
+    early = canvas.panel(figure, 0.55, top + 3.25, 1.05, 2.1)
+    draw_steps(early, study.kept("early"), "epochs", "Over time")
+    early.set_ylabel("% with the final partition")
+    pruned = {f"{100 * float(zero):.0f}%": v for zero, v in study.kept("pruned").items()}
+    axes = canvas.panel(figure, 1.95, top + 3.25, 0.8, 2.1)
+    draw_steps(axes, pruned, "weights zero", "Pruned")
+    single = {str(width): found[:, 0] for width, found in study.widths().items()}
+    axes = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
+    draw_steps(axes, single, "hidden neurons", "% for one digit")
     canvas.write_footer(figure, note)
     return Picture("seeds.png", title + ".", figure)
 
@@ -95,43 +98,15 @@ def draw_partitions(axes: Axes, study: Study) -> None:
     axes.set_title("Which partitions form")
 
 
-def draw_steps(axes: Axes, steps: dict[str, Array], places: list[float]) -> None:
+def draw_steps(axes: Axes, steps: dict[str, Array], across: str, title: str) -> None:
     """Draw shares of neurons, with their intervals, along some steps."""
-    for place, values in zip(places, steps.values(), strict=True):
+    for place, values in enumerate(steps.values()):
         share, bounds = interval(values)
         axes.plot([place, place], 100 * bounds, lw=3, solid_capstyle="butt", color=canvas.QUIET)
         axes.plot([place], [100 * share], "o", color=canvas.INK, ms=5)
         axes.text(place, 100 * share + 5, f"{100 * share:.0f}", ha="center", size=8)
     axes.set_ylim(0, 108)
-
-
-def draw_early(axes: Axes, study: Study) -> None:
-    """Draw how many neurons have their final partition after how many epochs."""
-    steps = study.kept("early")
-    draw_steps(axes, steps, list(range(len(steps))))
     axes.set_xticks(range(len(steps)), list(steps))
     axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xlabel("epochs")
-    axes.set_ylabel("% with the final partition")
-    axes.set_title("Over time")
-
-
-def draw_pruned(axes: Axes, study: Study) -> None:
-    """Draw how many neurons keep their partition without their smallest weights."""
-    steps = study.kept("pruned")
-    draw_steps(axes, steps, list(range(len(steps))))
-    axes.set_xticks(range(len(steps)), [f"{100 * float(share):.0f}%" for share in steps])
-    axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xlabel("weights zero")
-    axes.set_title("Pruned")
-
-
-def draw_widths(axes: Axes, study: Study) -> None:
-    """Draw how many neurons are class-selective in layers of each width."""
-    widths = study.widths()
-    steps = {str(width): found[:, 0] for width, found in widths.items()}
-    draw_steps(axes, steps, list(range(len(steps))))
-    axes.set_xticks(range(len(steps)), list(steps))
-    axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xlabel("hidden neurons")
-    axes.set_title("% for one digit")
+    axes.set_xlabel(across)
+    axes.set_title(title)

@@ -22,6 +22,7 @@ from typing import Any
 _backend = "" if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", "")
 import matplotlib  # noqa: E402
 import numpy as np  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -98,22 +99,24 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI)
 
 
-def inches(figure: Figure) -> tuple[float, float]:
-    """Width and height of a figure in inches."""
-    return figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
-
-
 def box(
     figure: Figure, left: float, top: float, width: float, height: float
 ) -> tuple[float, float, float, float]:
     """Turn a place in inches, measured from the top left corner, into what add_axes takes."""
-    across, down = inches(figure)
+    across, down = figure.get_size_inches()
     return left / across, 1 - (top + height) / down, width / across, height / down
+
+
+def panel(
+    figure: Figure, left: float, top: float, width: float, height: float, **shared: Any
+) -> Axes:
+    """Make axes at such a place."""
+    return figure.add_axes(box(figure, left, top, width, height), **shared)
 
 
 def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:
     """Write words at a place in inches from the top left corner."""
-    across, down = inches(figure)
+    across, down = figure.get_size_inches()
     figure.text(left / across, 1 - top / down, words, **{"va": "top", **style})
 
 
@@ -128,7 +131,7 @@ def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str
 
 def write_title(figure: Figure, title: str, subtitle: str = "", top: float = 0.0) -> float:
     """Write the finding in bold, how to read it below; return the inches down to their end."""
-    left, width = 0.15, inches(figure)[0] - 0.3
+    left, width = 0.15, figure.get_size_inches()[0] - 0.3
     bold = wrapped(title, width, 11.5, BOLD_LETTER)
     write(figure, left, top + 0.14, bold, size=11.5, weight="bold")
     top += 0.14 + 0.2 * len(bold.splitlines()) + 0.06
@@ -139,7 +142,7 @@ def write_title(figure: Figure, title: str, subtitle: str = "", top: float = 0.0
 
 def write_footer(figure: Figure, note: str) -> None:
     """Write small print along the bottom: which model, which images."""
-    across, down = inches(figure)
+    across, down = figure.get_size_inches()
     figure.text(0.15 / across, 0.07 / down, note, size=7, color=FAINT, va="bottom")
 
 

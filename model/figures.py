@@ -93,8 +93,7 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     axes.set_yticks(range(len(rows)), [short_name(records, n, 17) for n in rows])
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     beside = axes.get_yaxis_transform()
     for row, n in enumerate(rows):
         told = words.role(records, n)
@@ -147,8 +146,7 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
     axes.get_xticklabels()[read].set_fontweight("bold")
     frame = (read - 0.5, len(rows) + 0.5), 1, 1
     axes.add_patch(Rectangle(*frame, fill=False, lw=2, ec=canvas.INK, clip_on=False))
-    for spine in axes.spines.values():
-        spine.set(visible=True, linewidth=0.4)
+    axes.spines[:].set(visible=True, linewidth=0.4)
     return sums
 
 
@@ -338,11 +336,9 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
 def ranked_title(ranking: Ranking, n: int, what: str) -> str:
     """Which digits are among a neuron's ranked images, the most frequent first."""
     labels = ranking.labels[n].tolist()
+    if labels[1:] and len(set(labels)) == 1:
+        return f"{what}: all {len(labels)} show {labels[0]}"
     counts = sorted(Counter(labels).items(), key=lambda pair: (-pair[1], pair[0]))
-    if len(counts) == 1:
-        return (
-            f"{what}: all {len(labels)} show {labels[0]}" if labels[1:] else f"{what}: {labels[0]}"
-        )
     told = [f"{d} ({count} of {len(labels)})" if count > 1 else f"{d}" for d, count in counts]
     return f"{what}: {', '.join(told)}"
 
@@ -548,8 +544,7 @@ def _bare(axes: Axes) -> None:
     """Leave no ticks, a thin frame, and as much room for a box as its neighbours have."""
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set(visible=True, linewidth=0.4, color=canvas.FAINT)
+    axes.spines[:].set(visible=True, linewidth=0.4, color=canvas.FAINT)
 
 
 def _pixels(

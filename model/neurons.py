@@ -91,9 +91,7 @@ class NeuronRecords:
     split_sets: Array  # (splits, hidden, digits) bool, the digit set that best predicts firing
     role: Array  # (hidden,) one of ROLES where all splits agree, else BETWEEN
     role_digits: Array  # (hidden, digits) bool, what the first split's role speaks of
-    partition: (
-        Array  # (hidden, digits) bool, the first split's best set; the rest is its other side
-    )
+    partition: Array  # (hidden, digits) bool, the first split's best set; the rest: its other side
     partition_holds: Array  # (hidden,) bool, whether it is that of all splits
 
     z_mean: Array  # (hidden, digits)
@@ -256,19 +254,19 @@ def neuron_records(
     """
     _check_network(parameters, initial)
     digits, hidden = parameters.sizes[-1], parameters.sizes[1]
-    labels = _integers("labels", labels, None, digits)
+    labels = _digits("labels", labels, (None,), digits)
     shape = (len(labels), hidden)
-    z = _numbers("zs", zs, shape, -LARGEST_Z, LARGEST_Z)
-    a = _numbers("activations", activations, shape, 0.0, 1.0)
+    z = _turned("zs", zs, shape, -LARGEST_Z, LARGEST_Z)
+    a = _turned("activations", activations, shape, 0.0, 1.0)
     own = firing_counts(a.T, labels, digits)
     split = _roles(counts or {"these images": own})
     others = {"switched": switched_predictions, "blanked": blanked_predictions}
-    more = {k: v if v is None else _integers(k, v, labels.shape, digits) for k, v in others.items()}
+    more = {k: _digits(k, v, labels.shape, digits) for k, v in others.items() if v is not None}
     answered = _needs(predictions, ablated_predictions, deleted_predictions, labels, own[1], hidden)
     intact = answered.pop("intact")
-    blanked = None if more["blanked"] is None else int((more["blanked"] != intact).sum())
+    blanked = int((more["blanked"] != intact).sum()) if "blanked" in more else None
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
-    switched = None if more["switched"] is None else int((more["switched"] == labels).sum())
+    switched = int((more["switched"] == labels).sum()) if "switched" in more else None
     return NeuronRecords(
         names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
         **split,
@@ -292,17 +290,19 @@ def neuron_records(
 
 def mean_activations(activations: ArrayLike) -> Array:
     """Mean of each column of (examples, hidden), at which mean-ablation holds that neuron."""
-    return np.array([mean(column) for column in _rows("activations", activations, "hidden").T])
+    return np.array(
+        [mean(column) for column in _checked("activations", activations, (None, None)).T]
+    )
 
 
 def never_lit_pixels(images: ArrayLike) -> Array:
     """Which pixels are 0 in all of the (examples, pixels): their weights never left their start."""
-    return np.logical_not(_rows("images", images, "pixels").any(axis=0))
+    return np.logical_not(_checked("images", images, (None, None)).any(axis=0))
 
 
 def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
     """Images of each digit that each neuron fires on (hidden, digits), and shown (digits,)."""
-    fires = (_rows("activations", activations, "hidden") > FIRING_ACTIVATION).T
+    fires = (_checked("activations", activations, (None, None)) > FIRING_ACTIVATION).T
     fired = [fires[:, labels == digit].sum(axis=1) for digit in range(digits)]
     return np.stack(fired, axis=1), np.bincount(labels, minlength=digits)
 
@@ -394,14 +394,14 @@ def _needs(
                 "compare with; hand in predictions too"
             )
         return dict.fromkeys(("confusion", "recall", "correct", "frozen", "deleted", "intact"))
-    intact = _integers("predictions", predictions, labels.shape, digits)
+    intact = _digits("predictions", predictions, labels.shape, digits)
     confusion = _confusion(intact, labels, digits)
     found: Arrays = {"intact": intact, "confusion": confusion}
     for name, answers in (("frozen", frozen), ("deleted", deleted)):
         of_it = "ablated_predictions" if name == "frozen" else "deleted_predictions"
         found[name] = None
         if answers is not None:
-            held = _integers(of_it, answers, (hidden, len(labels)), digits)
+            held = _digits(of_it, answers, (hidden, len(labels)), digits)
             found[name] = ablation(held, intact, labels, shown)
     right = np.diag(confusion)
     return {**found, "recall": selectivity.rates(right, shown), "correct": int(right.sum())}
@@ -438,7 +438,7 @@ def _start_share(z: Array, start_zs: ArrayLike | None) -> Array | None:
     """How much of z's variance the initial weights alone would make, NaN of a constant z."""
     if start_zs is None:
         return None
-    start = _numbers("start_zs", start_zs, (z.shape[1], len(z)), -LARGEST_Z, LARGEST_Z)
+    start = _turned("start_zs", start_zs, (z.shape[1], len(z)), -LARGEST_Z, LARGEST_Z)
     own, drawn = (
         np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in (z, start)
     )
@@ -497,12 +497,7 @@ def _weights(
             [selectivity.correlation(own, drawn) for own, drawn in zip(weights, start, strict=True)]
         )
     if never_lit is not None:
-        mask = np.array(never_lit)
-        if mask.shape != weights.shape[1:] or mask.dtype != np.bool_:
-            raise ValueError(
-                f"never_lit: expected bools of shape {weights.shape[1:]}, received {mask.dtype} of "
-                f"shape {mask.shape}; hand in never_lit_pixels(training images)"
-            )
+        mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
         found["never_lit"] = mask
         found["never_lit_share"] = np.array([_share(np.abs(w), mask) for w in weights])
     return found
@@ -564,44 +559,34 @@ def _check_network(parameters: Parameters, initial: Parameters | None) -> None:
         )
 
 
-def _rows(name: str, values: ArrayLike, columns: str) -> Array:
-    array = np.asarray(values)
-    if array.ndim != 2 or not len(array):
-        raise ValueError(
-            f"{name}: expected shape (examples, {columns}) with at least one example, "
-            f"received {array.shape}"
-        )
-    return array
-
-
-def _numbers(
-    name: str, values: ArrayLike, shape: tuple[int, int], low: float, high: float
-) -> Array:
+def _turned(name: str, values: ArrayLike, shape: tuple[int, int], low: float, high: float) -> Array:
     """Check numbers of shape (examples, hidden) and turn them, (hidden, examples)."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise ValueError(
-            f"{name}: expected shape {shape}, (examples, hidden), received {array.shape}"
-        )
-    bad = ~((array >= low) & (array <= high))
-    if bad.any():
-        example, neuron = (int(place) for place in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name}: expected numbers from {low:g} to {high:g}, received "
-            f"{array[example, neuron]} (example {example}, neuron {neuron})"
-        )
+    array = _checked(name, np.asarray(values, dtype=np.float64), shape, low, high)
     return np.ascontiguousarray(array.T)
 
 
-def _integers(name: str, values: ArrayLike, shape: tuple[int, ...] | None, below: int) -> Array:
-    """Check integers of that shape (None: any vector but an empty one), from 0 to below."""
-    array = np.asarray(values)
-    if (array.ndim != 1 or not len(array)) if shape is None else array.shape != shape:
-        expected = "(examples,) with at least one example" if shape is None else f"{shape}"
+def _digits(name: str, values: ArrayLike, shape: tuple[int | None, ...], below: int) -> Array:
+    """Check that what is shown or answered are digits."""
+    return _checked(name, values, shape, 0, below - 1, "iu").astype(np.int64)
+
+
+def _checked(
+    name: str,
+    values: ArrayLike,
+    shape: tuple[int | None, ...],
+    low: float = -math.inf,
+    high: float = math.inf,
+    kinds: str = "biuf",
+) -> Array:
+    """Check an array's shape (None: one or more), its kinds of numbers, and their range."""
+    array, numbers = np.asarray(values), {"iu": "integers", "b": "bools"}.get(kinds, "numbers")
+    wanted = zip(array.shape, shape, strict=False)
+    if array.ndim != len(shape) or not all(n == m if m else n for n, m in wanted):
+        expected = str(shape).replace("None", "1 or more")
         raise ValueError(f"{name}: expected shape {expected}, received {array.shape}")
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected integers, received {array.dtype}")
-    wrong = array[(array < 0) | (array >= below)]
-    if wrong.size:
-        raise ValueError(f"{name}: expected integers from 0 to {below - 1}, received {wrong[0]}")
-    return array.astype(np.int64)
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{name}: expected {numbers}, received {array.dtype}")
+    for place in np.argwhere(~((array >= low) & (array <= high))).tolist():
+        expected = f"{numbers} from {low:g} to {high:g}"
+        raise ValueError(f"{name}: expected {expected}, received {array[*place]} at {place}")
+    return array

@@ -21,15 +21,15 @@ from model.canvas import (
     Figure,
     box,
     house_style,
-    inches,
     new_figure,
+    panel,
     png_bytes,
     wrapped,
     write,
     write_footer,
     write_title,
 )
-from model.figures import Array, Axes
+from model.figures import Array
 from model.neurons import FIRING_ACTIVATION, NeuronRecords
 
 #: Heights of a sheet, of the activations of one neuron, of a run, and of a page of the report.
@@ -79,29 +79,27 @@ def draw_sheet(
 ) -> None:
     """Draw the four panels of a neuron: its weights, its images, its push, and what is lost."""
 
-    def panel(left: float, down: float, width: float, height: float) -> Axes:
-        return figure.add_axes(box(figure, left, top + down, width, height))
-
     title = f"{words.name(records, n)} {words.fires(records, n)}"
     write_title(figure, title, words.role_line(records, n), top)
     limit = figures.colour_limit(records.weights, records.never_lit)
     maps = figures.heatmaps(records, n)
     for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
-        axes = panel(0.2 + 1.42 * column, 1.05, 1.32, 1.32)
+        axes = panel(figure, 0.2 + 1.42 * column, top + 1.05, 1.32, 1.32)
         figures.draw_heatmap(axes, values, limit, records.never_lit)
         axes.set_title(caption, pad=3)
     clipped = any(bool((np.abs(values) > limit).any()) for _, values in maps)
-    bar = panel(1.25, 2.5, 2.0, 0.09)
+    bar = panel(figure, 1.25, top + 2.5, 2.0, 0.09)
     figures.draw_colour_bar(bar, limit, clipped, "inhibits", "excites")
-    figures.draw_output_weights(panel(5.2, 1.05, 2.65, 0.75), records, n)
-    figures.draw_losses(panel(5.2, 2.2, 2.65, 0.95), records, n)
+    figures.draw_output_weights(panel(figure, 5.2, top + 1.05, 2.65, 0.75), records, n)
+    figures.draw_losses(panel(figure, 5.2, top + 2.2, 2.65, 0.95), records, n)
     write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
-    figures.draw_along(panel(0.6, 3.1, 3.7, 0.42), records, n, images)
-    figures.draw_z_by_digit(panel(0.6, 3.62, 3.7, 1.22), records, n)
+    figures.draw_along(panel(figure, 0.6, top + 3.1, 3.7, 0.42), records, n, images)
+    figures.draw_z_by_digit(panel(figure, 0.6, top + 3.62, 3.7, 1.22), records, n)
     write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
     both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
     for place in np.flatnonzero(both).tolist():
-        figures.draw_divided(panel(5.0, 3.87 + 0.65 * place, 2.85, 0.36), records, n, place, images)
+        axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
+        figures.draw_divided(axes, records, n, place, images)
     if not both.any():
         write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
 
@@ -113,11 +111,9 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
     write_title(figure, title, words.role_line(records, n))
     told = figures.ranked_title(records.highest, n, "Largest z")
     write(figure, 0.3, 1.05, told, size=9, weight="bold")
-    axes = figure.add_axes(box(figure, 0.3, 1.25, 7.4, 0.82))
-    figures.draw_ranked(axes, records.highest, n, images)
-    figures.draw_z_by_digit(figure.add_axes(box(figure, 0.6, 2.85, 3.5, 2.1)), records, n)
-    axes = figure.add_axes(box(figure, 5.1, 2.85, 2.7, 2.1))
-    figures.draw_class_selectivity(axes, records, n)
+    figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
+    figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
+    figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
     write_footer(figure, note)
     return Picture(f"activations-{n:02d}.png", title + ".", figure)
 
@@ -141,20 +137,19 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
 
 def switches(records: NeuronRecords) -> Part:
     """The switch chart with its title and legend, for the top of a page."""
-    return 1.65 + 0.285 * records.hidden, partial(draw_switches, records)
+    tall = 1.65 + 0.285 * records.hidden
 
+    def draw(figure: Figure, _: float) -> None:
+        how = (
+            "Each digit stands where so many of its images make the neuron fire (odds, so that the "
+            "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
+            "bold; dotted where other images put it elsewhere."
+        )
+        top = 0.3 + write_title(figure, _switch_title(records), how)
+        figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
+        draw_disc_legend(figure, records, tall - 0.4)
 
-def draw_switches(records: NeuronRecords, figure: Figure, _: float) -> None:
-    how = (
-        "Each digit stands where so many of its images make the neuron fire (odds, so that the "
-        "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
-        "bold; dotted where other images put it elsewhere."
-    )
-    top = 0.3 + write_title(figure, _switch_title(records), how)
-    end = switches(records)[0]
-    axes = figure.add_axes(box(figure, 1.4, top, WIDTH - 3.1, end - top - 0.6))
-    figures.draw_switches(axes, records)
-    draw_disc_legend(figure, records, end - 0.4)
+    return tall, draw
 
 
 def _switch_title(records: NeuronRecords) -> str:
@@ -168,7 +163,7 @@ def _switch_title(records: NeuronRecords) -> str:
 
 def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
     """What the orange discs are, by three of them."""
-    axes = figure.add_axes(box(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3))
+    axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
     axes.set_axis_off()
     axes.set_xlim(0, WIDTH - 2.0)
     axes.set_ylim(-1, 1)
@@ -198,7 +193,7 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
         title = f"The weights of {words.layer(records)}"
     limit = figures.colour_limit(records.weights, records.never_lit)
     figure = new_figure(WIDTH, 1.8 + rows * (side + 0.3))
-    _, down = inches(figure)
+    down = figure.get_size_inches()[1]
     how = f"Weights into each neuron of {words.layer(records)}, pixel by pixel, on one colour scale"
     clipped = any(bool((np.abs(values) > limit).any()) for own in maps for _, values in own)
     beyond = f"; beyond {limit:.1f} they have its end colours" if clipped else ""
@@ -210,9 +205,9 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
         name = f"{words.short_name(records, n, 18)}   {words.partition(records, n)}"
         write(figure, left, above - 0.04, name, size=8.5, va="bottom")
         for place, (_, values) in enumerate(own):
-            axes = figure.add_axes(box(figure, left + place * (side + 0.03), above, side, side))
+            axes = panel(figure, left + place * (side + 0.03), above, side, side)
             figures.draw_heatmap(axes, values, limit, records.never_lit)
-    bar = figure.add_axes(box(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12))
+    bar = panel(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12)
     ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
     figures.draw_colour_bar(bar, limit, clipped, *ends)
     grey = figures.never_lit_legend(records)
@@ -242,33 +237,25 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
 def way(records: NeuronRecords, image: Array, digit: int, on_it: Array) -> Part:
     """An image's way with its title, for the top of a page."""
     tall = 1.5 + 0.235 * (max(records.hidden, 6) + 2)
-    return tall, partial(draw_path, records, image, digit, on_it, tall)
 
+    def draw(figure: Figure, _: float) -> None:
+        axes = figure.add_axes((0, 0, 1, 1))
+        read = int(figures.draw_path(axes, records, on_it).argmax())
+        many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
+        title = f"{many} about one image: a {digit}, read as {read}"
+        how = (
+            "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, "
+            "what it adds to the weighted input of each output: activation times weight, red for, "
+            "blue against. The largest sum is what is read."
+        )
+        top = 0.3 + write_title(figure, title, how)
+        axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
+        figures.draw_image(panel(figure, 0.15, top, 1.3, 1.3), image)
+        fires = int((on_it > FIRING_ACTIVATION).sum())
+        told = f"{fires} of {records.hidden} fire;\nread as {read}"
+        write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
-def draw_path(
-    records: NeuronRecords,
-    image: Array,
-    digit: int,
-    on_it: Array,
-    tall: float,
-    figure: Figure,
-    _: float,
-) -> None:
-    axes = figure.add_axes((0, 0, 1, 1))
-    read = int(figures.draw_path(axes, records, on_it).argmax())
-    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
-    title = f"{many} about one image: a {digit}, read as {read}"
-    how = (
-        "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, what "
-        "it adds to the weighted input of each output: activation times weight, red for, blue "
-        "against. The largest sum is what is read."
-    )
-    top = 0.3 + write_title(figure, title, how)
-    axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
-    figures.draw_image(figure.add_axes(box(figure, 0.15, top, 1.3, 1.3)), image)
-    fires = int((on_it > FIRING_ACTIVATION).sum())
-    told = f"{fires} of {records.hidden} fire;\nread as {read}"
-    write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
+    return tall, draw
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
@@ -283,9 +270,9 @@ def draw_run(
     """Draw how a run went, at a place on a page."""
     write_title(figure, _mistakes_title(records), "On the diagonal: read rightly.", top)
     if correct:
-        axes = figure.add_axes(box(figure, 0.65, top + 1.0, 2.9, 2.85))
-        figures.draw_accuracy(axes, correct, examples, "validation")
-    axes = figure.add_axes(box(figure, 4.15, top + 1.0, 3.7, 2.85))
+        beside = panel(figure, 0.65, top + 1.0, 2.9, 2.85)
+        figures.draw_accuracy(beside, correct, examples, "validation")
+    axes = panel(figure, 4.15, top + 1.0, 3.7, 2.85)
     figures.draw_confusion(axes, records)
     axes.set_aspect("auto")
 

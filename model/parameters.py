@@ -22,7 +22,6 @@ import errno
 import hashlib
 import itertools
 import json
-import math
 import os
 import re
 import stat
@@ -46,14 +45,11 @@ MAX_UNITS = 65_536
 MAX_PARAMETERS = 1_000_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_OTHER_BYTES = 1024 * 1024  # of what is not weights or biases
-MAX_METADATA_DEPTH = 20
 
 _NETWORK_KEYS = ("sizes", "weights", "biases")
 _RESERVED_KEYS = ("format", "fingerprint", *_NETWORK_KEYS)
 # Numbers in brackets, and what may wrongly stand for a number: NaN, Infinity, null, true, false.
 _LAYERS = re.compile(r'"(?:weights|biases)"\s*:\s*\[[-+0-9.eE,\s\[\]NaInfitylursb]*')
-# More digits than any float64 has before its decimal point: such an integer is read as infinity.
-_MAX_DIGITS = 400
 _UNREAD = {
     errno.ENOENT: "no such file; expected a parameter file such as model/train.json",
     errno.EACCES: "no permission to read it; expected a readable file, see ls -l",
@@ -110,7 +106,7 @@ class Parameters:
         content = _read(Path(path))
         try:
             return cls._from_document(_parse(content))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # lists within lists, thousands of them
             raise ValueError(
                 f"{path}: {error}; restore the file or save the network again"
             ) from None
@@ -126,7 +122,12 @@ class Parameters:
 
     @classmethod
     def _from_document(cls, document: Any) -> "Parameters":
-        _check_keys(document)
+        if not isinstance(document, dict) or not document.keys() >= {*_NETWORK_KEYS}:
+            keys = ", ".join(_NETWORK_KEYS)
+            found = describe(document)
+            if isinstance(document, dict):
+                found = ", ".join(_quote(key) for key in list(document)[:8]) or "none"
+            raise ValueError(f"expected a JSON object with the keys {keys}, received {found}")
         version, stated = document.get("format", FORMAT), document.get("fingerprint")
         if version != FORMAT:
             raise ValueError(
@@ -139,8 +140,7 @@ class Parameters:
         if "fingerprint" in document and stated != result.fingerprint:
             raise ValueError(
                 f"fingerprint: the weights and biases have {result.fingerprint}, the file says "
-                f"{stated if isinstance(stated, str) and len(stated) == 64 else describe(stated)}: "
-                f"a number in it was changed"
+                f"{describe(stated)}: a number in it was changed"
             )
         return result
 
@@ -156,11 +156,7 @@ class Parameters:
         lines = [f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in keys.items()]
         lines += [f'"weights": {_rows(self.weights)}', f'"biases": {_rows(self.biases)}']
         text = "{\n" + ",\n".join(lines) + "\n}\n"
-        if (other := _beside_layers(text)) > MAX_OTHER_BYTES:
-            raise ValueError(
-                f"{path}: the file would have {other:,} bytes beside its weights and biases, more "
-                f"than the limit of {MAX_OTHER_BYTES:,}; keep less in its metadata"
-            )
+        _check_room(_beside_layers(text))  # load would refuse it
         write_atomically(path, text.encode("ascii"))
 
     def __repr__(self) -> str:
@@ -204,13 +200,11 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return the sizes of a network as a tuple of int, or raise ValueError if none has them."""
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
-    if not isinstance(sizes, list | tuple):
+    if not isinstance(sizes, list | tuple) or not 2 <= len(sizes) <= MAX_LAYERS:
         raise ValueError(
-            f"sizes: expected a list of whole numbers such as [784, 20, 10], "
+            f"sizes: expected a list of 2 to {MAX_LAYERS} whole numbers such as [784, 20, 10], "
             f"received {describe(sizes)}"
         )
-    if not 2 <= len(sizes) <= MAX_LAYERS:
-        raise ValueError(f"sizes: expected 2 to {MAX_LAYERS} layers, received {len(sizes)}")
     for layer, units in enumerate(sizes):
         if not is_whole(units) or not 1 <= units <= MAX_UNITS:
             raise ValueError(
@@ -251,8 +245,11 @@ def _layers(
     name: str, layers: Any, sizes: tuple[int, ...], columns: Sequence[int]
 ) -> tuple[np.ndarray, ...]:
     """Copy the weights or biases of all layers, or refuse them."""
-    expected = f"{_count(len(columns), 'layer')} for sizes {list(sizes)}"
-    _check_list(layers, len(columns), expected, name, "a list of layers, ")
+    if not isinstance(layers, list | tuple) or len(layers) != len(columns):
+        raise ValueError(
+            f"{name}: expected a list of {len(columns)} layers for sizes {list(sizes)}, "
+            f"received {describe(layers)}"
+        )
     shapes = zip(sizes[1:], columns, strict=True)
     each = enumerate(zip(layers, shapes, strict=True))
     return tuple(_matrix(layer, shape, f"{name}[{k}]") for k, (layer, shape) in each)
@@ -260,113 +257,57 @@ def _layers(
 
 def _matrix(values: Any, shape: tuple[int, int], where: str) -> np.ndarray:
     """Copy one layer's numbers into a read-only float64 array of exactly this shape."""
-    if not isinstance(values, np.ndarray):
-        _check_list(values, shape[0], _count(shape[0], "row"), where)
-        for index, row in enumerate(values):
-            _check_list(row, shape[1], _count(shape[1], "number"), f"{where}, row {index}")
-            # NumPy would read "1.5" and true as numbers and null as NaN: the types are looked at.
-            for column, value in enumerate(row if set(map(type, row)) - {float} else ()):
-                number = is_whole(value) or isinstance(value, float | np.floating)
-                if not number or not abs(value) <= sys.float_info.max:
-                    _refuse_number(value, index, column, where)
-    elif values.dtype.kind not in "iuf" or not np.can_cast(values.dtype, np.float64):
+    # As objects, lists keep their types: NumPy would read "1.5" and true as numbers, null as NaN.
+    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    if array.shape != shape:
+        received = f"shape {array.shape}" if array.ndim else describe(values)
         raise ValueError(
-            f"{where}: expected numbers that float64 can hold, received dtype {values.dtype}"
+            f"{where}: expected shape {shape}, rows of one length, received {received}"
         )
-    elif values.shape != shape:
-        raise ValueError(f"{where}: expected shape {shape}, received {values.shape}")
-    matrix = np.array(values, dtype=np.float64, order="C", subok=False)
-    for row, column in np.argwhere(~np.isfinite(matrix)):
-        _refuse_number(float(matrix[row, column]), row, column, where)
+    if array.dtype.kind in "iuf" and np.can_cast(array.dtype, np.float64):
+        finite = np.isfinite(array)
+    else:
+        finite = np.fromiter(map(_is_finite, array.flat), bool).reshape(shape)
+    for row, column in np.argwhere(~finite):
+        raise ValueError(
+            f"{where}, row {row}, column {column}: expected a finite number (float64, up to "
+            f"1.8e308), received {describe(array.tolist()[row][column])}"
+        )
+    matrix = np.array(array, dtype=np.float64, order="C", subok=False)
     matrix.flags.writeable = False
     return matrix
 
 
-def _check_list(
-    values: Any, number: int, expected: str, where: str, listed: str = "a list of "
-) -> None:
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"{where}: expected {listed}{expected}, received {describe(values)}")
-    if len(values) != number:
-        raise ValueError(f"{where}: expected {expected}, received {len(values)}")
-
-
-def _refuse_number(value: Any, row: int, column: int, where: str) -> None:
-    raise ValueError(
-        f"{where}, row {row}, column {column}: expected a finite number (float64, up to 1.8e308), "
-        f"received {describe(value)}"
-    )
-
-
-def _check_keys(document: Any) -> None:
-    expected = ", ".join(_NETWORK_KEYS)
-    if not isinstance(document, dict):
-        raise ValueError(
-            f"expected a JSON object with the keys {expected}, received {describe(document)}"
-        )
-    if missing := [key for key in _NETWORK_KEYS if key not in document]:
-        found = ", ".join(_quote(key) for key in list(document)[:8]) or "none"
-        keys = "key" if len(missing) == 1 else "keys"
-        raise ValueError(
-            f"missing {keys} {', '.join(missing)}: expected {expected}, received {found}"
-        )
+def _is_finite(value: Any) -> bool:
+    """Whether an entry is a number that float64 can hold."""
+    number = is_whole(value) or isinstance(value, float | np.float32)
+    return number and bool(abs(value) <= sys.float_info.max)
 
 
 def _checked(metadata: Any) -> dict[str, Any]:
-    """Copy metadata, refusing what would not read back as the same values."""
+    """Copy metadata as a file would give them back, refusing what it cannot hold."""
     if not isinstance(metadata, Mapping):
         raise ValueError(f"metadata: expected a dict, received {describe(metadata)}")
     for key in _RESERVED_KEYS:
         if key in metadata:
             raise ValueError(f"metadata: the key {_quote(key)} is reserved; choose another name")
-    return _plain(dict(metadata), "metadata", MAX_METADATA_DEPTH)
-
-
-def _plain(value: Any, where: str, depth: int) -> Any:
-    if depth == 0:
-        raise ValueError(f"metadata: expected at most {MAX_METADATA_DEPTH} levels of nesting")
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(f"{where}: expected keys of text, received {describe(key)}")
-        return {k: _plain(v, f"{where}[{_quote(k)}]", depth - 1) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v, f"{where}[{i}]", depth - 1) for i, v in enumerate(value)]
-    # An integer of more digits than this would be refused on reading.
-    short = type(value) is int and value.bit_length() < 3 * _MAX_DIGITS
-    finite = type(value) is float and math.isfinite(value)
-    if not (short or finite or value is None or type(value) in (bool, str)):
-        raise ValueError(
-            f"{where}: expected text, a finite number, true, false, null, a list or a dict, "
-            f"received {describe(value)}"
-        )
-    return value
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"metadata: expected what JSON can hold: {error}") from None
+    return copied
 
 
 def _parse(content: bytes) -> Any:
-    if not content:
-        raise ValueError("the file is empty; expected a JSON object")
     try:
         text = content.decode("utf-8-sig")  # Windows editors put a byte order mark in front
-    except UnicodeDecodeError as error:
-        raise ValueError(f"expected JSON in UTF-8, received other bytes at {error.start}") from None
-    # Before anything is made of it: brackets and keys take far more memory than the file has.
-    _check_room(_beside_layers(text))
-    if text.count("[") > 2 * MAX_PARAMETERS:  # a row of weights and a row of biases for each unit
-        raise ValueError(f"expected at most {2 * MAX_PARAMETERS:,} lists, received more")
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
-    except RecursionError:
-        raise ValueError("expected lists three levels deep, received far deeper nesting") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}"
-        cut_short = error.pos >= len(text.rstrip()) or not text.rstrip().endswith("}")
-        if text.lstrip().startswith("{") and cut_short:
-            expected = f"a whole JSON object, but the file breaks off in {place}"
-        else:
-            place += f", column {error.colno} ({error.msg})"
-            expected = f"JSON, received something else at {place}"
-        raise ValueError(f"expected {expected}") from None
+        # Before anything is made of it: brackets and keys take far more memory than the file has.
+        _check_room(_beside_layers(text))
+        if text.count("[") > 2 * MAX_PARAMETERS:  # a row of weights and one of biases for each unit
+            raise ValueError(f"expected at most {2 * MAX_PARAMETERS:,} lists, received more")
+        return json.loads(text, object_pairs_hook=_object)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"expected a JSON object in UTF-8: {error}") from None
 
 
 def _beside_layers(text: str) -> int:
@@ -391,11 +332,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _integer(digits: str) -> int | float:
-    # Python refuses to read integers of thousands of digits, with a text that names no place.
-    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
-
-
 def _read(path: Path) -> bytes:
     try:
         status = os.stat(path)
@@ -405,13 +341,11 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         why = _UNREAD.get(error.errno or 0, f"cannot be read: {error.strerror}")
         raise type(error)(f"{path}: {why}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(f"{path}: expected a parameter file, received a folder")
+    received = f"{status.st_size:,} bytes"
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"{path}: expected a parameter file, received a pipe or device")
-    raise ValueError(
-        f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, received {status.st_size:,}; "
-        f"is this a parameter file?"
+        received = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+    raise OSError(
+        f"{path}: expected a file of at most {MAX_FILE_BYTES:,} bytes, received {received}"
     )
 
 
@@ -421,8 +355,4 @@ def _rows(layers: Sequence[np.ndarray]) -> str:
 
 
 def _quote(text: str) -> str:
-    return json.dumps(text if len(text) <= 40 else text[:40] + "...")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return json.dumps(text if len(text) <= 64 else text[:40] + "...")

@@ -13,12 +13,3 @@ def printable(text: object, most: int = 255) -> str:
     shown = str(text)
     shown = shown if len(shown) <= most else shown[: most - 1] + "…"
     return "".join(letter if letter.isprintable() else UNPRINTABLE for letter in shown)
-
-
-def escaped(text: str) -> str:
-    r"""The text on one line, with what a terminal would obey written out: \n, \x1b, \udcff.
-
-    As surrogates Python holds the bytes of a file's name that are not UTF-8, which no stream would
-    encode.
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

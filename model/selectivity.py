@@ -20,12 +20,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-IDLE, WEAK = "idle", "weak"
-CLASS_SELECTIVE, ANTI_CLASS, FEATURE_SELECTIVE = (
-    "class-selective",
-    "anti-class",
-    "feature-selective",
-)
+IDLE, WEAK, FEATURE_SELECTIVE = "idle", "weak", "feature-selective"
+CLASS_SELECTIVE, ANTI_CLASS = "class-selective", "anti-class"
 BETWEEN = "between"  # what the role of a neuron is called on which two sets of images disagree
 #: Every role, in the order in which tables and figures list them.
 ROLES = (CLASS_SELECTIVE, ANTI_CLASS, FEATURE_SELECTIVE, WEAK, IDLE)

@@ -53,7 +53,7 @@ def tuning_figure(results: dict[str, Any]) -> Figure:
     top = canvas.write_title(figure, results["finding"], SUBTITLE) + 0.4
     draw_panels(figure, top, panels, chosen)
     place = NAMES, top + middle, WIDTH - NAMES - 0.95, spread + 0.1
-    draw_spread(figure.add_axes(canvas.box(figure, *place)), ranked, chosen)
+    draw_spread(canvas.panel(figure, *place), ranked, chosen)
     made = f"{results['epochs']} epochs, seeds {', '.join(map(str, results['seeds']))}"
     data = printable(results["notice"]) or "MNIST, validation images"
     left_out = f"; the best {len(panels)} of {len(ranked)} by epoch" if panels != ranked else ""
@@ -70,8 +70,7 @@ def draw_panels(
     for k, one in enumerate(panels):
         row, column = divmod(k, COLUMNS)
         place = LEFT + column * (width + GAP), top + row * (PANEL_HEIGHT + 0.55)
-        where = canvas.box(figure, *place, width, PANEL_HEIGHT)
-        axes = figure.add_axes(where, sharex=first, sharey=first)
+        axes = canvas.panel(figure, *place, width, PANEL_HEIGHT, sharex=first, sharey=first)
         first = first or axes
         draw_by_epoch(axes, one, chosen)
         if column:
@@ -103,9 +102,14 @@ def draw_spread(axes: Axes, ranked: Sequence[Configuration], chosen: Configurati
     beside: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "size": 8}
     for row, one in enumerate(ranked):
         colour, accuracy = canvas.CHOSEN if one is chosen else canvas.INK, one["accuracy"]
-        draw_row(axes, row, one, colour, edge)
+        least, mean, most = (100 * accuracy[key] for key in ("min", "mean", "max"))
+        axes.plot([least, most], [row, row], color=canvas.QUIET, lw=1)
+        axes.plot(100 * np.array(one["final"]), [row] * len(one["final"]), "o", color=colour, ms=3)
+        axes.plot([mean], [row], "|", color=colour, ms=12, mew=3, alpha=0.4)
+        if least < edge:
+            axes.plot([edge], [row], "<", color=colour, ms=5, clip_on=False)
         sd = "" if accuracy["sd"] is None else f" ± {100 * accuracy['sd']:.2f}"
-        axes.text(1.015, row, f"{100 * accuracy['mean']:.2f}{sd}", color=colour, **beside)
+        axes.text(1.015, row, f"{mean:.2f}{sd}", color=colour, **beside)
     if 100 * min(one["accuracy"]["min"] for one in ranked) < edge:
         axes.set_xlim(left=edge)
     axes.set_yticks(range(len(ranked)), [one["name"] for one in ranked])
@@ -116,15 +120,3 @@ def draw_spread(axes: Axes, ranked: Sequence[Configuration], chosen: Configurati
     axes.set_xlabel("validation accuracy after the last epoch, %")
     above: Any = {"transform": axes.transAxes, "va": "bottom", "size": 7.5}
     axes.text(1.015, 1.02, "mean ± sd", color=canvas.FAINT, **above)
-
-
-def draw_row(axes: Axes, row: int, one: Configuration, colour: str, edge: float) -> None:
-    """Draw the final accuracy of one configuration's seeds; beyond `edge` per cent an arrow."""
-    least, mean, most = (100 * one["accuracy"][key] for key in ("min", "mean", "max"))
-    axes.plot([max(least, edge), max(most, edge)], [row, row], color=canvas.QUIET, lw=1)
-    seeds = [100 * share for share in one["final"] if 100 * share >= edge]
-    axes.plot(seeds, [row] * len(seeds), "o", color=colour, ms=3)
-    if mean >= edge:
-        axes.plot([mean], [row], "|", color=colour, ms=12, mew=3, alpha=0.4)
-    if least < edge:
-        axes.plot([edge], [row], "<", color=colour, ms=5, clip_on=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 
 from model import selectivity
 from model.selectivity import CLASS_SELECTIVE, IDLE, ROLES, WEAK, Array
+from model.words import interval_of as told
 
 RESAMPLES, SEED = 2000, 0
 UNIVERSAL, OFTEN = 0.9, 0.75  # of the networks
@@ -163,12 +164,6 @@ def interval(values: Array, measure: Callable[[Array], float] = np.mean) -> tupl
     drawn = rng.integers(0, len(values), (RESAMPLES, len(values)))
     again = np.array([measure(values[rows]) for rows in drawn])
     return float(measure(values)), np.quantile(again, (0.025, 0.975))
-
-
-def told(value: float, bounds: Iterable[float], places: int = 2) -> str:
-    """A number with its interval: "0.64 (0.63 to 0.65)"."""
-    low, high = bounds
-    return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
 
 
 def causes(study: Study) -> str:

@@ -7,7 +7,6 @@ file does not say is not claimed.
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -259,11 +258,11 @@ def _needed(records: NeuronRecords) -> list[str]:
 def _start(records: NeuronRecords) -> list[str]:
     """How much of the start is left in the weights, and how little of it in z."""
     told = []
-    known = start_correlations(records)
-    if known and records.start_share is not None:
-        made = statistics.median(records.start_share[~np.isnan(records.start_share)].tolist())
+    starts: list[Any] = [records.start_correlation, records.start_share]
+    if not any(v is None or np.isnan(v).all() for v in starts):
+        known, made = np.nanmedian(starts, axis=1)
         told.append(
-            f"Weights correlate {statistics.median(known):.2f} with their start in the median "
+            f"Weights correlate {known:.2f} with their start in the median "
             f"neuron, but the start alone would make {share(made)} of the variance of z."
         )
     if records.blanked_changes is not None:
@@ -272,12 +271,6 @@ def _start(records: NeuronRecords) -> list[str]:
             f"blank, {records.blanked_changes} of {records.examples:,} answers change."
         )
     return [" ".join(told)] if told else []
-
-
-def start_correlations(records: NeuronRecords) -> list[float]:
-    """The correlations of weights and start that there are."""
-    starts = records.start_correlation
-    return [] if starts is None else starts[~np.isnan(starts)].tolist()
 
 
 def table(records: NeuronRecords) -> list[str]:

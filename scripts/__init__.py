@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from model.printable import escaped
+from reference.checks import printable as escaped
 
 # At this size a second BLAS thread gains nothing, and beside other work it can lose a factor of
 # ten. The libraries read these once, when they are imported; what the user has set stays.

@@ -16,7 +16,7 @@ from typing import Any
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
-from model.printable import escaped
+from reference.checks import printable as escaped
 from scripts import note
 from scripts.command_line import learning_rate, load_examples, make_folder, whole_number
 from scripts.training import SIZES, Run, Settings, report, validation_news

@@ -47,14 +47,18 @@ def trained(twin, net, eta=3.0, epochs=2):
     return twin.sgd(net, *drawn(SIZES, EXAMPLES), epochs, M, eta)
 
 
-def test_in_fixed_point_every_epoch_ends_with_the_bits_of_the_reference(
-    network, eager_steps, monkeypatch
-):
-    monkeypatch.setattr(torch_impl.compiled, "_calls", {})
-    net, expected = network(), trained(REFERENCE, REFERENCE.start(SIZES))
-    torch_impl.compiled.prepare(net, M)  # ten times with one mini-batch, each is to be another's
-    assert trained(TORCH, net) == expected
+def test_in_fixed_point_every_epoch_ends_with_the_bits_of_the_reference(network, eager_steps):
+    expected = trained(REFERENCE, REFERENCE.start(SIZES))
+    assert trained(TORCH, network()) == expected
     assert eager_steps == [3, 3, 3, 2] * 2
+
+
+def test_what_was_prepared_takes_the_same_steps(network, monkeypatch):
+    monkeypatch.setattr(torch_impl.compiled, "_calls", {})
+    net = network()
+    assert torch_impl.compiled.prepare(net, M) > 0
+    assert len(torch_impl.compiled._calls) == 1
+    assert trained(TORCH, net) == trained(REFERENCE, REFERENCE.start(SIZES))
 
 
 @pytest.mark.parametrize("arithmetic", ["Float32", "Float64"])

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, on_grid
 
 STEPS = 10  # in one call
-RECORDED_FROM = 2_000  # steps taken one by one: they took longer than it takes to record ten
+RECORDED_FROM = 10_000  # steps taken one by one, which took as long as it takes to record ten
 PAYS_FROM = 400_000  # steps that are left: fewer are done sooner than the compiler
 Call = Callable[..., Any]
 
@@ -87,13 +87,14 @@ def update_mini_batches(net: Any, mini_batches: Iterator[Any], eta: float) -> No
     from torch_impl.network import Network
 
     own = type(net).update_mini_batch is not Network.update_mini_batch
-    recordable = type(net) is Network and net.device.type == "cpu"
+    elsewhere = net.device.type != "cpu"
     while several := list(itertools.islice(mini_batches, STEPS)):
         m = len(several[0][0])
         kind = _kind(net, m, eta / m)
-        often = recordable and net.compiled is None and _taken[kind] >= RECORDED_FROM
-        alike = not own and len(several) == STEPS and len(several[-1][0]) == m
-        if not (alike and (net.compiled or often) and _at_once(net, several, eta)):
+        often = type(net) is Network and _taken[kind] >= RECORDED_FROM
+        wanted = often if net.compiled is None else net.compiled
+        alike = len(several) == STEPS and len(several[-1][0]) == m
+        if own or elsewhere or not (alike and wanted and _at_once(net, several, eta)):
             for mini_batch in several:
                 net.update_mini_batch(mini_batch, eta)
             _taken[kind] += len(several)
@@ -144,11 +145,11 @@ def _called(net: Any, rate: float, *given: Any) -> Any:
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        # What is one tensor here would be taken for one ever after: each stands for itself.
-        *lists, factor = given
-        apart = (*([v.clone() for v in many] for many in lists), factor)
-        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*apart)
-        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, apart)
+        # Copies: of two inputs that are one tensor only one would be recorded.
+        *lists, number = given
+        examples = (*([v.clone() for v in tensors] for tensors in lists), number.clone())
+        graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*examples)
+        _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, examples)
     return _calls[kind](*given)
 
 

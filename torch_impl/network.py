@@ -214,7 +214,6 @@ class Network(nn.Module):
         super()._apply(fn, recurse)  # the way that .to(device) and .cuda() take
         self._list_parameters()
         self.device = self.weights[0].device
-        self.compiled = self.compiled and not obstacle(self.device)
         if self.device.type == "cuda":
             choose_device(self.device)  # turns TF32 off
         return self

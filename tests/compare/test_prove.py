@@ -471,7 +471,7 @@ def test_an_exception_is_2_with_the_candidates_own_traceback(mine, capsys) -> No
         (["--candidate", "{mine}:Picky", "--sizes", "5,3"], "take sizes [5, 3]: 784-20-10"),
         (["--candidate", "{mine}:MyNetwork", "--arithmetic", "float32"], "does not offer with_ar"),
         (["--candidate", "{mine}:MyNetwork", "--device", "cuda"], "does not offer with_device"),
-        (["--sizes", "7"], "sizes: expected 2 to 100 layers, received 1"),
+        (["--sizes", "7"], "sizes: expected a list of 2 to 100 whole numbers"),
         (["--sizes", "7,0"], "sizes[1]: expected a whole number from 1 to 65,536, received 0"),
         (["--data", "/no/such/folder"], "/no/such/folder: no such file or folder"),
         (["--model", "/no/such.json"], "/no/such.json: no such file; expected a parameter file"),

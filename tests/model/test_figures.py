@@ -20,15 +20,6 @@ from model.figures import draw_neuron
 from model.parameters import Parameters
 from reference.network import Network
 
-HIDDEN = [1, 2, 20, 100]
-OF_A_NEURON = {
-    "z": figures.draw_z_by_digit,
-    "selectivity": figures.draw_class_selectivity,
-    "output": figures.draw_output_weights,
-    "lost": figures.draw_losses,
-}
-OF_THE_LAYER = {"switches": figures.draw_switches, "confusion": figures.draw_confusion}
-
 
 def drawn(draw, *args, **kwargs):
     """The Axes that something was drawn on."""
@@ -66,22 +57,6 @@ def pixels(png):
 
 
 # --- One neuron and the layer ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("draw", OF_A_NEURON.values(), ids=OF_A_NEURON)
-@pytest.mark.parametrize(("hidden", "digits"), [(1, 10), (3, 10), (100, 10), (3, 7)])
-def test_a_neuron_is_drawn_whatever_it_does(records_of, draw, hidden, digits):
-    records = records_of(hidden, digits=digits)
-    for n in range(min(hidden, 3)):  # for 6, dead, constant
-        axes = drawn(draw, records, n)
-        assert png_bytes(axes.figure, dpi=40)
-
-
-@pytest.mark.parametrize("draw", OF_THE_LAYER.values(), ids=OF_THE_LAYER)
-@pytest.mark.parametrize("hidden", HIDDEN)
-def test_a_layer_is_drawn_whatever_its_size(records_of, draw, hidden):
-    axes = drawn(draw, records_of(hidden))
-    assert png_bytes(axes.figure, dpi=40)
 
 
 def test_what_is_missing_is_said(records_of):
@@ -245,8 +220,7 @@ def test_the_scale_leaves_out_what_is_not_drawn_and_is_never_empty():
     assert figures.colour_limit(values, np.ones(784, dtype=bool)) == 1
 
 
-@pytest.mark.parametrize("start", [True, False])
-@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize(("hidden", "start"), [(1, True), (20, True), (100, False)])
 def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, start, hidden):
     picture = pages.weights(records_of(hidden, start=start), "the small print")
     *maps, bar = picture.figure.axes
@@ -257,7 +231,6 @@ def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, start, hidden)
     for part in ("the small print", picture.caption.rstrip("."), "end colours", "grey: "):
         assert part in shown
     assert {text.get_text()[:4] for text in bar.texts} == {"blue", "red:"}
-    assert png_bytes(picture.figure, dpi=40)
 
 
 def test_start_and_change_add_up_to_the_weights(records_of):
@@ -299,6 +272,7 @@ def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden, numbers):
                 assert part in told(picture.figure)
             assert picture.caption == words.title(records, n) + "."
             assert not overlapping(picture.figure)
+            assert png_bytes(picture.figure, dpi=40)
         assert pages.distribution(records, n).png()
 
 
@@ -341,6 +315,7 @@ def test_the_layer_is_shown_whatever_its_size(records_of, hidden):
         assert picture.caption.rstrip(".") in told(picture.figure)
         assert not overlapping(picture.figure)
         assert picture.figure.get_figwidth() == canvas.WIDTH
+        assert png_bytes(picture.figure, dpi=40)
     assert len(pages.run(records_of(2), [], 0).figure.axes) == 1
     assert pages.run(records_of(3), [], 0).caption.startswith(
         f"{records_of(3).correct} of 120 images are recognised; most often "
@@ -348,14 +323,13 @@ def test_the_layer_is_shown_whatever_its_size(records_of, hidden):
 
 
 def test_the_words_of_the_report_fit_their_page(records_of):
-    records = records_of(20)
     made = type("Made", (), {"metadata": {"epochs": 30, "mini_batch_size": 10, "eta": 3.0}})
-    for figure in (pages.text_page("A title", words.sections(made, records), "the small print"),):
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
-        assert min(box.y0 for box in boxes) >= 0
-        assert max(box.x1 for box in boxes) <= figure.bbox.width
-        assert not [(a, b) for a, b in pairwise(boxes) if a.overlaps(b)]
+    figure = pages.text_page("A title", words.sections(made, records_of(20)), "the small print")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
+    assert min(box.y0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= figure.bbox.width
+    assert not [(a, b) for a, b in pairwise(boxes) if a.overlaps(b)]
 
 
 # --- The canvas ------------------------------------------------------------------------------
@@ -386,23 +360,13 @@ def test_files_hold_the_picture_and_no_time(tmp_path):
 
 def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_nearest():
     picture = np.zeros((20, 30, 3), dtype=np.uint8)
-    picture.reshape(-1, 3)[:512, 0] = np.arange(512) // 2  # 256 colours, two pixels of each
-    picture[-1, -1] = (100, 3, 0)
+    flat = picture.reshape(-1, 3)
+    flat[:512, 0] = np.arange(512) // 4  # 256 colours, two pixels of each
+    flat[:512, 1] = np.arange(512) // 2 % 2 * 255
+    flat[-1] = (100, 250, 3)
     reduced = np.array(canvas.indexed(picture).convert("RGB"))
-    assert tuple(reduced[-1, -1]) == (100, 0, 0)
-    np.testing.assert_array_equal(reduced.reshape(-1, 3)[:-1], picture.reshape(-1, 3)[:-1])
-
-
-def test_no_area_of_a_page_changes_its_colour_for_the_sake_of_a_small_file(records_of, images):
-    for page in (pages.sheet(records_of(20), 0, images), pages.firing_rates(records_of(20))):
-        file = io.BytesIO()
-        with house_style():
-            page.figure.savefig(file, format="png")
-        exact, kept = pixels(file.getvalue()), pixels(page.png())
-        shifted = [np.roll(exact, step, axis) for step in (-1, 1) for axis in (0, 1)]
-        inside = np.all([(exact == other).all(axis=2) for other in shifted], axis=0)
-        assert inside.mean() > 0.5
-        assert np.abs(kept[inside] - exact[inside]).max() <= 2, page.file  # of 255
+    assert tuple(reduced[-1, -1]) == (100, 255, 0)
+    np.testing.assert_array_equal(reduced.reshape(-1, 3)[:-1], flat[:-1])
 
 
 def test_colours_that_mean_something_stay_exact_however_few_pixels_have_them():
@@ -415,16 +379,6 @@ def test_colours_that_mean_something_stay_exact_however_few_pixels_have_them():
     kept = np.array(canvas.indexed(picture).convert("RGB"))
     np.testing.assert_array_equal(canvas.packed(kept).ravel()[: len(meant)], meant)
     assert len(np.unique(canvas.packed(picture))) > 256 > len(np.unique(meant)) > 90
-
-
-def test_a_colour_bar_ends_in_its_end_colours(records_of):
-    picture = pages.weights(records_of(20))
-    bar = picture.figure.axes[-1].get_position()
-    shown = pixels(picture.png())
-    row = shown[int((1 - (bar.y0 + bar.y1) / 2) * len(shown))]
-    across = row[int(bar.x0 * len(row)) : int(bar.x1 * len(row))]
-    ends = canvas.packed(canvas.DIVERGING(np.array([0.0, 1.0]), bytes=True)[:, :3])
-    assert set(ends.tolist()) <= set(canvas.packed(across.astype(np.uint8)).tolist())
 
 
 def test_what_the_user_set_in_matplotlib_neither_changes_a_picture_nor_is_changed():
@@ -448,14 +402,9 @@ def test_no_backend_is_chosen_and_none_stops_the_drawing(module, backend):
         "print(os.environ.get('MPLBACKEND'), known if isinstance(known, str) else None)"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        cwd=Path(canvas.__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+        [sys.executable, "-c", code], env=environment, cwd=Path(canvas.__file__).parent.parent,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert run.stdout == f"{backend} {'svg' if backend == 'svg' else None}\n", run.stderr
 
 

@@ -145,6 +145,7 @@ def test_ranked_examples_worked_by_hand(by_hand):
 
 def test_rankings_are_sorted_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
+    hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
     records = neuron_records(**hand)
     keys = (-hand["zs"], hand["zs"])
     for name, key in zip(RANKINGS, keys, strict=True):
@@ -420,29 +421,28 @@ NAN[7, 2] = np.nan
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"zs": np.zeros((300, 4))}, "zs: expected shape (300, 5), (examples, hidden), received"),
-        ({"activations": NAN + 1.5}, "activations: expected numbers from 0 to 1, received 1.5 (e"),
-        ({"zs": NAN}, "received nan (example 7, neuron 2)"),
+        ({"zs": np.zeros((300, 4))}, "zs: expected shape (300, 5), received (300, 4)"),
+        (
+            {"activations": NAN + 1.5},
+            "activations: expected numbers from 0 to 1, received 1.5 at",
+        ),
+        ({"zs": NAN}, "received nan at [7, 2]"),
         ({"zs": 1e200 + np.zeros((300, 5))}, "zs: expected numbers from -1e+100 to 1e+100"),
         ({"labels": np.full(300, 10)}, "labels: expected integers from 0 to 9, received 10"),
         ({"labels": np.full(300, -1)}, "labels: expected integers from 0 to 9, received -1"),
         ({"labels": np.full(300, 1.0)}, "labels: expected integers, received float64"),
-        ({"labels": np.array([], dtype=int)}, "with at least one example, received (0,)"),
+        ({"labels": np.array([], dtype=int)}, "labels: expected shape (1 or more,), received (0,)"),
         ({"predictions": np.zeros(301, int)}, "predictions: expected shape (300,), received (301,"),
-        (
-            {"ablated_predictions": np.zeros((300, 5), dtype=int)},
-            "ablated_predictions: expected shape (5, 300), received (300, 5)",
-        ),
+        ({"ablated_predictions": np.zeros((300, 5), dtype=int)},
+         "ablated_predictions: expected shape (5, 300), received (300, 5)"),
         ({"predictions": None}, "there is nothing to compare with; hand in predictions too"),
-        ({"never_lit": np.zeros(12)}, "never_lit: expected bools of shape (12,), received float64"),
-        (
-            {"initial": parameters_of((12, 4, 10))},
-            "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]",
-        ),
+        ({"never_lit": np.zeros(12)}, "never_lit: expected bools, received float64"),
+        ({"initial": parameters_of((12, 4, 10))},
+         "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]"),
         ({"parameters": parameters_of((12, 10))}, "this network has no hidden neuron to look at"),
         ({"parameters": parameters_of((12, 5, 63))}, "expected 2 to 62 outputs, received 63"),
     ],
-)
+)  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         neuron_records(**{**case(), **changed})

@@ -51,6 +51,8 @@ def test_what_is_shown_is_the_trace_of_the_whole_network(sizes):
     np.testing.assert_array_equal(seen.predictions, np.argmax(activations[-1], axis=0))
     np.testing.assert_array_equal(seen.zs, zs[0].T)
     np.testing.assert_array_equal(seen.activations, activations[1].T)
+    alone = observe(net, IMAGES[:1])  # its own mean: held there it answers as before
+    np.testing.assert_array_equal(alone.ablated_predictions, [alone.predictions] * sizes[1])
 
 
 @pytest.mark.parametrize("twin", [0, 1])

@@ -78,16 +78,6 @@ def test_rounding_does_not_choose_between_equal_sets():
     assert (digits_in(bits), mcc) == ((1,), one)
 
 
-def test_many_tables_at_once_give_what_each_gives_alone():
-    rng = np.random.default_rng(3)
-    shown = rng.integers(0, 30, (4, 5, 10))
-    fired = rng.binomial(shown, rng.random(10))
-    together = selectivity.best_sets(fired, shown)
-    for place in np.ndindex(4, 5):
-        alone = selectivity.best_sets(fired[place], shown[place])
-        assert (together[0][place], together[1][place]) == alone
-
-
 def test_matthews_of_one_digit_equals_the_formula():
     # 8 of 10 in the set fire, 2 of 20 outside: (8*18 - 2*2) / sqrt(10*10*20*20)
     assert selectivity.matthews(counts(8), counts(10), counts(10), counts(30)).tolist() == [0.7]
@@ -96,15 +86,6 @@ def test_matthews_of_one_digit_equals_the_formula():
     assert selectivity.digit_matthews(fired, shown) == pytest.approx(expected, abs=1e-15)
     for never_changes in (counts(0, 0), counts(5, 7)):
         assert not selectivity.digit_matthews(never_changes, counts(5, 7)).any()
-
-
-def test_the_correlation_of_a_set_is_that_of_its_images():
-    rng = np.random.default_rng(1)
-    labels, fires = rng.integers(0, 4, 200), rng.random(200) < 0.4
-    fired, shown = (np.bincount(v, minlength=4) for v in (labels[fires], labels))
-    inside = np.array([True, False, False, True])
-    expected = np.corrcoef(inside[labels], fires)[0, 1]
-    assert selectivity.matthews_of(inside, fired, shown) == pytest.approx(expected)
 
 
 def test_intervals_are_those_of_their_papers():

@@ -51,84 +51,26 @@ def texts(figure):
 
 
 @pytest.mark.parametrize(
-    ("configurations", "seeds", "epochs"),
-    [(1, 1, 1), (1, 3, 30), (4, 2, 1), (14, 5, 3)],
+    ("configurations", "seeds", "epochs", "hidden"),
+    [(1, 1, 1, 20), (1, 3, 30, 20), (3, 3, 5, 200), (4, 2, 1, 20), (14, 5, 3, 20)],
 )
 def test_it_is_drawn_for_any_number_of_configurations_seeds_and_epochs(
-    configurations, seeds, epochs
+    configurations, seeds, epochs, hidden
 ):
-    found = results(configurations, seeds, epochs)
-    figure = tuning_figure(found)
+    figure = tuning_figure(results(configurations, seeds, epochs, hidden=hidden))
     *panels, spread = figure.axes
     assert len(panels) == min(configurations, MOST_PANELS)
+    assert len({axes.get_ylim() for axes in panels}) == 1
     for axes in panels:
         assert len(axes.lines) == seeds + 2  # the mean and that of the chosen one as well
         assert len(axes.lines[0].get_xdata()) == epochs
     assert len(spread.get_yticks()) == configurations
-    figure.draw_without_rendering()
+    assert_nothing_lies_on_the_title_or_the_footer_or_outside(figure)
+    left_out = f"; the best {MOST_PANELS} of {configurations} by epoch"
+    assert figure.texts[-1].get_text().endswith(left_out) == (configurations > MOST_PANELS)
 
 
-def test_the_finding_is_its_title_and_the_best_comes_first():
-    found = results()
-    figure = tuning_figure(found)
-    chosen = found["configurations"][found["chosen"]["configuration"]]["name"]
-    assert texts(figure)[0] == "This one is best"
-    assert figure.axes[0].get_title(loc="left") == chosen
-    assert figure.axes[-1].get_yticklabels()[0].get_text() == chosen
-
-
-def test_the_lines_are_the_accuracies_in_percent():
-    found = results(1, 2, 4)
-    one = found["configurations"][0]
-    drawn = [list(line.get_ydata()) for line in tuning_figure(found).axes[0].lines]
-    expected = [one["mean_by_epoch"], one["mean_by_epoch"], *one["by_epoch"]]
-    assert drawn == [[100 * share for share in shares] for shares in expected]
-
-
-def test_the_panels_share_their_axes():
-    panels = tuning_figure(results(5)).axes[:-1]
-    assert len({axes.get_ylim() for axes in panels}) == 1
-    assert len({axes.get_xlim() for axes in panels}) == 1
-
-
-def test_what_lies_far_behind_is_an_arrow_at_the_edge():
-    found = results(3, 2, 3, worst=0.2)
-    spread = tuning_figure(found).axes[-1]
-    chosen = found["configurations"][found["chosen"]["configuration"]]
-    assert spread.get_xlim()[0] == pytest.approx(100 * chosen["accuracy"]["mean"] - 10)
-    assert [line.get_marker() for line in spread.lines].count("<") == 2
-    close = results(3, 2, 3, worst=0.9)
-    near = tuning_figure(close).axes[-1]
-    assert (
-        near.get_xlim()[0]
-        > 100 * min(one["accuracy"]["min"] for one in close["configurations"]) - 2
-    )
-    assert "<" not in [line.get_marker() for line in near.lines]
-
-
-def test_more_than_the_panels_hold_is_said():
-    figure = tuning_figure(results(14))
-    assert figure.texts[-1].get_text().endswith("; the best 12 of 14 by epoch")
-
-
-def test_what_the_data_are_not_is_repeated():
-    found = {**results(), "notice": "synthetic digits, not MNIST (\x1b[1m\udcff)"}
-    shown = tuning_figure(found).texts[-1].get_text()
-    assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
-    assert shown.isprintable()
-
-
-def test_the_mean_is_given_with_its_spread_where_there_is_one():
-    one = results(1, 1)["configurations"][0]["accuracy"]["mean"]
-    assert f"{100 * one:.2f}" in texts(tuning_figure(results(1, 1)))
-    accuracy = results(1, 4)["configurations"][0]["accuracy"]
-    said = f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}"
-    assert said in texts(tuning_figure(results(1, 4)))
-
-
-@pytest.mark.parametrize(("configurations", "hidden"), [(1, 20), (3, 200), (14, 20)])
-def test_nothing_lies_on_the_title_or_the_footer_or_outside(configurations, hidden):
-    figure = tuning_figure(results(configurations, hidden=hidden))
+def assert_nothing_lies_on_the_title_or_the_footer_or_outside(figure):
     figure.draw_without_rendering()
     title, subtitle, footer = (text.get_window_extent() for text in figure.texts)
     inside = [axes.get_tightbbox() for axes in figure.axes]
@@ -139,9 +81,34 @@ def test_nothing_lies_on_the_title_or_the_footer_or_outside(configurations, hidd
     assert max(box.x1 for box in inside) <= figure.bbox.width
 
 
-def test_drawing_changes_neither_the_results_nor_matplotlib():
-    found = results()
+def test_the_best_comes_first_and_its_lines_are_its_accuracies_in_percent():
+    found = results(3, 2, 4)
     before, style = copy.deepcopy(found), dict(matplotlib.rcParams)
-    tuning_figure(found)
+    figure = tuning_figure(found)
+    one = found["configurations"][found["chosen"]["configuration"]]
+    assert texts(figure)[0] == "This one is best"
+    assert figure.axes[0].get_title(loc="left") == one["name"]
+    assert figure.axes[-1].get_yticklabels()[0].get_text() == one["name"]
+    drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
+    expected = [one["mean_by_epoch"], one["mean_by_epoch"], *one["by_epoch"]]
+    assert drawn == [[100 * share for share in shares] for shares in expected]
+    accuracy = one["accuracy"]
+    assert f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}" in texts(figure)
     assert found == before
     assert dict(matplotlib.rcParams) == style
+
+
+@pytest.mark.parametrize(("worst", "arrows"), [(0.2, 2), (0.9, 0)])
+def test_what_lies_far_behind_is_an_arrow_at_the_edge(worst, arrows):
+    found = results(3, 2, 3, worst=worst)
+    spread = tuning_figure(found).axes[-1]
+    edge = 100 * found["configurations"][found["chosen"]["configuration"]]["accuracy"]["mean"] - 10
+    assert [line.get_marker() for line in spread.lines].count("<") == arrows
+    assert (spread.get_xlim()[0] == pytest.approx(edge)) == bool(arrows)
+
+
+def test_what_the_data_are_not_is_repeated():
+    found = {**results(), "notice": "synthetic digits, not MNIST (\x1b[1m\udcff)"}
+    shown = tuning_figure(found).texts[-1].get_text()
+    assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
+    assert shown.isprintable()
