@@ -6,13 +6,9 @@ synthetic digits, with a notice. A place that somebody named never falls back on
 """
 
 import contextlib
-import gzip
 import hashlib
-import math
 import os
-import stat
 import tempfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +17,9 @@ from typing import TypeVar
 import numpy as np
 
 from model import synthetic_digits
-from reference.checks import ADVICE, printable, refusal, wrong
+from reference.checks import ADVICE, printable
+from reference.mnist_files import locate as locate
+from reference.mnist_files import read_folder
 from reference.nielsen_pickle import read_pickle
 
 # SHA-256 of the uncompressed files of MNIST.
@@ -31,8 +29,6 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-LAYOUTS = ("", "MNIST/raw")  # flat, or torchvision's
-MAX_BYTES = 1 << 28  # of a file; MNIST's largest has 47 MB, but a .gz could unpack to anything
 NOWHERE = "MNIST is neither in data/ nor named by the environment variable MNIST_DIR"
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]  # training, validation, test: bytes (N, 784) and (N,)
@@ -56,87 +52,13 @@ def is_pickle(path: str | Path) -> bool:
     return Path(path).name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path)
 
 
-def locate(folder: str | Path) -> dict[str, Path]:
-    """Return where the four files lie in a folder: raw or .gz, all flat or all as torchvision's.
-
-    FileNotFoundError says which are missing, OSError or ValueError why it cannot be searched.
-    """
-    folder = Path(folder)
-    try:
-        layouts = [_in_layout(folder / layout) for layout in LAYOUTS]
-        there = folder.exists()
-    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
-        raise refusal(folder, error) from error
-    best = max(layouts, key=len)  # the first of equals: flat
-    if len(best) == len(SHA256):
-        return best
-    missing = ", ".join(name for name in SHA256 if name not in best)
-    why = f"MNIST's files are missing here ({missing})"
-    if not folder.is_dir():
-        why = "this is a file, expected a folder" if there else "no such file or folder"
-    raise FileNotFoundError(printable(f"{folder}: {why}; {ADVICE}"))
-
-
-def _in_layout(folder: Path) -> dict[str, Path]:
-    """The files in just this folder, the missing left out; a refusal by the system is an error."""
-    found = {}
-    for name in SHA256:
-        for path in (folder / f"{name}.gz", folder / name):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                if stat.S_ISREG(os.stat(path).st_mode):
-                    found[name] = path
-    return found
-
-
-def _read_idx(path: Path, what: str) -> tuple[bytes, np.ndarray]:
-    """A whole file of images or labels, and of it the bytes behind magic, count and sides."""
-    magic, *sides = expected = [2051, 28, 28] if what == "images" else [2049]
-    each, start = math.prod(sides), 4 + 4 * len(expected)
-    most = (MAX_BYTES - start) // each
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(start)
-            numbers = [int.from_bytes(head[k : k + 4], "big") for k in range(0, len(head), 4)]
-            count = numbers.pop(1) if len(head) == start else 0
-            if numbers != expected or not 1 <= count <= most:
-                shape = ", ".join(map(str, (magic, "N", *sides)))
-                promise = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
-                received = ", ".join(map(str, (*numbers[:1], count, *numbers[1:])))
-                raise wrong(path, promise, received if len(head) == start else f"{len(head)} bytes")
-            content = head + file.read(count * each + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise refusal(path, error) from error
-    size = start + count * each
-    if len(content) != size:
-        promise = f"{size:,} bytes for the {count:,} {what} that its header promises"
-        raise wrong(path, promise, f"{len(content):,}{' or more' * (len(content) > size)}")
-    return content, np.frombuffer(content, np.uint8, offset=start)
-
-
 def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
     """The three pairs in a folder or a pickle, every file read once, and the four SHA-256."""
     if is_pickle(path):
         pairs = read_pickle(path)
         return pairs, _digests_of_pickle(pairs)
-    files, digests, arrays = locate(path), {}, {}
-    for name, file in files.items():
-        content, arrays[name] = _read_idx(file, name.split("-")[1])
-        digests[name] = hashlib.sha256(content).hexdigest()
-    parts = []
-    for images, labels in (list(SHA256)[:2], list(SHA256)[2:]):
-        x, y = arrays[images].reshape(-1, 784), arrays[labels]
-        if len(x) != len(y):
-            expected = f"a label for each of the {len(x):,} images of {files[images].name}"
-            raise wrong(files[labels], expected, f"{len(y):,}")
-        if y.max() > 9:
-            raise wrong(files[labels], "labels from 0 to 9", y[y > 9][0])
-        parts.append((x, y))
-    (x, y), test = parts
-    if len(x) < 6:
-        expected = "6 images or more, of which a sixth is for validation"
-        raise wrong(files[next(iter(SHA256))], expected, len(x))
-    first = len(x) - len(x) // 6
-    return [(x[:first], y[:first]), (x[first:], y[first:]), test], digests
+    pairs, contents = read_folder(path)
+    return pairs, {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
 
 
 def _digests_of_pickle(pairs: Pairs) -> dict[str, str]:

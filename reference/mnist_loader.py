@@ -5,28 +5,18 @@ images of the train file the first 50,000 are for training and the last sixth is
 """
 
 import contextlib
-import gzip
-import math
 import os
-import stat
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reference.checks import ADVICE, printable, refusal, wrong
+from reference.checks import ADVICE
 from reference.examples import Examples
+from reference.mnist_files import read_folder
 from reference.nielsen_pickle import read_pickle
 
 Part = tuple[np.ndarray, np.ndarray]
-
-NAMES = (
-    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-)
-LAYOUTS = ("", "MNIST/raw")  # flat, or torchvision's
-MAX_BYTES = 1 << 28  # of a file, unpacked: MNIST's largest has 47 MB
 
 
 def load_data(path: Any = None) -> tuple[Part, Part, Part]:
@@ -95,76 +85,6 @@ def _load_default() -> tuple[Part, Part, Part]:
 
 
 def _read(path: Path) -> list[Part]:
-    """The three parts as bytes; the train file's last sixth is for validation."""
     if path.name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path):
         return read_pickle(path)
-    files = _locate(path)
-    (x, y), test = (_read_part(files[one], files[other]) for one, other in NAMES)
-    if len(x) < 6:
-        expected = "6 images or more, of which a sixth is for validation"
-        raise wrong(files[NAMES[0][0]], expected, len(x))
-    first = len(x) - len(x) // 6
-    return [(x[:first], y[:first]), (x[first:], y[first:]), test]
-
-
-def _locate(folder: Path) -> dict[str, Path]:
-    """Finds the four files, all in one layout, raw before .gz."""
-    names, layouts = [name for pair in NAMES for name in pair], []
-    try:
-        for layout in LAYOUTS:
-            places = [folder / layout / f"{name}{end}" for name in names for end in (".gz", "")]
-            layouts.append({p.name.removesuffix(".gz"): p for p in places if _is_file(p)})
-        there = folder.exists()
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise refusal(folder, error) from error
-    best = max(layouts, key=len)
-    if len(best) < len(names):
-        missing = ", ".join(name for name in names if name not in best)
-        why = f"MNIST's files are missing here ({missing})"
-        if not folder.is_dir():
-            why = "this is a file, expected a folder" if there else "no such file or folder"
-        raise FileNotFoundError(printable(f"{folder}: {why}; {ADVICE}"))
-    return best
-
-
-def _is_file(path: Path) -> bool:
-    """Whether there is a file; unlike Path.is_file it tells what the system refuses to say."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _read_part(image_file: Path, label_file: Path) -> Part:
-    """Pixels (N, 784) and labels (N,) of the train or the t10k files."""
-    pixels = _read_idx(image_file, "images", 2051, (28, 28)).reshape(-1, 784)
-    labels = _read_idx(label_file, "labels", 2049, ())
-    if len(pixels) != len(labels):
-        expected = f"a label for each of the {len(pixels):,} images of {image_file.name}"
-        raise wrong(label_file, expected, f"{len(labels):,}")
-    if labels.max() > 9:
-        raise wrong(label_file, "labels from 0 to 9", labels[labels > 9][0])
-    return pixels, labels
-
-
-def _read_idx(path: Path, what: str, magic: int, sides: tuple[int, ...]) -> np.ndarray:
-    """One IDX file: numbers of four bytes, big-endian, tell type and dimensions; then the bytes."""
-    start, each = 8 + 4 * len(sides), math.prod(sides)
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise refusal(path, error) from error
-    header = [int.from_bytes(content[k : k + 4], "big") for k in range(0, start, 4)]
-    kind, count, *others = header
-    most = (MAX_BYTES - start) // each
-    if (kind, *others) != (magic, *sides) or not 1 <= count <= most:
-        shape = ", ".join(map(str, (magic, "N", *sides)))
-        expected = f"an IDX file of {what} that starts with {shape}, N from 1 to {most:,}"
-        whole = len(content) >= start
-        raise wrong(path, expected, str(header)[1:-1] if whole else f"{len(content)} bytes")
-    size = start + count * each
-    if len(content) != size:
-        promised = f"{size:,} bytes for the {count:,} {what} that its header promises"
-        raise wrong(path, promised, f"{len(content):,}")
-    return np.frombuffer(content, np.uint8, offset=start)
+    return read_folder(path)[0]

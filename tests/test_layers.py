@@ -4,7 +4,7 @@ scripts    -> everything below
 compare    -> model, reference, torch_impl
 torch_impl -> torch, torchvision, numpy, model, and the border and checks in reference
 reference  -> numpy, and nothing of ours
-model      -> numpy, and the checks and the reader of pickles in reference; matplotlib in the files
+model      -> numpy, and the checks and the readers of files in reference; matplotlib in the files
               that draw, Jinja2 in webpage.py
 """
 
@@ -34,7 +34,10 @@ MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL co
 MORE["model/webpage.py"] = {"jinja2"}
 # They compute nothing:
 BORDER, CHECKS, PICKLES = "reference.border", "reference.checks", "reference.nielsen_pickle"
-SHARED = {(CHECKS, "model"), (PICKLES, "model"), (CHECKS, "torch_impl"), (BORDER, "torch_impl")}
+SHARED = {
+    *((name, "model") for name in (CHECKS, PICKLES, "reference.mnist_files")),
+    *((name, "torch_impl") for name in (CHECKS, BORDER)),
+}
 MORE["compare/pytest_plugin.py"] = {"pytest"}
 MORE["scripts/__main__.py"] = {"jalebi"}
 # Here a module may be imported whose name is not written in the source: the user names it.

@@ -399,6 +399,14 @@ def test_the_optimiser_of_pytorch_can_train_it():
         torch.testing.assert_close(a, b)
 
 
+def test_arrays_that_are_handed_in_are_copied():
+    v, kept = np.array([[0.5, 0.25]]), torch.zeros(2)
+    t = TORCH.examples.tensor(v)
+    v[:] = 7.0
+    assert t.tolist() == [[0.5, 0.25]]
+    assert TORCH.examples.tensor(kept) is kept
+
+
 # --- Devices ------------------------------------------------------------------------------------
 
 choose = TORCH.network.choose_device
