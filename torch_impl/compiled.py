@@ -29,7 +29,7 @@ from torch import Tensor
 from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, on_grid
 
 STEPS = 10  # in one call
-RECORDED_FROM = 2_000  # steps taken one by one: they took longer than it takes to record ten
+RECORDED_FROM = 10_000  # steps taken one by one, which took as long as it takes to record ten
 PAYS_FROM = 400_000  # steps that are left: fewer are done sooner than the compiler
 Call = Callable[..., Any]
 
