@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,17 @@ class BookLoop:
         self.weights = [np.array(w) for w in parameters.weights]
         self.biases = [np.array(b) for b in parameters.biases]
 
-    def train_epoch(self, pairs: Pairs, order: np.ndarray, size: int, eta: float) -> None:
-        """Train one epoch in mini-batches of a size, in the order of a permutation."""
-        for k in range(0, len(order), size):
-            self.update_mini_batch([pairs[i] for i in order[k : k + size]], eta)
+    def SGD(
+        self, training_data: Pairs, epochs: int, mini_batch_size: int, eta: float, rng: Any,
+        on_epoch: Callable[[int, None], object],
+    ) -> None:  # fmt: skip
+        """Train as `Network.SGD` does."""
+        for epoch in range(epochs):
+            order = rng.permutation(len(training_data))
+            for k in range(0, len(order), mini_batch_size):
+                some = order[k : k + mini_batch_size]
+                self.update_mini_batch([training_data[i] for i in some], eta)
+            on_epoch(epoch, None)
 
     def update_mini_batch(self, mini_batch: Pairs, eta: float) -> None:
         """Take one step of gradient descent on one mini-batch."""

@@ -85,8 +85,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
              "help": "folder with MNIST's IDX files, mnist.pkl.gz, or 'synthetic' "
                      "(default: $MNIST_DIR, data/, a download, synthetic digits)"},
     "compile": {"action": argparse.BooleanOptionalAction,
-                "help": "several steps of --backend torch in one compiled call, the same bits in "
-                        "fixed-point (default: where it pays)"},
+                "help": "ten steps of --backend torch in a compiled call, the same bits in "
+                        "fixed-point, or each by itself (default: in a recorded call)"},
     "split": {"choices": ["training", "validation", "test"], "default": "test",
               "help": "which images (default: %(default)s)"},
     "limit": {"type": whole_number(1), "metavar": "N",
@@ -130,13 +130,13 @@ def network(
     backend: str,
     arithmetic: str = Settings.arithmetic,
     device: str = Settings.device,
-    compiled: bool = False,
+    compile: bool | None = None,
 ) -> Any:
     """Return the backend's network with these parameters, or refuse a device that it has not."""
     if backend == "numpy" and device != "cpu":
         raise ValueError(f"--device {device} needs --backend torch; NumPy computes on the cpu")
     kept = getattr(twin(backend, "arithmetic"), ARITHMETICS[arithmetic])()
-    where = {"device": device, "compile": compiled} if backend == "torch" else {}
+    where = {"device": device, "compile": compile} if backend == "torch" else {}
     return twin(backend, "network").Network.from_parameters(parameters, kept, **where)
 
 

@@ -65,6 +65,13 @@ class Epochs(ExitStack):
             self.tasks = {name: self.bar.add_task(name, **of_each) for name in self.labels}
         return self
 
+    def beside(self, text: str) -> None:
+        """Show how far something is that is done beside it."""
+        if self.bar is not None:
+            self.bar.console.print(text)
+        else:
+            note(text)
+
     def advance(self, done: int, news: str, label: str | None = None) -> None:
         """Show that so many epochs are finished, with some news such as the accuracy."""
         label = label or self.labels[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from compare import prove, report
+from compare import report
 from model.parameters import Parameters
 from scripts.command_line import (
     SHIPPED_MODEL,
@@ -45,17 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
     print(f"Training 784-20-10 twice, {epochs} epochs of {DATA[files.kind]}, from one start")
     with Epochs(epochs, 0, "numpy", "torch") as progress:
-        trained = train_both(
-            settings,
-            begin,
-            files,
-            lambda backend, done, text: progress.advance(done, text, backend),
-            args.compile,
-        )
+
+        def tell(name: str, done: int, text: str) -> None:
+            if name == "proof":
+                progress.beside(f"proof: {text}")
+            else:
+                progress.advance(done, text, name)
+
+        trained = train_both(settings, begin, files, tell, args.compile, args.data)
     with busy("reading the test images"):
         read = predictions(shipped, files, args.device)
     print(table(trained, shipped, read, args.device))
-    proof = prove_quickly(args.data, args.device)
+    proof = trained["proof"]
+    print(f"\n{report.as_text(proof, shutil.get_terminal_size((100, 24)).columns, brief=True)}\n")
     if files.notice:
         print(files.notice)
     data = ["--data", args.data] if args.data else []
@@ -66,15 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("train it your own way", "train", ["--help"]),
     ]
     print(next_steps(*steps))
-    return 0 if first_difference(trained) is None and proof == 0 else 1
-
-
-def prove_quickly(data: str | None, device: str) -> int:
-    """Print the quick proof of the PyTorch network and return its exit status."""
-    with busy("the proof") as tell:
-        proof = prove(data=data, device=device, epochs=0, tell=tell)
-    print(f"\n{report.as_text(proof, shutil.get_terminal_size((100, 24)).columns, brief=True)}\n")
-    return proof.status
+    return 0 if first_difference(trained) is None and proof.status == 0 else 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -49,7 +49,15 @@ class Job:
     settings: Settings
     start: Parameters
     output: Path | None = None
-    compile: bool | None = False  # None: where it pays
+    compile: bool | None = None  # of PyTorch's network
+
+
+@dataclass(frozen=True)
+class QuickProof:
+    """The proof of the PyTorch network, in a process that has nothing to train."""
+
+    data: str | None
+    device: str
 
 
 def train_both(
@@ -57,23 +65,25 @@ def train_both(
     start: Parameters,
     files: MnistFiles,
     on_news: OnNews,
-    compile: bool | None = False,
-) -> dict[str, Trained]:
-    """Train both backends from the same start and return how each went, by name.
+    compile: bool | None = None,
+    data: str | None = None,
+) -> dict[str, Any]:
+    """Train both backends from the same start and return how each went, by name, and the proof.
 
-    The device is the PyTorch network's. What stops one of them stops both, and is raised here.
+    The device is the PyTorch network's. What stops one of them stops all, and is raised here.
     """
-    jobs = {
+    jobs: dict[str, Job | QuickProof] = {
         "numpy": Job(replace(settings, backend="numpy", device="cpu"), start),
         "torch": Job(replace(settings, backend="torch"), start, compile=compile),
+        "proof": QuickProof(data, settings.device),
     }
-    return train_all(jobs, files, len(jobs), on_news)
+    return train_all(jobs, files, max(2, min(len(jobs), os.cpu_count() or 1)), on_news)
 
 
 def train_all(
-    jobs: dict[str, Job], files: MnistFiles, processes: int, on_news: OnNews
-) -> dict[str, Trained]:
-    """Train so many at a time, each in a process of its own, and return how each went, by name.
+    jobs: Mapping[str, Job | QuickProof], files: MnistFiles, processes: int, on_news: OnNews
+) -> dict[str, Any]:
+    """Do so many at a time, each in a process of its own, and return how each went, by name.
 
     What stops one of them stops all, and is raised here; but one that overflows alone, if it has
     an output, leaves the others alone: its `failure` says so.
@@ -81,11 +91,12 @@ def train_all(
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     pool = ProcessPoolExecutor(processes, context, _begin, (news, files))
-    runs: dict[str, Future[Trained]] = {}
+    runs: dict[str, Future[Any]] = {}
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
             for name, job in jobs.items():
-                runs[name] = pool.submit(train_one, name, job)
+                work: Any = train_one if isinstance(job, Job) else prove_quickly
+                runs[name] = pool.submit(work, name, job)
         listen(news, list(runs.values()), on_news)
         return {name: run.result() for name, run in runs.items()}
     except BaseException as error:
@@ -94,7 +105,7 @@ def train_all(
         for process in multiprocessing.active_children():
             process.terminate()
         if isinstance(error, BrokenProcessPool):
-            raise ChildProcessError("a training process was ended from outside") from None
+            raise ChildProcessError("a process was ended from outside") from None
         raise
     finally:
         pool.shutdown()
@@ -152,13 +163,25 @@ def train_one(name: str, job: Job) -> Trained:
     return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
 
 
+def prove_quickly(name: str, asked: QuickProof) -> Any:
+    """Return the proof, and tell which link it is at."""
+    from compare import prove
+
+    def tell(text: str) -> None:
+        _news.put((name, 0, text))
+
+    proof = prove(data=asked.data, device=asked.device, epochs=0, on_link=lambda v: tell(v.name))
+    _news.put((name, ENDED, ""))
+    return proof
+
+
 @functools.cache
 def read(backend: str) -> tuple[Any, Any, Any]:
     """Return the examples, which a process reads once for all that it trains."""
     return load_examples(_files, backend)
 
 
-def listen(news: Any, runs: list[Future[Trained]], on_news: OnNews) -> None:
+def listen(news: Any, runs: list[Future[Any]], on_news: OnNews) -> None:
     """Pass on what the training processes tell, or raise what stopped one of them."""
     ended = 0
     while ended < len(runs):
@@ -177,7 +200,7 @@ def listen(news: Any, runs: list[Future[Trained]], on_news: OnNews) -> None:
 
 def first_difference(trained: dict[str, Trained]) -> int | None:
     """Return the first epoch, counted from 1, after which the two differ, or None."""
-    pairs = zip(*(one.fingerprints for one in trained.values()), strict=True)
+    pairs = zip(*(trained[backend].fingerprints for backend in PACKAGES), strict=True)
     return next((epoch for epoch, (a, b) in enumerate(pairs, 1) if a != b), None)
 
 

@@ -17,7 +17,27 @@ from scripts.command_line import PACKAGES, Settings, load_examples, network, twi
 
 BOOK = "the book's loop"
 RATES = Settings.mini_batch_size, Settings.eta
-Epoch = Callable[[], float]  # trains one epoch, returns its seconds
+Times = tuple[float, float]  # seconds of the clock, and of the processor
+
+
+class Contestant:
+    """What is timed: a network, and the data that it trains on."""
+
+    def __init__(self, net: Any, data: Any) -> None:
+        self.net, self.data = net, data
+
+    def epoch(self) -> Times:
+        """Train two epochs and return how long the second took.
+
+        Checking the data and warming the caches is not training.
+        """
+        ends: list[Times] = []
+
+        def on_epoch(*_: object) -> None:
+            ends.append((time.perf_counter(), time.process_time()))
+
+        self.net.SGD(self.data, 2, *RATES, rng=np.random.default_rng(0), on_epoch=on_epoch)
+        return ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]
 
 
 def contestants(
@@ -26,7 +46,7 @@ def contestants(
     device: str,
     examples: int | None,
     compiled: bool | None = False,
-) -> dict[str, Epoch]:
+) -> dict[str, Contestant]:
     """Return by name what is timed, on so many examples; the device is the PyTorch networks'.
 
     A compiled network is there if asked for; what the compiler took is said, and no part of it.
@@ -39,84 +59,73 @@ def contestants(
                 f"--examples {examples}: the training data have {len(data)}: ask for fewer"
             )
         parts[backend] = type(data)(data.x[:examples], data.y[:examples])
-    epochs = {BOOK: book_epoch(start, parts["numpy"])}
-    for arithmetic in ("float64", "float32", "fixed-point"):
-        for backend, where in (("numpy", "cpu"), ("torch", device)):  # twins one after the other
-            net = network(start, backend, arithmetic, where)
-            name = f"{backend} {arithmetic}" + (f" on {where}" if where != "cpu" else "")
-            epochs[name] = network_epoch(net, parts[backend])
-        if compiled:
-            net = network(start, "torch", arithmetic, device, compiled=True)
-            seconds = twin("torch", "compiled").prepare(net, Settings.mini_batch_size)
-            if not net.compiled:
-                raise ValueError("--compile: nothing can be compiled here: leave it out")
-            note(f"torch {arithmetic}: compiled in {seconds:.0f} s")
-            epochs[f"torch {arithmetic} compiled"] = network_epoch(net, parts["torch"])
-    return epochs
+    pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y in parts["numpy"]]
+    found = {BOOK: Contestant(BookLoop(start), pairs)}
+    on = "" if device == "cpu" else f" on {device}"
+    for arithmetic in ("float64", "float32", "fixed-point"):  # twins one after the other
+        found[f"numpy {arithmetic}"] = Contestant(
+            network(start, "numpy", arithmetic), parts["numpy"]
+        )
+        for how, compile in (("", None), (", step by step", False), (", compiled", True)):
+            if compile and not compiled:
+                continue
+            net = network(start, "torch", arithmetic, device, compile)
+            if compile:
+                seconds = twin("torch", "compiled").prepare(net, Settings.mini_batch_size)
+                if not net.compiled:
+                    raise ValueError("--compile: nothing can be compiled here: leave it out")
+                note(f"torch {arithmetic}: compiled in {seconds:.0f} s")
+            found[f"torch {arithmetic}{how}{on}"] = Contestant(net, parts["torch"])
+    return found
 
 
-def book_epoch(start: Parameters, data: Any) -> Epoch:
-    """Return a function that trains the book's loop for one epoch and returns its seconds."""
-    pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y in data]
-    loop = BookLoop(start)
-    order = np.random.default_rng(0).permutation(len(pairs))
+def check_equal(found: dict[str, Contestant]) -> str:
+    """Return the fingerprint of all in fixed-point after two epochs, or raise where two differ.
 
-    def epoch() -> float:
-        begun = time.perf_counter()
-        loop.train_epoch(pairs, order, *RATES)
-        return time.perf_counter() - begun
-
-    return epoch
-
-
-def network_epoch(net: Any, data: Any) -> Epoch:
-    """Return a function that trains a network for one epoch and returns its seconds.
-
-    It trains two and times the second: checking the data and warming the caches is not training.
+    Everybody takes these steps before any is timed: PyTorch's networks record theirs meanwhile.
     """
-
-    def epoch() -> float:
-        finished: list[float] = []
-        rng = np.random.default_rng(0)
-        net.SGD(data, 2, *RATES, rng=rng, on_epoch=lambda *_: finished.append(time.perf_counter()))
-        return finished[1] - finished[0]
-
-    return epoch
+    marks = {}
+    for name, one in found.items():
+        one.epoch()
+        if "fixed-point" in name:
+            marks[name] = Parameters(one.net.sizes, *one.net.export()).fingerprint[:16]
+    if len(set(marks.values())) > 1:
+        raise ValueError(f"nothing is timed, for these are not one network: {marks}")
+    return next(iter(marks.values()))
 
 
 def interleaved(
-    epochs: dict[str, Epoch], rounds: int, on_epoch: Callable[[int, str], object]
-) -> dict[str, list[float]]:
-    """Return the seconds of every contestant in every round, each round one epoch of each.
+    found: dict[str, Contestant], rounds: int, on_epoch: Callable[[int, str], object]
+) -> dict[str, list[Times]]:
+    """Return the times of every contestant in every round, each round one epoch of each.
 
     `on_epoch` is told how many epochs have been timed, and of which contestant the last one was.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for done, (name, epoch) in enumerate(list(epochs.items()) * rounds, 1):
-        seconds[name].append(epoch())
+    times: dict[str, list[Times]] = {name: [] for name in found}
+    for done, (name, one) in enumerate(list(found.items()) * rounds, 1):
+        times[name].append(one.epoch())
         on_epoch(done, name)
-    return seconds
+    return times
 
 
-def table(seconds: dict[str, list[float]]) -> str:
+def table(times: dict[str, list[Times]]) -> str:
     """Return the medians and ratios as a Markdown table.
 
     Ratios are medians of the ratios round by round: what slows the machine slows both sides.
     """
     lines = [
-        "| one epoch | seconds | faster than the book | times NumPy |",
-        "|---|---|---|---|",
+        "| one epoch | seconds | of the processor | faster than the book | times NumPy |",
+        "|---|---|---|---|---|",
     ]
-    for name, times in seconds.items():
-        faster = ratio(seconds[BOOK], times)
-        numpy = seconds.get(
-            name.split(" on ")[0].removesuffix(" compiled").replace("torch", "numpy")
-        )
-        slower = f"{ratio(times, numpy):.1f}" if name.startswith("torch") and numpy else ""
-        lines.append(f"| {name} | {statistics.median(times):.3f} | {faster:.1f} | {slower} |")
+    for name, own in times.items():
+        clock, processor = (statistics.median(each) for each in zip(*own, strict=True))
+        numpy = times.get(name.split(" on ")[0].split(", ")[0].replace("torch", "numpy"))
+        slower = f"{ratio(own, numpy):.1f}" if name.startswith("torch") and numpy else ""
+        faster = ratio(times[BOOK], own)
+        lines.append(f"| {name} | {clock:.3f} | {processor:.3f} | {faster:.1f} | {slower} |")
     return "\n".join(lines)
 
 
-def ratio(above: list[float], below: list[float]) -> float:
+def ratio(above: list[Times], below: list[Times]) -> float:
     """Return the median of the ratios of seconds, round by round."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+    return statistics.median(a[0] / b[0] for a, b in zip(above, below, strict=True))

@@ -26,7 +26,7 @@ class Run:
     What cannot be trained or saved is refused at once, before any work is put into it. The
     `parameters` are those after the last finished epoch; their metadata say how they were made.
     They go to `output` after every epoch. Several runs may share `data`, see `load_examples`.
-    Steps are compiled where `compile` says so, or is None and it pays; no file knows of it.
+    How steps are taken at once, `compile` of PyTorch's network, no file knows.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Run:
         files: MnistFiles,
         output: Path | None = None,
         data: tuple[Any, Any, Any] | None = None,
-        compile: bool | None = False,
+        compile: bool | None = None,
     ) -> None:
         self.settings, self.compile = settings, compile
         if compile and settings.backend == "numpy":
@@ -102,7 +102,9 @@ class Run:
         """
         training, validation, test_data = self.data
         left = self.settings.epochs - self.epochs_done
-        net = self._network(self._compiles(left))
+        net = self._network()
+        if self.compile and left:
+            self._compile(net)
 
         def finished(_: int, correct: int | None) -> None:
             history = [*self.parameters.metadata["accuracy"]["validation"], correct]
@@ -124,26 +126,21 @@ class Run:
     def _kind(self) -> tuple[str, str, str]:
         return self.settings.backend, self.settings.arithmetic, self.settings.device
 
-    def _network(self, compiled: bool = False) -> Any:
-        net = network(self.parameters, *self._kind(), compiled=compiled)
-        if compiled:
-            seconds = twin("torch", "compiled").prepare(net, self.settings.mini_batch_size)
-            if net.compiled:
-                note(f"steps were compiled in {seconds:.0f} s")
-        return net
+    def _network(self) -> Any:
+        return network(self.parameters, *self._kind(), compile=self.compile)
 
-    def _compiles(self, epochs: int) -> bool:
-        """Return whether steps are compiled, and say why they are not where they might be."""
-        if self.settings.backend != "torch" or self.compile is False or not epochs:
-            return False
+    def _compile(self, net: Any) -> None:
+        """Compile steps before the first is taken, and say how long it took, or why it is not."""
         compiled = twin("torch", "compiled")
-        why = compiled.obstacle(self._network().device)
-        steps = epochs * len(self.data[0]) // self.settings.mini_batch_size
-        if self.compile is None and not why and steps < compiled.PAYS_FROM:
-            why = f"{steps:,} are left, fewer than pay for the compiler (--compile does it anyway)"
-        if why:
-            note(f"steps are not compiled: {why}")
-        return not why
+        why = compiled.obstacle(net.device)
+        if not why:
+            seconds = compiled.prepare(net, self.settings.mini_batch_size)
+        if why or net.compiled:
+            note(
+                f"steps are not compiled: {why}"
+                if why
+                else f"steps were compiled in {seconds:.0f} s"
+            )
 
     def _keep(self, net: Any, **changes: Any) -> None:
         made = {**self.parameters.metadata, **changes}

@@ -30,7 +30,6 @@ from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, on_grid
 
 STEPS = 10  # in one call
 RECORDED_FROM = 10_000  # steps taken one by one, which took as long as it takes to record ten
-PAYS_FROM = 400_000  # steps that are left: fewer are done sooner than the compiler
 Call = Callable[..., Any]
 
 _calls: dict[Any, Call] = {}  # of networks that are alike, one

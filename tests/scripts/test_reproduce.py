@@ -6,10 +6,12 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
 from model.mnist_files import describe
 from model.parameters import Parameters
@@ -18,7 +20,7 @@ from scripts import benchmark, reproduce, side_by_side
 from scripts.book_loop import BookLoop
 from scripts.command_line import Settings, load_examples
 from scripts.side_by_side import Trained, table, train_both, verdict
-from scripts.timing import BOOK, contestants, interleaved, ratio
+from scripts.timing import BOOK, check_equal, contestants, interleaved, ratio
 from scripts.timing import table as markdown
 
 BEGIN = initial_parameters([784, 2, 10], 0)
@@ -41,7 +43,9 @@ def test_main_job_proves_both_backends_equal(digits_folder, capsys):
     assert "PROVED" in out
     assert "not MNIST" in out
     shown = [line.split("  ")[0] for line in err.splitlines()[1:]]
-    assert sorted(shown) == [f"{name}: epoch {k}/2" for name in ("numpy", "torch") for k in (1, 2)]
+    epochs = sorted(line for line in shown if "epoch" in line)
+    assert epochs == [f"{name}: epoch {k}/2" for name in ("numpy", "torch") for k in (1, 2)]
+    assert "proof: training" in shown
 
 
 def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
@@ -49,7 +53,9 @@ def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
 ):
     assert verdict(trained("abc", "abc")) == "Fingerprints: equal after each of 3 epochs."
     assert verdict(trained("abc", "axc")) == "Fingerprints: DIFFER from epoch 2."
-    monkeypatch.setattr(reproduce, "train_both", lambda *_: trained("ab", "ax"))
+    proof = Proof("torch_impl", (Link("forward", Verdict.EQUAL, "fine"),))
+    both = {**trained("ab", "ax"), "proof": proof}
+    monkeypatch.setattr(reproduce, "train_both", lambda *_: both)
     assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 1
     assert "DIFFER from epoch 2" in capsys.readouterr().out
 
@@ -91,7 +97,7 @@ def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
     begun = time.monotonic()
-    with pytest.raises(ChildProcessError, match=r"^a training process was ended from outside$"):
+    with pytest.raises(ChildProcessError, match=r"^a process was ended from outside$"):
         train_both(Settings(epochs=100_000), BEGIN, describe(digits_folder), kill)
     assert multiprocessing.active_children() == []
     assert time.monotonic() - begun < 60
@@ -122,8 +128,8 @@ def test_book_loop_takes_the_steps_of_the_reference(digits_folder):
     start = initial_parameters([784, 5, 10], 0)
     data = load_examples(describe(digits_folder), "numpy")[0]
     loop, net = BookLoop(start), Network.from_parameters(start)
-    loop.train_epoch(list(data), np.random.default_rng(3).permutation(len(data)), 10, 3.0)
-    net.SGD(data, 1, 10, 3.0, rng=np.random.default_rng(3), on_epoch=lambda *_: None)
+    for one, trained in ((loop, list(data)), (net, data)):
+        one.SGD(trained, 1, 10, 3.0, rng=np.random.default_rng(3), on_epoch=lambda *_: None)
     assert not np.array_equal(loop.weights[0], start.weights[0])
     for ours, books in zip([*net.weights, *net.biases], [*loop.weights, *loop.biases], strict=True):
         np.testing.assert_allclose(ours, books, rtol=0, atol=1e-11)
@@ -131,28 +137,38 @@ def test_book_loop_takes_the_steps_of_the_reference(digits_folder):
 
 def test_every_contestant_trains_the_examples_asked_for(digits_folder):
     start = initial_parameters([784, 5, 10], 0)
-    epochs = contestants(start, describe(digits_folder), "cpu", 50)
-    assert [[*epochs][k] for k in (0, 1, -1)] == [BOOK, "numpy float64", "torch fixed-point"]
-    assert all(epoch() > 0 for epoch in epochs.values())
+    found = contestants(start, describe(digits_folder), "cpu", 50)
+    assert [*found][:4] == [BOOK, *(f"{one}float64{how}" for one, how in (
+        ("numpy ", ""), ("torch ", ""), ("torch ", ", step by step")))]  # fmt: skip
+    assert all(len(one.data) == 50 and min(one.epoch()) > 0 for one in found.values())
+
+
+def test_what_is_not_one_network_is_not_timed(digits_folder):
+    start = initial_parameters([784, 5, 10], 0)
+    found = contestants(start, describe(digits_folder), "cpu", 50)
+    assert len(check_equal(found)) == 16
+    found["numpy fixed-point"].net.weights[1][0, 0] += 2.0**-21
+    with pytest.raises(ValueError, match="nothing is timed, for these are not one network: "):
+        check_equal(found)
 
 
 def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
     order = []
 
-    def epoch(name):
-        return lambda: order.append(name) or 1.0
+    def contestant(name):
+        return SimpleNamespace(epoch=lambda: order.append(name) or (1.0, 0.5))
 
     told = lambda done, name: order.append((done, name))  # noqa: E731
-    seconds = interleaved({"a": epoch("a"), "b": epoch("b")}, 2, told)
+    times = interleaved({"a": contestant("a"), "b": contestant("b")}, 2, told)
     assert order == ["a", (1, "a"), "b", (2, "b"), "a", (3, "a"), "b", (4, "b")]
-    assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
-    assert ratio([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == 3.0
+    assert times == {"a": [(1.0, 0.5)] * 2, "b": [(1.0, 0.5)] * 2}
+    assert ratio([(2.0, 0), (40.0, 0), (3.0, 0)], [(1.0, 9), (10.0, 9), (1.0, 9)]) == 3.0
     with pytest.raises(ValueError, match="zip"):
-        ratio([1.0], [1.0, 2.0])
-    seconds = {BOOK: [8.0], "numpy float32": [1.0], "torch float32 on cuda": [4.0]}
-    lines = markdown(seconds).split("\n")
-    assert lines[3] == "| numpy float32 | 1.000 | 8.0 |  |"
-    assert lines[4] == "| torch float32 on cuda | 4.000 | 2.0 | 4.0 |"
+        ratio([(1.0, 1.0)], [(1.0, 1.0)] * 2)
+    times = {BOOK: [(8.0, 7.0)], "numpy float32": [(1.0, 0.9)]}
+    lines = markdown({**times, "torch float32, step by step on cuda": [(4.0, 3.0)]}).split("\n")
+    assert lines[3] == "| numpy float32 | 1.000 | 0.900 | 8.0 |  |"
+    assert lines[4] == "| torch float32, step by step on cuda | 4.000 | 3.000 | 2.0 | 4.0 |"
 
 
 def test_more_examples_than_there_are_are_refused(digits_folder, capsys):
@@ -165,6 +181,7 @@ def test_benchmark_prints_its_table(digits_folder, capsys):
     arguments = ["--data", str(digits_folder), "--rounds", "1", "--examples", "20"]
     assert benchmark.main(arguments) == 0
     printed = capsys.readouterr()
-    assert printed.out.count("\n|") == 8
+    assert printed.out.count("\n|") == 11
+    assert "All in fixed-point have the fingerprint" in printed.out
     assert "not MNIST" in printed.err
-    assert "timing: epoch 7/7  torch fixed-point" in printed.err
+    assert "timing: epoch 10/10  torch fixed-point, step by step" in printed.err

@@ -146,9 +146,11 @@ def test_compiled_it_writes_the_same_bytes(arguments, tmp_path, capsys):
     assert said == [False, True]
 
 
-def test_few_steps_are_not_compiled_unless_asked_for(arguments, capsys):
-    assert train.main([*arguments, *TORCH]) == 0
-    assert "steps are not compiled: 30 are left, fewer than pay" in capsys.readouterr().err
+def test_where_nothing_can_be_compiled_that_is_said(arguments, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert train.main([*arguments, *TORCH, "--compile"]) == 0
+    assert "steps are not compiled: no C++ compiler" in capsys.readouterr().err
 
 
 def test_without_seed_and_start_it_begins_where_the_shipped_network_began(
