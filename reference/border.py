@@ -86,3 +86,15 @@ def inside(net: Any) -> Iterator[None]:
         yield
     finally:
         net.within = outer
+
+
+def shown(net: Any) -> str:
+    """Return the network as a notebook shows it: its sizes and arithmetic, and every layer."""
+    cells = [("layer", "weights", "largest", "largest bias")]
+    for layer, (w, b) in enumerate(zip(*net.export(), strict=True), 1):
+        cells += [
+            (str(layer), f"{len(w)} x {w.shape[1]}", f"{abs(w).max():.3g}", f"{abs(b).max():.3g}")
+        ]
+    rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in cells)
+    name = f"{'-'.join(map(str, net.sizes))}, {net.arithmetic.name}"
+    return f"<p>{name}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -28,6 +28,15 @@ def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path
     assert (tmp_path / "other.json").read_bytes() == file.read_bytes()
 
 
+@every
+def test_a_notebook_shows_sizes_arithmetic_and_every_layer(arithmetic):
+    pages = {twin.start(SIZES, arithmetic)._repr_html_() for twin in TWINS}
+    assert len(pages) == 1
+    [page] = pages
+    assert page.startswith(f"<p>3-4-2, {TWINS[0].kept(arithmetic).name}</p><table><tr>")
+    assert "<tr><td>2</td><td>2 x 4</td>" in page
+
+
 @both
 def test_the_books_own_file_loads(twin, tmp_path):
     biases = [[[0.5], [0.25]]]
