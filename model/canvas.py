@@ -96,6 +96,8 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of that many inches."""
+    if int(height * DPI) < round(height * DPI):  # matplotlib 3.9 would cut off a row of pixels
+        height = (round(height * DPI) + 0.01) / DPI
     return Figure(figsize=(width, height), dpi=DPI)
 
 
