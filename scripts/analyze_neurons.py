@@ -8,7 +8,7 @@ from __future__ import annotations
 from model.printable import printable
 from model.words import table
 from scripts.command_line import start
-from scripts.opened import Opened, neuron_program
+from scripts.opened import Opened, neuron_program, wrapped
 
 
 @neuron_program(__doc__, "runs/neurons")
@@ -19,7 +19,7 @@ def main(opened: Opened) -> None:
             [
                 *table(opened.records),
                 "",
-                *(sentence for _, told in opened.found for sentence in told),
+                *(wrapped(sentence) for _, told in opened.found for sentence in told),
                 opened.note,
             ]
         )

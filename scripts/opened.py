@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import shutil
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +100,21 @@ class Opened:
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
         path = save_png(picture.figure, self.args.output / picture.file)
-        print(f"{printable(path)}: {picture.caption}")
+        print(wrapped(f"{printable(path)}: {picture.caption}"))
 
     def write_records(self) -> list[Path]:
         """Write the records as neurons.json and neurons.csv and return their paths."""
         whole = json.dumps(to_json(self.records), allow_nan=False) + "\n"
         files = {"neurons.json": whole, "neurons.csv": to_csv(self.records)}
         return [write_atomically(self.args.output / n, v.encode()) for n, v in files.items()]
+
+
+def wrapped(text: str) -> str:
+    """Return a paragraph that fits the terminal, from 60 to 200 columns; no file's name is cut."""
+    width = min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
+    return textwrap.fill(
+        text, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
 
 
 def neuron_program(

@@ -51,10 +51,12 @@ def test_a_program_writes_its_files_the_same_from_either_backend(
         found.append([path.read_bytes() for path in out])
         told = capsys.readouterr().out
         if program in ("visualize_weights", "activations", "fav_neuron"):
-            lines = [line.split(": ")[0] for line in told.splitlines()]
-            assert lines == [f"{tmp_path}/out/{name}" for name in FILES[program]]
+            lines = [line for line in told.splitlines() if not line.startswith("  ")]
+            names = [line.split(": ")[0].rstrip(":") for line in lines]
+            assert names == [f"{tmp_path}/out/{name}" for name in FILES[program]]
+            assert max(len(line) for line in told.splitlines() if " " in line.strip()) <= 100
         if program in ("activations", "fav_neuron"):
-            assert f"-01.png: {JALEBI}" in told
+            assert f"-01.png: {JALEBI}" in " ".join(told.split())
     assert found[0] == found[1]
 
 
