@@ -260,6 +260,13 @@ def another_neuron_held(base: Any, net: Any, x: Any, neuron: int, value: float) 
     return 1 / (1 + np.exp(-(net.weights[1] @ a + net.biases[1])))
 
 
+def held_as_it_was_built(base: Any, net: Any, x: Any, neuron: int, value: float) -> Any:
+    w, b = net.__dict__.setdefault("built", ([*net.weights], [*net.biases]))
+    a = 1 / (1 + np.exp(-(w[0] @ x + b[0])))
+    a[neuron] = value
+    return 1 / (1 + np.exp(-(w[1] @ a + b[1])))
+
+
 def in_a_batch_of(images: int, layer: int) -> Any:
     """One activation is wrong, in a batch of so many images."""
     return traced(lambda net, zs, a: (zs, [
@@ -326,6 +333,7 @@ SABOTAGES = [
         labels.tobytes(), correct_count(base, net, x, labels))), "(after a step)"),
     ("figures", in_a_batch_of(40, 1), "activations[1][0, 7]"),
     ("figures", replaced("held", another_neuron_held), "outputs while held["),
+    ("figures", replaced("held", held_as_it_was_built), "after a step, neuron 0 held at 0"),
 ]
 # fmt: on
 
@@ -581,6 +589,12 @@ def test_with_a_large_eta_two_correct_networks_part_and_with_eta_half_they_do_no
 
 
 # Figures.
+
+
+def test_a_digit_is_open_where_its_margin_is_within_what_two_outputs_may_be_off() -> None:
+    outputs = np.array([[0.5, 0.5, 0.9], [0.5 + 1.9e-9, 0.5 + 2.1e-9, 0.1], [0.1, 0.1, 0.2]])
+    allowed = np.full_like(outputs, 1e-9)
+    assert figures.undecided(outputs, allowed).tolist() == [True, False, False]
 
 
 def test_where_rounding_may_choose_it_may_and_it_is_said_where(linked, correct, material) -> None:
