@@ -1,8 +1,6 @@
 """The main job, both backends side by side, and the benchmark: what is timed is what is proved."""
 
 import multiprocessing
-import os
-import signal
 import threading
 import time
 from concurrent.futures import Future
@@ -95,7 +93,7 @@ def test_only_the_pytorch_network_goes_to_the_device_and_its_error_is_raised_her
 def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits_folder):
     def kill(backend, done, text):
         for process in multiprocessing.active_children()[:1]:  # none, where all have ended by now
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
 
     begun = time.monotonic()
     with pytest.raises(ChildProcessError, match=r"^a process was ended from outside$"):
