@@ -304,10 +304,9 @@ def misfit(found: Answers, predicted: Answers) -> float:
 
 def related(found: Array, right: Array, within: float) -> str:
     """Return in words how a wrong tensor comes from the right one, where that is simple."""
-    size, low, high = (float(f(v)) for f, v in
-                       ((np.max, np.abs(right)), (np.min, found), (np.max, found)))  # fmt: skip
-    if found.shape != right.shape or not size or not np.isfinite(found).all():
+    if found.shape != right.shape or not right.any() or not np.isfinite(found).all():
         return ""
+    size, low, high = float(np.abs(right).max()), float(found.min()), float(found.max())
     if low == high:
         return f": it is {low:.6g} in every entry" if found.size > 1 else f": {low:g} for {size:g}"
     c, more = share(right, found), float(np.mean(found - right))

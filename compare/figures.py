@@ -33,6 +33,7 @@ FAVOURITE = 11  # whose sheet is drawn
 ALL_PICTURES = 1000  # of fewer images one small picture is drawn, as a quick proof does
 LISTED = 20  # open decisions that are listed
 Array = NDArray[np.float64]
+Seen = dict[str, Array]  # an image in every column; with the outputs while each neuron is held
 
 
 def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[Difference]:
@@ -49,9 +50,6 @@ def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[D
     else:
         yield from to_the_last_bit(trial, material.for_dtype("fixed-point"), notes, told)
     notes["sentence"] = "; ".join(told)
-
-
-Seen = dict[str, Array]  # an image in every column; with the outputs while each neuron is held
 
 
 def seen_by(net: Any, images: NDArray[Any], means: Array | None) -> Seen:

@@ -86,7 +86,9 @@ def _read_idx(
     start, each = 8 + 4 * len(sides), math.prod(sides)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            head = file.read(start)  # and then no more than it promises, and a byte
+            promised = int.from_bytes(head[4:8], "big") * each
+            content = head + file.read(min(promised, MAX_BYTES) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, error) from error
     header = [int.from_bytes(content[k : k + 4], "big") for k in range(0, start, 4)]
@@ -99,6 +101,6 @@ def _read_idx(
         raise wrong(path, expected, str(header)[1:-1] if whole else f"{len(content)} bytes")
     size = start + count * each
     if len(content) != size:
-        promised = f"{size:,} bytes for the {count:,} {what} that its header promises"
-        raise wrong(path, promised, f"{len(content):,}")
+        expected = f"{size:,} bytes for the {count:,} {what} that its header promises"
+        raise wrong(path, expected, f"{len(content):,}{' or more' * (len(content) > size)}")
     return content, np.frombuffer(content, np.uint8, offset=start)

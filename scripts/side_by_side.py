@@ -1,4 +1,4 @@
-"""Trains networks at once, in a process each: both backends, to be compared, or many seeds."""
+"""Trains networks at once, in a process each: both backends and the proof of one, or many seeds."""
 
 from __future__ import annotations
 
@@ -167,10 +167,8 @@ def prove_quickly(name: str, asked: QuickProof) -> Any:
     """Return the proof, and tell which link it is at."""
     from compare import prove
 
-    def tell(text: str) -> None:
-        _news.put((name, 0, text))
-
-    proof = prove(data=asked.data, device=asked.device, epochs=0, on_link=lambda v: tell(v.name))
+    settings: dict[str, Any] = {"data": asked.data, "device": asked.device, "epochs": 0}
+    proof = prove(**settings, on_link=lambda link: _news.put((name, 0, link.name)))
     _news.put((name, ENDED, ""))
     return proof
 

@@ -132,15 +132,12 @@ class Run:
     def _compile(self, net: Any) -> None:
         """Compile steps before the first is taken, and say how long it took, or why it is not."""
         compiled = twin("torch", "compiled")
-        why = compiled.obstacle(net.device)
-        if not why:
-            seconds = compiled.prepare(net, self.settings.mini_batch_size)
-        if why or net.compiled:
-            note(
-                f"steps are not compiled: {why}"
-                if why
-                else f"steps were compiled in {seconds:.0f} s"
-            )
+        if why := compiled.obstacle(net.device):
+            note(f"steps are not compiled: {why}")
+            return
+        seconds = compiled.prepare(net, self.settings.mini_batch_size)
+        if net.compiled:
+            note(f"steps were compiled in {seconds:.0f} s")
 
     def _keep(self, net: Any, **changes: Any) -> None:
         made = {**self.parameters.metadata, **changes}

@@ -1,5 +1,6 @@
 """Ten steps in a call: recorded the same bits, compiled those of fixed-point; and ways back."""
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -30,6 +31,7 @@ def eager_steps(monkeypatch):
     """The steps that were taken eagerly."""
     taken, step = [], TORCH.Network.update_mini_batch
 
+    @functools.wraps(step)  # by its name it is still ours
     def counted(net, mini_batch, eta):
         taken.append(len(mini_batch[0]))
         return step(net, mini_batch, eta)
@@ -91,10 +93,49 @@ def test_a_subclass_takes_its_own_steps(network, monkeypatch):
     assert trained(TORCH, net, 3.0) == trained(REFERENCE, REFERENCE.start(SIZES), 1.5)
 
 
-def test_a_subclass_is_recorded_only_if_it_asks_for_it(monkeypatch, eager_steps):
-    monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 0)
-    trained(TORCH, at_once(compile=None, kind=type("Other", (TORCH.Network,), {})))
+class Twice(TORCH.arithmetic.FixedPoint):
+    """Fixed-point whose steps are twice as long."""
+
+    def for_network(self, sizes):
+        return Twice(sizes)
+
+    def steps(self, nablas, rate):
+        return super().steps(nablas, 2 * rate)
+
+
+def doubled(net, output_activations, y):
+    return 2 * (output_activations - y)
+
+
+def in_the_class(monkeypatch):
+    monkeypatch.setattr(TORCH.Network, "cost_derivative", doubled)
+    return at_once(compile=None)
+
+
+def in_one_network(monkeypatch):
+    net = at_once(compile=None)
+    net.cost_derivative = lambda a, y: doubled(net, a, y)
+    return net
+
+
+def in_the_arithmetic(monkeypatch):
+    return TORCH.Network.from_parameters(initial_parameters(SIZES, 0), Twice())
+
+
+@pytest.mark.parametrize("changed", [in_the_class, in_one_network, in_the_arithmetic])
+def test_what_is_changed_in_a_step_is_not_left_out_of_those_that_were_recorded(
+    changed, network, monkeypatch, eager_steps
+):
+    before = trained(TORCH, network())  # recorded by now
+    eager_steps.clear()
+    assert trained(TORCH, changed(monkeypatch)) != before
     assert len(eager_steps) == 88
+
+
+def test_a_subclass_that_changes_nothing_is_recorded_too(network, eager_steps):
+    net = network(kind=type("Other", (TORCH.Network,), {}))
+    assert trained(TORCH, net) == trained(REFERENCE, REFERENCE.start(SIZES))
+    assert len(eager_steps) == 8
 
 
 def test_what_comes_near_a_tie_is_done_again_eagerly(network, monkeypatch, eager_steps):
