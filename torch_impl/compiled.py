@@ -12,14 +12,13 @@ are taken one by one.
 from __future__ import annotations
 
 import copy
-import itertools
 import logging
 import os
 import shutil
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor
 
 from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, Float32, Float64, on_grid
+from torch_impl.examples import mini_batches
 
 STEPS = 10  # in one call
 VERBS = "trace", "cost_derivative", "backprop", "update_mini_batch"  # what a step is made of
@@ -73,26 +73,30 @@ def obstacle(device: torch.device) -> str:
 def prepare(net: Any, mini_batch_size: int) -> float:
     """Compile what training in mini-batches of a size will call, and return the seconds."""
     begun = time.monotonic()
-    zeros = [torch.zeros(mini_batch_size, n, dtype=net.arithmetic.dtype) for n in net.sizes]
-    _at_once(net, [(zeros[0], zeros[-1])] * STEPS, 0.0)
+    rows, dtype = STEPS * mini_batch_size, net.arithmetic.dtype
+    x, y = (torch.zeros(rows, n, dtype=dtype) for n in (net.sizes[0], net.sizes[-1]))
+    _at_once(net, x, y, 0.0)
     return time.monotonic() - begun
 
 
-def update_mini_batches(net: Any, mini_batches: Iterator[Any], eta: float) -> None:
+def update_mini_batches(
+    net: Any, x: Tensor, y: Tensor, order: Tensor, mini_batch_size: int, eta: float
+) -> None:
     """Take a step of gradient descent on every mini-batch, several in one call.
 
     Whoever has changed what a step is made of takes every step by itself.
     """
-    ours = net.device.type == "cpu" and _as_written(net)
-    while several := list(itertools.islice(mini_batches, STEPS)):
-        m = len(several[0][0])
-        kind = _kind(net, m, eta / m)
+    ours, dtype = net.device.type == "cpu" and _as_written(net), net.arithmetic.dtype
+    for examples in order.split(STEPS * mini_batch_size):
+        kind = _kind(net, mini_batch_size, eta / mini_batch_size)
         wanted = _taken[kind] >= RECORDED_FROM if net.compiled is None else net.compiled
-        alike = len(several) == STEPS and len(several[-1][0]) == m
-        if not (ours and wanted and alike and _at_once(net, several, eta)):
-            for mini_batch in several:
-                net.update_mini_batch(mini_batch, eta)
-            _taken[kind] += len(several)
+        if ours and wanted and len(examples) == STEPS * mini_batch_size:
+            ((x_taken, y_taken),) = mini_batches(x, y, examples, len(examples), dtype)
+            if _at_once(net, x_taken, y_taken, eta):
+                continue
+        for mini_batch in mini_batches(x, y, examples, mini_batch_size, dtype):
+            net.update_mini_batch(mini_batch, eta)
+            _taken[kind] += 1
 
 
 def _as_written(net: Any) -> bool:
@@ -112,8 +116,8 @@ def _as_written(net: Any) -> bool:
 
 
 @torch.no_grad()
-def _at_once(net: Any, several: list[Any], eta: float) -> bool:
-    """Take the steps in one call, or return False and leave them to be taken."""
+def _at_once(net: Any, x: Tensor, y: Tensor, eta: float) -> bool:
+    """Take STEPS steps on so many mini-batches, or return False and leave them to be taken."""
     arithmetic, fixed = net.arithmetic, isinstance(net.arithmetic, FixedPoint)
     parameters = [v.data for v in (*net.biases, *net.weights)]
     if fixed:
@@ -123,10 +127,9 @@ def _at_once(net: Any, several: list[Any], eta: float) -> bool:
             arithmetic.watch(parameters)
         if arithmetic.reach + reach >= arithmetic.room:
             return False
-    xs, ys = (list(v) for v in zip(*several, strict=True))
-    rate = eta / len(xs[0])
+    rate = eta / (len(x) // STEPS)
     try:
-        found = _called(net, rate, parameters, xs, ys, torch.tensor(rate, dtype=arithmetic.dtype))
+        found = _called(net, rate, parameters, x, y, torch.tensor(rate, dtype=arithmetic.dtype))
     except Exception as error:  # a compiler can fail in any way
         asked, net.compiled = net.compiled, False
         why = " ".join(str(error).split())[:200]
@@ -152,13 +155,13 @@ def _kind(net: Any, m: int, rate: float) -> tuple[Any, ...]:
 
 
 def _called(net: Any, rate: float, *given: Any) -> Any:
-    kind = _kind(net, len(given[1][0]), rate)
+    parameters, *others = given
+    kind = _kind(net, len(others[0]) // STEPS, rate)
     if kind not in _calls:
         from torch.fx.experimental.proxy_tensor import make_fx
 
         # Copies: of two inputs that are one tensor only one would be recorded.
-        *lists, number = given
-        examples = (*([v.clone() for v in tensors] for tensors in lists), number.clone())
+        examples = ([v.clone() for v in parameters], *(v.clone() for v in others))
         graph = make_fx(_recorder(net, kind[-1]), tracing_mode="fake")(*examples)
         _calls[kind] = _compiled(graph) if net.compiled else _played_back(graph, examples)
     return _calls[kind](*given)
@@ -187,16 +190,16 @@ def _played_back(graph: Any, given: Any) -> Call:
 
 
 def _recorder(net: Any, fixed_rate: float | None) -> Call:
-    def steps(parameters: list[Tensor], xs: list[Tensor], ys: list[Tensor], rate: Tensor) -> Any:
+    def steps(parameters: list[Tensor], x: Tensor, y: Tensor, rate: Tensor) -> Any:
         twin, layers = copy.copy(net), len(net.biases)
         twin.within = get_ident()
         if isinstance(net.arithmetic, FixedPoint):
             twin.arithmetic = Recorded(net.sizes)
-        for x, y in zip(xs, ys, strict=True):
+        for mini_batch in zip(x.chunk(STEPS), y.chunk(STEPS), strict=True):
             leaves = [v.detach().requires_grad_() for v in parameters]
             twin.biases, twin.weights = leaves[:layers], leaves[layers:]
             with torch.enable_grad():
-                nabla_b, nabla_w = twin.backprop(x, y)
+                nabla_b, nabla_w = twin.backprop(*mini_batch)
             by = rate if fixed_rate is None else fixed_rate
             taken, unit = twin.arithmetic.steps([*nabla_b, *nabla_w], by)
             pairs = zip(parameters, taken, strict=True)

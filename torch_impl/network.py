@@ -30,7 +30,6 @@ from torch_impl import examples, saving
 from torch_impl.arithmetic import Float64
 from torch_impl.compiled import obstacle, update_mini_batches
 from torch_impl.device import choose_device
-from torch_impl.examples import mini_batches
 
 Tensors = list[Tensor]
 
@@ -159,11 +158,11 @@ class Network(nn.Module):
         check_settings(len(x), epochs, mini_batch_size, eta)
         test = None if test_data is None else examples.labelled(self, test_data)
         report = on_epoch or book_lines(None if test is None else len(test))
-        rng, dtype = rng or np.random.default_rng(), self.arithmetic.dtype
+        rng = rng or np.random.default_rng()
         for epoch in range(epochs):
             order = torch.from_numpy(rng.permutation(len(x))).to(self.device)
             with inside(self), torch.enable_grad():
-                update_mini_batches(self, mini_batches(x, y, order, mini_batch_size, dtype), eta)
+                update_mini_batches(self, x, y, order, mini_batch_size, eta)
                 self.arithmetic.check()
             with inside(self), torch.no_grad():
                 correct = None if test is None else self.evaluate(test)
