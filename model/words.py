@@ -36,10 +36,12 @@ MOST_IMAGES = 10**9
 #: The two ways in which a neuron is held, as they are called in sentences.
 WAYS = {"frozen": "Frozen at its mean activation", "deleted": "Deleted"}
 LEGEND = (
-    "partition: it fires left of the bar; ?: other images give another. MCC: Matthews correlation",
-    "of the two sides with firing. frozen, deleted: points of recall lost by the digit that loses",
-    "most while the neuron is held at its mean activation, or at 0.",
+    "partition: it fires left of the bar; ?: other images give another. MCC: Matthews correlation "
+    "of the two sides with firing. frozen, deleted: points of recall lost by the digit that loses "
+    "most while the neuron is held at its mean activation, or at 0."
 )
+NUMBERS = "MCC", "fires", "frozen", "deleted"
+LEFT_OUT = "top 8", "fires", "frozen", "deleted", "MCC"  # in this order, where there is no room
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -273,26 +275,35 @@ def _start(records: NeuronRecords) -> list[str]:
     return [" ".join(told)] if told else []
 
 
-def table(records: NeuronRecords) -> list[str]:
-    """Set the neurons in lines of plain text, at most 100 columns wide, with a legend below."""
-    head = (
-        f"{'neuron':<15} {'role':<19} {'partition':<20} {'MCC':>5} {'fires':>5} "
-        f"{'frozen':>9} {'deleted':>9} {'top 8':<8}"
-    ).rstrip()
-    lines = [head, "-" * len(head)]
-    for n in range(records.hidden):
-        lost = {
-            way: f"{100 * largest_loss(held)[n]:.1f} on {held.most_needed_digit[n]}"
-            for way, held in ways(records)
-        }
-        top = "".join(map(str, records.highest.labels[n]))
-        lines.append(
-            f"{short_name(records, n, 15):<15} {role(records, n):<19} "
-            f"{cut(partition(records, n), 20):<20} {records.partition_mcc[n]:5.2f} "
-            f"{percent(records.firing_rate_all[n]):>5} {lost.get('frozen', '-'):>9} "
-            f"{lost.get('deleted', '-'):>9} {top}"
-        )
-    return [*lines, "", *LEGEND]
+def table(records: NeuronRecords, width: int = 100) -> list[str]:
+    """Set the neurons in lines of plain text, with the columns that fit in."""
+    neurons, nothing = range(records.hidden), ["-"] * records.hidden
+    columns: dict[str, list[str]] = {
+        "neuron": [short_name(records, n, 15) for n in neurons],
+        "role": [role(records, n) for n in neurons],
+        "partition": [cut(partition(records, n), 20) for n in neurons],
+        "MCC": [f"{mcc:.2f}" for mcc in records.partition_mcc],
+        "fires": [percent(rate) for rate in records.firing_rate_all],
+        "frozen": nothing,
+        "deleted": nothing,
+        "top 8": ["".join(map(str, own)) for own in records.highest.labels],
+    }
+    for way, held in ways(records):
+        lost = zip(100 * largest_loss(held), held.most_needed_digit, strict=True)
+        columns[way] = [f"{points:.1f} on {digit}" for points, digit in lost]
+    widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
+    for name in LEFT_OUT:
+        if sum(widths.values()) + len(widths) - 1 > width:
+            del widths[name]
+    lines = [
+        " ".join(
+            cell.rjust(widths[name]) if name in NUMBERS else cell.ljust(widths[name])
+            for name, cell in zip(columns, row, strict=True)
+            if name in widths
+        ).rstrip()
+        for row in [list(columns), *zip(*columns.values(), strict=True)]
+    ]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def columns(records: NeuronRecords) -> list[list[str]]:

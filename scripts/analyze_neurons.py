@@ -6,24 +6,17 @@ python -m scripts.analyze_neurons --output runs/neurons
 from __future__ import annotations
 
 from model.printable import printable
-from model.words import table
+from model.words import LEGEND, table
 from scripts.command_line import start
-from scripts.opened import Opened, neuron_program, wrapped
+from scripts.opened import Opened, neuron_program, terminal_width, wrapped
 
 
 @neuron_program(__doc__, "runs/neurons")
 def main(opened: Opened) -> None:
     """Print the table and the findings, write the records, and say where."""
-    print(
-        "\n".join(
-            [
-                *table(opened.records),
-                "",
-                *(wrapped(sentence) for _, told in opened.found for sentence in told),
-                opened.note,
-            ]
-        )
-    )
+    found = [sentence for _, told in opened.found for sentence in told]
+    print("\n".join(table(opened.records, terminal_width())), end="\n\n")
+    print("\n".join(map(wrapped, [LEGEND, "", *found, opened.note])))
     print(f"wrote {' and '.join(map(printable, opened.write_records()))}")
 
 

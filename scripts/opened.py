@@ -109,12 +109,16 @@ class Opened:
         return [write_atomically(self.args.output / n, v.encode()) for n, v in files.items()]
 
 
+def terminal_width() -> int:
+    """Return how many columns there are to write in, from 60 to 200."""
+    return min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
+
+
 def wrapped(text: str) -> str:
-    """Return a paragraph that fits the terminal, from 60 to 200 columns; no file's name is cut."""
-    width = min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
-    return textwrap.fill(
-        text, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
-    )
+    """Return a paragraph that fits the terminal; no file's name is cut."""
+    layout = textwrap.TextWrapper(terminal_width(), subsequent_indent="  ")
+    layout.break_on_hyphens = layout.break_long_words = False
+    return layout.fill(text)
 
 
 def neuron_program(

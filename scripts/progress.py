@@ -10,6 +10,8 @@ from typing import Any
 
 from scripts import note
 
+SILENT = 2.5  # seconds without a word
+
 
 def terminal() -> Any:
     """Return standard error as rich draws on it; None where nothing can be drawn over."""
@@ -23,10 +25,21 @@ def terminal() -> Any:
 
 @contextmanager
 def busy(what: str) -> Iterator[Callable[[str], object]]:
-    """Show that something takes a few seconds, until the block is over; yield how to say more."""
+    """Show that something takes a few seconds, until the block is over; yield how to say more.
+
+    Where nothing can be drawn over, what has been said within three seconds is enough.
+    """
     console = terminal()
     if console is None:
-        yield lambda text: None
+        said = time.monotonic()
+
+        def tell(text: str) -> None:
+            nonlocal said
+            if time.monotonic() - said > SILENT:
+                said = time.monotonic()
+                note(f"{what}: {text}")
+
+        yield tell
     else:
         with console.status(what) as status:
             yield lambda text: status.update(f"{what}: {text}")

@@ -195,13 +195,24 @@ def test_findings_measure_the_start():
 def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
     names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
     lines = words.table(records_of(hidden, neuron_names=names))
-    assert len(lines) == 3 + hidden + len(words.LEGEND)
+    assert len(lines) == 2 + hidden
     assert max(map(len, lines)) <= 100
     assert all(line.isascii() for line in lines)
     assert all(line.startswith(str(n)) for n, line in enumerate(lines[2 : 2 + hidden]))
     assert re.search(r" - +- 6{8}$", words.table(records_of(hidden, ablated=False))[2])
     lost = f"{100 * records_of(hidden).frozen.recall_lost[0, 6]:.1f} on 6"
     assert re.search(rf" {lost} +{lost} 6{{8}}$", lines[2])
+
+
+def test_of_a_table_in_a_narrow_terminal_whole_columns_are_left_out(records_of):
+    tables = {width: words.table(records_of(3), width) for width in range(60, 101)}
+    heads = {max(map(len, lines)): lines[0] for lines in tables.values()}
+    assert all(name in heads[max(heads)] for name in words.LEFT_OUT)
+    for width, lines in tables.items():
+        assert lines[0] == heads[max(used for used in heads if used <= width)]
+        missing = [name for name in words.LEFT_OUT if name not in lines[0]]
+        assert missing == [*words.LEFT_OUT][: len(missing)]
+        assert all(name in lines[0] for name in ("neuron", "role", "partition"))
 
 
 def test_percentages_of_the_layer_have_their_intervals(records_of):

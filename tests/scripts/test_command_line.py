@@ -166,6 +166,15 @@ def test_what_takes_seconds_is_shown_and_taken_away_before_an_error(monkeypatch,
         assert received.endswith("\x1b[2K")  # the line is empty again
 
 
+def test_elsewhere_what_takes_longer_is_told_every_three_seconds(monkeypatch, capsys):
+    now = iter([0.0, 1.0, 2.9, 2.9, 4.0, 6.0, 6.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    with progress.busy("drawing") as tell:
+        for page in "abcd":
+            tell(page)
+    assert capsys.readouterr().err == "drawing: b\ndrawing: d\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
