@@ -1,48 +1,79 @@
-"""Time one epoch of each network beside the book's loop, interleaved in one run.
+"""Time one epoch of each network beside the book's loop, JAX, scikit-learn and C, interleaved.
 
 python -m scripts.benchmark --rounds 5
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 
 from model.parameters import Parameters
+from model.printable import printable
 from scripts import note
 from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
 from scripts.progress import Epochs, busy
-from scripts.timing import check_equal, contestants, interleaved, table
+from scripts.timing import check_equal, contestants, interleaved, table, training_examples
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table of seconds and ratios."""
-    options = parser(__doc__, "device", "compile", "data")
-    options.add_argument(
-        "--rounds", type=whole_number(1), default=5, metavar="N", help="epochs of each (default: 5)"
-    )
-    options.add_argument(
-        "--examples", type=whole_number(10), metavar="N",
-        help="in an epoch (default: all training examples)",
-    )  # fmt: skip
-    args = options.parse_args(argv)
-    with busy("reading the data, and comparing fingerprints"):
-        files = find_data(args.data)
-        begin = Parameters.load(SHIPPED_START)
-        found = contestants(begin, files, args.device, args.examples, args.compile)
-        equal = check_equal(found)
+    """Print the tables of seconds and ratios, and what made them."""
+    args = options().parse_args(argv)
+    files = find_data(args.data)
+    parts = training_examples(files, args.examples)
+    if args.picture:
+        from scripts.cost_figure import draw, measure
+
+        with busy("timing") as tell:
+            draw(measure(parts, tell), args.picture)
+        print(f"wrote {printable(args.picture)} and the times beside it")
+        return 0
+    with busy("comparing fingerprints") as tell:
+        found = contestants(Parameters.load(SHIPPED_START), parts, args.device, args.compile)
+        equal = check_equal(found, tell)
     with Epochs(args.rounds * len(found), 0, "timing") as progress:
         times = interleaved(found, args.rounds, progress.advance)
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    print(table(times))
+    print(table(times, "clock"), table(times, "processor"), sep="\n\n", end="\n\n")
     print(f"All in fixed-point have the fingerprint {equal}.")
-    print(f"NumPy {np.__version__} ({blas['name']} {blas['version']}), PyTorch {version('torch')}")
+    print(made_by())
     if files.notice:
         note(files.notice)
     return 0
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the program's options."""
+    found = parser(__doc__, "device", "compile", "data")
+    found.add_argument(
+        "--rounds", type=whole_number(1), default=5, metavar="N", help="epochs of each (default: 5)"
+    )
+    found.add_argument(
+        "--examples", type=whole_number(10), metavar="N",
+        help="in an epoch (default: all training examples)",
+    )  # fmt: skip
+    found.add_argument(
+        "--picture", type=Path, metavar="FILE",
+        help="instead: draw the cost of a step against hidden units and mini-batch",
+    )  # fmt: skip
+    return found
+
+
+def made_by() -> str:
+    """Return the versions and the threads that the times depend on."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    told = [f"numpy {np.__version__} ({blas['name']} {blas['version']})"]
+    for package in ("torch", "jax", "scikit-learn"):
+        try:
+            told.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            told.append(f"no {package}")
+    return f"{', '.join(told)}; OMP_NUM_THREADS is {os.environ.get('OMP_NUM_THREADS', 'not set')}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""The main job, both backends side by side, and the benchmark: what is timed is what is proved."""
+"""The main job: both backends side by side, and the proof."""
 
 import multiprocessing
 import threading
 import time
 from concurrent.futures import Future
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,13 +12,9 @@ from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
 from model.mnist_files import describe
 from model.parameters import Parameters
-from reference.network import Network
-from scripts import benchmark, reproduce, side_by_side
-from scripts.book_loop import BookLoop
-from scripts.command_line import Settings, load_examples
+from scripts import reproduce, side_by_side
+from scripts.command_line import Settings
 from scripts.side_by_side import Trained, table, train_both, verdict
-from scripts.timing import BOOK, check_equal, contestants, interleaved, ratio
-from scripts.timing import table as markdown
 
 BEGIN = initial_parameters([784, 2, 10], 0)
 READ = {"numpy": np.array([1, 2]), "torch": np.array([1, 3]), "labels": np.array([1, 2])}
@@ -118,69 +113,3 @@ def test_news_are_passed_on_until_all_is_told_or_one_has_failed():
     assert told == items
     news.close()
     news.join_thread()
-
-
-# --- The benchmark --------------------------------------------------------------------------------
-
-
-def test_book_loop_takes_the_steps_of_the_reference(digits_folder):
-    start = initial_parameters([784, 5, 10], 0)
-    data = load_examples(describe(digits_folder), "numpy")[0]
-    loop, net = BookLoop(start), Network.from_parameters(start)
-    for one, trained in ((loop, list(data)), (net, data)):
-        one.SGD(trained, 1, 10, 3.0, rng=np.random.default_rng(3), on_epoch=lambda *_: None)
-    assert not np.array_equal(loop.weights[0], start.weights[0])
-    for ours, books in zip([*net.weights, *net.biases], [*loop.weights, *loop.biases], strict=True):
-        np.testing.assert_allclose(ours, books, rtol=0, atol=1e-11)
-
-
-def test_every_contestant_trains_the_examples_asked_for(digits_folder):
-    start = initial_parameters([784, 5, 10], 0)
-    found = contestants(start, describe(digits_folder), "cpu", 50)
-    assert [*found][:4] == [BOOK, *(f"{one}float64{how}" for one, how in (
-        ("numpy ", ""), ("torch ", ""), ("torch ", ", step by step")))]  # fmt: skip
-    assert all(len(one.data) == 50 and min(one.epoch()) > 0 for one in found.values())
-
-
-def test_what_is_not_one_network_is_not_timed(digits_folder):
-    start = initial_parameters([784, 5, 10], 0)
-    found = contestants(start, describe(digits_folder), "cpu", 50)
-    assert len(check_equal(found)) == 16
-    found["numpy fixed-point"].net.weights[1][0, 0] += 2.0**-21
-    with pytest.raises(ValueError, match="nothing is timed, for these are not one network: "):
-        check_equal(found)
-
-
-def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
-    order = []
-
-    def contestant(name):
-        return SimpleNamespace(epoch=lambda: order.append(name) or (1.0, 0.5))
-
-    told = lambda done, name: order.append((done, name))  # noqa: E731
-    times = interleaved({"a": contestant("a"), "b": contestant("b")}, 2, told)
-    assert order == ["a", (1, "a"), "b", (2, "b"), "a", (3, "a"), "b", (4, "b")]
-    assert times == {"a": [(1.0, 0.5)] * 2, "b": [(1.0, 0.5)] * 2}
-    assert ratio([(2.0, 0), (40.0, 0), (3.0, 0)], [(1.0, 9), (10.0, 9), (1.0, 9)]) == 3.0
-    with pytest.raises(ValueError, match="zip"):
-        ratio([(1.0, 1.0)], [(1.0, 1.0)] * 2)
-    times = {BOOK: [(8.0, 7.0)], "numpy float32": [(1.0, 0.9)]}
-    lines = markdown({**times, "torch float32, step by step on cuda": [(4.0, 3.0)]}).split("\n")
-    assert lines[3] == "| numpy float32 | 1.000 | 0.900 | 8.0 |  |"
-    assert lines[4] == "| torch float32, step by step on cuda | 4.000 | 3.000 | 2.0 | 4.0 |"
-
-
-def test_more_examples_than_there_are_are_refused(digits_folder, capsys):
-    assert benchmark.main(["--data", str(digits_folder), "--examples", "501"]) == 2
-    line = "error: --examples 501: the training data have 500: ask for fewer"
-    assert capsys.readouterr().err.splitlines()[-1] == line
-
-
-def test_benchmark_prints_its_table(digits_folder, capsys):
-    arguments = ["--data", str(digits_folder), "--rounds", "1", "--examples", "20"]
-    assert benchmark.main(arguments) == 0
-    printed = capsys.readouterr()
-    assert printed.out.count("\n|") == 11
-    assert "All in fixed-point have the fingerprint" in printed.out
-    assert "not MNIST" in printed.err
-    assert "timing: epoch 10/10  torch fixed-point, step by step" in printed.err
