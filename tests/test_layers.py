@@ -40,6 +40,7 @@ SHARED = {
 }
 MORE["compare/pytest_plugin.py"] = {"pytest"}
 MORE["scripts/__main__.py"] = {"jalebi"}
+MORE["scripts/yardsticks.py"] = {"jax", "sklearn"}  # what is timed beside the networks
 # Here a module may be imported whose name is not written in the source: the user names it.
 NAMED_BY_THE_USER = {"compare", "scripts"}
 
