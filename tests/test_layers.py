@@ -2,7 +2,7 @@
 
 scripts    -> everything below
 compare    -> model, reference, torch_impl
-torch_impl -> torch, torchvision, numpy, model, and the border and checks in reference
+torch_impl -> torch, torchvision, numpy, model, and the border, checks and readers in reference
 reference  -> numpy, and nothing of ours
 model      -> numpy, and the checks and the readers of files in reference; matplotlib in the files
               that draw, Jinja2 in webpage.py
@@ -33,10 +33,10 @@ DRAWING = ("atlas", "canvas", "figures", "pages", "tuning_figure")
 MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
 MORE["model/webpage.py"] = {"jinja2"}
 # They compute nothing:
-BORDER, CHECKS, PICKLES = "reference.border", "reference.checks", "reference.nielsen_pickle"
+CHECKS, FILES = "reference.checks", "reference.mnist_files"
 SHARED = {
-    *((name, "model") for name in (CHECKS, PICKLES, "reference.mnist_files")),
-    *((name, "torch_impl") for name in (CHECKS, BORDER)),
+    *((name, "model") for name in (CHECKS, FILES)),
+    *((name, "torch_impl") for name in (CHECKS, FILES, "reference.border")),
 }
 MORE["compare/pytest_plugin.py"] = {"pytest"}
 MORE["scripts/__main__.py"] = {"jalebi"}
@@ -122,7 +122,7 @@ AGAINST = [  # a file; what could stand in it; what of it is told
     ("torch_impl/network.py", "from reference.network import Network", "reference.network"),
     ("model/parameters.py", "import matplotlib.pyplot as plt", "matplotlib.pyplot"),
     ("model/figures.py", "from reference import network", "reference"),
-    ("torch_impl/network.py", f"from {PICKLES} import read_pickle", PICKLES),
+    ("torch_impl/network.py", "from reference.examples import rows", "reference.examples"),
     ("compare/chain.py", "from scripts import train", "scripts"),
     ("scripts/train.py", "import tests", "tests"),
 ]
