@@ -12,15 +12,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from model import synthetic_digits
 from reference.checks import ADVICE, printable
+from reference.mnist_files import NOWHERE, at_home, homes, read
+from reference.mnist_files import is_pickle as is_pickle
 from reference.mnist_files import locate as locate
-from reference.mnist_files import read_folder
-from reference.nielsen_pickle import read_pickle
 
 # SHA-256 of the uncompressed files of MNIST.
 SHA256 = {
@@ -29,11 +28,9 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-NOWHERE = "MNIST is neither in data/ nor named by the environment variable MNIST_DIR"
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]  # training, validation, test: bytes (N, 784) and (N,)
 Download = Callable[[Path], object]
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -45,20 +42,6 @@ class MnistFiles:
     sha256: dict[str, str]  # name of each of the four files to that of its uncompressed bytes
     notice: str  # what every result must repeat; empty for MNIST
     pairs: Pairs = field(repr=False, compare=False)
-
-
-def is_pickle(path: str | Path) -> bool:
-    """Return whether a path is a file named like Nielsen's mnist.pkl.gz."""
-    return Path(path).name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path)
-
-
-def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
-    """The three pairs in a folder or a pickle, every file read once, and the four SHA-256."""
-    if is_pickle(path):
-        pairs = read_pickle(path)
-        return pairs, _digests_of_pickle(pairs)
-    pairs, contents = read_folder(path)
-    return pairs, {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
 
 
 def _digests_of_pickle(pairs: Pairs) -> dict[str, str]:
@@ -78,7 +61,9 @@ def describe(path: str | Path) -> MnistFiles:
     OSError or ValueError, one line, where a file is missing, cannot be read or is damaged.
     """
     path = Path(path)
-    pairs, digests = _read(path)
+    pairs, contents = read(path)
+    digests = {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
+    digests = digests or _digests_of_pickle(pairs)
     kind, notice = "other", f"the digits in {path} are not MNIST: accuracy on them is not MNIST's"
     if digests == SHA256:
         kind, notice = "mnist", ""
@@ -91,14 +76,6 @@ def _notice(why: str) -> str:
     return f"synthetic digits, not MNIST ({why}): accuracy on them is not MNIST's"
 
 
-def _homes() -> list[Path]:
-    """The folders `data/` that are searched when nobody named one, the one to write to first."""
-    checkout = Path(__file__).resolve().parents[1]
-    here = [Path("data")]
-    # an installed copy stands among other people's packages: their folder is not to be written to
-    return [checkout / "data", *here] if (checkout / "pyproject.toml").is_file() else here
-
-
 def _spare_home() -> Path:
     """A folder of this user's where data may be kept when `data/` cannot be written."""
     user = os.getuid() if hasattr(os, "getuid") else "data"
@@ -108,7 +85,7 @@ def _spare_home() -> Path:
 def _writable_home() -> Path:
     """The first folder for data in which a file can be made."""
     refusals = []
-    for folder in (_homes()[0], _spare_home()):
+    for folder in (homes()[0], _spare_home()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -121,7 +98,7 @@ def _writable_home() -> Path:
 
 def _drawn(why: str) -> MnistFiles:
     """The default synthetic digits, drawn unless an earlier run has left them whole."""
-    for home in (*_homes(), _spare_home()):
+    for home in (*homes(), _spare_home()):
         with contextlib.suppress(OSError, ValueError):
             found = describe(home / "synthetic")
             if found.kind == "synthetic":
@@ -129,23 +106,6 @@ def _drawn(why: str) -> MnistFiles:
     folder = _writable_home() / "synthetic"
     synthetic_digits.write_idx_files(folder)
     return replace(describe(folder), kind="synthetic", notice=_notice(why))
-
-
-def at_home(read: Callable[[Path], Found]) -> Found:
-    """Return what is read where MNIST_DIR says, else in the folder `data/` that has the files.
-
-    OSError or ValueError as reading raises them; FileNotFoundError if there is nothing.
-    """
-    if named := os.environ.get("MNIST_DIR"):
-        try:
-            return read(Path(named))
-        except (OSError, ValueError) as error:
-            line = f"{error} (named by the environment variable MNIST_DIR: correct or unset it)"
-            raise type(error)(line) from error
-    for folder in _homes():
-        with contextlib.suppress(FileNotFoundError):
-            return read(folder)
-    raise FileNotFoundError(f"{NOWHERE}; {ADVICE}")
 
 
 def find_mnist(data: str | Path | None = None, download: Download | None = None) -> MnistFiles:

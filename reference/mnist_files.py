@@ -1,20 +1,25 @@
-"""The four files of MNIST in a folder: where they lie, and the bytes that they hold.
+"""The four files of MNIST, or Nielsen's one: where they lie, and the bytes that they hold.
 
-What computes nothing stands once: model/ reads with it too.
+What computes nothing stands once: model/ and torch_impl/ read with it too.
 """
 
+import contextlib
 import gzip
 import math
 import os
 import stat
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from reference.checks import ADVICE, printable, refusal, wrong
+from reference.nielsen_pickle import read_pickle
 
 Pair = tuple[np.ndarray, np.ndarray]
+Found = TypeVar("Found")
 
 NAMES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -22,14 +27,46 @@ NAMES = (
 )
 LAYOUTS = ("", "MNIST/raw")  # flat, or torchvision's
 MAX_BYTES = 1 << 28  # of a file, unpacked: MNIST's largest has 47 MB
+NOWHERE = "MNIST is neither in data/ nor named by the environment variable MNIST_DIR"
 
 
-def read_folder(folder: Path) -> tuple[list[Pair], dict[str, bytes]]:
+def homes() -> list[Path]:
+    """Return the folders `data/` that are searched when nobody named one, the first to write to."""
+    checkout, here = Path(__file__).resolve().parents[1], [Path("data")]
+    # an installed copy stands among other people's packages: their folder is not to be written to
+    return [checkout / "data", *here] if (checkout / "pyproject.toml").is_file() else here
+
+
+def at_home(read: Callable[[Path], Found]) -> Found:
+    """Return what is read where MNIST_DIR says, else in the folder `data/` that has the files.
+
+    OSError or ValueError as reading raises them; FileNotFoundError if there is nothing.
+    """
+    if named := os.environ.get("MNIST_DIR"):
+        try:
+            return read(Path(named))
+        except (OSError, ValueError) as error:
+            line = f"{error} (named by the environment variable MNIST_DIR: correct or unset it)"
+            raise type(error)(line) from error
+    for folder in homes():
+        with contextlib.suppress(FileNotFoundError):
+            return read(folder)
+    raise FileNotFoundError(f"{NOWHERE}; {ADVICE}")
+
+
+def is_pickle(path: Path) -> bool:
+    """Return whether a path is a file named like Nielsen's mnist.pkl.gz."""
+    return path.name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path)
+
+
+def read(path: Path) -> tuple[list[Pair], dict[str, bytes]]:
     """Return the training, validation and test pairs as bytes (N, 784) and (N,), and all files.
 
-    The train file's last sixth is for validation.
+    Of a pickle there are no files. In a folder the train file's last sixth is for validation.
     """
-    files, contents, pairs = locate(folder), {}, []
+    if is_pickle(path):
+        return read_pickle(path), {}
+    files, contents, pairs = locate(path), {}, []
     for images, labels in NAMES:
         contents[images], x = _read_idx(files[images], "images", 2051, (28, 28))
         contents[labels], y = _read_idx(files[labels], "labels", 2049, ())

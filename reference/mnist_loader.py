@@ -4,17 +4,13 @@ A pixel is its byte divided by 256, as in Nielsen's file, and so exact in binary
 images of the train file the first 50,000 are for training and the last sixth is for validation.
 """
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reference.checks import ADVICE
 from reference.examples import Examples
-from reference.mnist_files import read_folder
-from reference.nielsen_pickle import read_pickle
+from reference.mnist_files import at_home, read
 
 Part = tuple[np.ndarray, np.ndarray]
 
@@ -38,9 +34,9 @@ def load_data(path: Any = None) -> tuple[Part, Part, Part]:
     OSError, ValueError
         If a file is missing or cannot be read; if it is damaged or does not hold digits.
     """
-    if path is None:
-        return _load_default()
-    pairs = getattr(path, "pairs", None) or _read(Path(path))
+    pairs = getattr(path, "pairs", None)
+    if pairs is None:
+        pairs, _ = at_home(read) if path is None else read(Path(path))
     training, validation, test = (
         (np.multiply(pixels, np.float32(1 / 256), dtype=np.float32), labels.astype(np.int64))
         for pixels, labels in pairs
@@ -66,25 +62,3 @@ def vectorized_result(j: int) -> np.ndarray:
     e = np.zeros((10, 1), np.float32)
     e[j] = 1
     return e
-
-
-def _load_default() -> tuple[Part, Part, Part]:
-    """Loads from where MNIST_DIR says, else from `data/` in the checkout or the current folder."""
-    if named := os.environ.get("MNIST_DIR"):
-        try:
-            return load_data(named)
-        except (OSError, ValueError) as error:
-            line = f"{error} (named by the environment variable MNIST_DIR: correct or unset it)"
-            raise type(error)(line) from error
-    for folder in (Path(__file__).resolve().parents[1] / "data", Path("data")):
-        with contextlib.suppress(FileNotFoundError):
-            return load_data(folder)
-    raise FileNotFoundError(
-        f"MNIST is neither in data/ nor named by the environment variable MNIST_DIR; {ADVICE}"
-    )
-
-
-def _read(path: Path) -> list[Part]:
-    if path.name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path):
-        return read_pickle(path)
-    return read_folder(path)[0]

@@ -66,6 +66,7 @@ STAND_INS = {
     "numpy.core.numeric._frombuffer": _from_buffer,
     "numpy.ndarray": _Array,  # an argument of the first
     "numpy.dtype": _Dtype,
+    "_codecs.encode": lambda text, *_: text.encode("latin1"),
 }
 
 
@@ -73,11 +74,22 @@ def _string(v: Any) -> Any:
     return v.decode() if isinstance(v, bytes) else v  # what Python 2 calls str is bytes here
 
 
-def _short_text(machine: Any) -> None:
-    count = int.from_bytes(machine.read(4), "little")
-    if count > 255:  # names are shorter, and long text can take four times its bytes
-        raise ValueError(f"a text of {count:,} bytes, which no array needs")
-    machine.append(machine.read(count).decode())
+class _Text:
+    """A text too long for a name: bytes, as Python 3 writes them for Python 2; undone once."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def encode(self, *_: Any) -> bytes:
+        raw, self.raw = self.raw, b""
+        if np.frombuffer(raw, np.uint8).max() > 0xC3:  # beyond latin1 it can take four times these
+            raise ValueError(f"a text of {len(raw):,} bytes, which no array needs")
+        return raw.decode().encode("latin1")
+
+
+def _text(machine: Any) -> None:
+    raw = machine.read(int.from_bytes(machine.read(4), "little"))
+    machine.append(raw.decode() if len(raw) < 256 else _Text(raw))
 
 
 class _Instructions(dict[int, Any]):
@@ -97,7 +109,7 @@ class _Machine(PYTHONS):  # type: ignore[misc]
         super().__init__(io.BytesIO(content), encoding="bytes")
         self.dispatch = _Instructions({code: PYTHONS.dispatch[code] for code in ADMITTED})
         self.dispatch[0x96] = PYTHONS.dispatch[0x8E]  # a bytearray need not be one
-        self.dispatch[ord("X")] = _short_text
+        self.dispatch[ord("X")] = _text
 
     def find_class(self, module: str, name: str) -> Any:
         stand_in = STAND_INS.get(f"{module}.{name}".replace("numpy._core.", "numpy.core."))

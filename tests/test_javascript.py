@@ -3,40 +3,33 @@
 Run by Node; the page's tests run it in a browser.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from reference import arithmetic as arithmetic_of_numpy
-from reference import exact_sigmoid as sigmoid_of_numpy
-from reference.arithmetic import FixedPoint
 from reference.exact_sigmoid import exact_sigmoid
-from reference.mnist_loader import load_data_wrapper
-from reference.network import Network
 from scripts import vectors
 from scripts.command_line import SHIPPED_START
+from tests.twin import REFERENCE, drawn, fingerprint, refusal
 
 ROOT = Path(__file__).parent.parent
-TWIN = ROOT / "scripts" / "explorer" / "network.js"
+JAVASCRIPT = ROOT / "scripts" / "explorer" / "network.js"
 NODE = shutil.which("node")
 
-pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not installed: no node on the path")
+needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed: no node on the path")
 
 
-def node(body: str, **given: Any) -> Any:
+def node(body, **given):
     """Run JavaScript that has the twin as `twin`, and `given`; return what it returns."""
     source = f"""
-        import * as twin from {json.dumps(TWIN.as_uri())};
+        import * as twin from {json.dumps(JAVASCRIPT.as_uri())};
         import fs from "node:fs";
         const given = JSON.parse(fs.readFileSync(0));
         const answer = await (async () => {{ {body} }})();
@@ -51,39 +44,36 @@ def node(body: str, **given: Any) -> Any:
     return json.loads(run.stdout)
 
 
-def test_constants_are_those_of_the_reference():
-    text = TWIN.read_text()
-    known = {**vars(arithmetic_of_numpy), **vars(sigmoid_of_numpy)}
-    for name in ("SIGNIFICAND_BITS", "PARAMETER_RANGE_BITS", "PIXEL_BITS",
-                 "LOG2_E", "LN2_HI", "LN2_LO", "SATURATION"):  # fmt: skip
-        [value] = re.findall(rf"^const {name} = ([\d.e-]+);", text, flags=re.MULTILINE)
-        assert float(value) == known[name], name
+def layers(parameters):
+    return {name: getattr(parameters, name) for name in ("sizes", "weights", "biases")}
 
 
 def test_nothing_but_arithmetic_and_comparison_decides_bits():
-    text = re.sub(r"//.*|/\*\*.*?\*/", "", TWIN.read_text())
+    text = re.sub(r"//.*|/\*\*.*?\*/", "", JAVASCRIPT.read_text())
     used = set(re.findall(r"Math\.(\w+)", text))
     # Of these only exp and log1p are not exact: both stand in the ziggurat's rare cases.
     assert used == {"abs", "clz32", "exp", "floor", "imul", "log1p", "max", "min"}
     assert set(re.findall(r"Math\.(?:exp|log1p)", text[: text.index("class Generator")])) == set()
 
 
+@needs_node
 @pytest.mark.parametrize("seed", [0, 14, 2**32, 2**63 - 1])
 def test_orders_and_initial_weights_are_those_of_numpy(seed):
     rng = np.random.default_rng(seed)
-    sizes = (1, 2, 7, 480, 50_000)
-    expected = [rng.permutation(n).tolist() for n in (*sizes, 5)]
-    drawn = rng.standard_normal(100_000)
+    sizes = (1, 2, 7, 480, 50_000, 5)
+    expected = [rng.permutation(n).tolist() for n in sizes]
+    normals = rng.standard_normal(100_000)
     found = node(
         """const rng = twin.default_rng(BigInt(given.seed));
         return [given.sizes.map((n) => rng.permutation(n)), rng.standard_normal(100000)];""",
-        seed=str(seed), sizes=[*sizes, 5],
+        seed=str(seed), sizes=sizes,
     )  # fmt: skip
     assert found[0] == expected
-    assert np.abs(drawn).max() > 3.7  # the tail is among them
-    np.testing.assert_array_equal(found[1], drawn)
+    assert np.abs(normals).max() > 3.7  # the tail is among them
+    np.testing.assert_array_equal(found[1], normals)
 
 
+@needs_node
 def test_sigmoid_is_the_exact_one_of_the_reference():
     z = np.concatenate([np.linspace(-45, 45, 20_001), [0.0, 1e-300, 1e9, -1e9]])
     found = node("return given.z.map(twin.exact_sigmoid)", z=z)
@@ -93,39 +83,36 @@ def test_sigmoid_is_the_exact_one_of_the_reference():
 TAKEN = """
     const net = twin.Network.from_parameters(given, new twin.FixedPoint());
     const [x, y] = [given.x, given.y].map((v) => Float64Array.from(v));
-    net.update_mini_batch([x, y], given.eta);
+    try { net.update_mini_batch([x, y], given.eta) } catch (error) { return error.message }
     return [net.cost(x, y), twin.fingerprint(net)];
 """
 
 
+@needs_node
 @pytest.mark.parametrize("sizes", [(784, 20, 10), (784, 7, 5, 10), (4, 3, 2), (5, 2)])
-def test_a_step_and_the_cost_are_those_of_the_reference(sizes):
+def test_a_step_its_cost_and_an_overflow_are_those_of_the_reference(sizes):
     """With inputs below 0 too; in float64 each part is proved with examples/candidate.mjs."""
-    parameters, rng = initial_parameters(sizes, seed=3), np.random.default_rng(5)
-    x = rng.integers(-256, 257, (sizes[0], 10)) / 256 * (rng.random((sizes[0], 10)) < 0.3)
-    y = np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], 10)]
-    net = Network.from_parameters(parameters, FixedPoint())
+    start, (x, y) = initial_parameters(sizes, seed=3), drawn(sizes, 10)
+    x *= np.where(np.arange(10) % 2, -1, 1)
+    net, given = REFERENCE.start(start), {"x": x.T.ravel(), "y": y.T.ravel(), **layers(start)}
     net.update_mini_batch((x, y), 3.0)
-    cost, fingerprint = node(
-        TAKEN, sizes=sizes, weights=parameters.weights, biases=parameters.biases,
-        x=x.T.ravel(), y=y.T.ravel(), eta=3.0,
-    )  # fmt: skip
+    cost, name = node(TAKEN, eta=3.0, **given)
     assert cost == pytest.approx(net.cost(x, y), rel=1e-12)
-    assert fingerprint == Parameters(sizes, *net.export()).fingerprint
+    assert name == fingerprint(net)
+    told = refusal(REFERENCE.start(start).update_mini_batch, (x, y), 1e5)
+    assert told == f"OverflowError: {node(TAKEN, eta=1e5, **given)}"
 
 
-@pytest.mark.parametrize("name", ["fixed-point", "float64", "float32"])
-def test_the_vectors_are_what_the_program_writes(name, tmp_path, capsys):
+def test_the_vectors_are_what_the_program_writes(tmp_path):
     assert vectors.main(["--output", str(tmp_path)]) == 0
-    written, kept = (
-        (folder / f"{name}.json").read_text() for folder in (tmp_path, ROOT / "docs" / "vectors")
-    )
-    if name == "fixed-point":
-        assert written == kept
     number = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-    assert number.sub("v", written) == number.sub("v", kept)
-    values = [np.array(number.findall(text), dtype=np.float64) for text in (written, kept)]
-    np.testing.assert_allclose(*values, rtol=1e-4 if name == "float32" else 1e-12)
+    for name, rtol in (("fixed-point", 0), ("float64", 1e-12), ("float32", 1e-4)):
+        texts = [
+            (folder / f"{name}.json").read_text() for folder in (tmp_path, ROOT / "docs/vectors")
+        ]
+        assert len({number.sub("v", text) if rtol else text for text in texts}) == 1
+        values = [np.array(number.findall(text), dtype=np.float64) for text in texts]
+        np.testing.assert_allclose(*values, rtol=rtol)
 
 
 FOLLOWED = """
@@ -141,55 +128,32 @@ FOLLOWED = """
         twin.default_rng(given.seed), (_, correct) => found.push([correct, twin.fingerprint(net)]));
     return found;
 """
+RUNS = [  # the data, the start, the epochs
+    ("digits_folder", initial_parameters((784, 20, 10), 2), 2),
+    ("digits_folder", initial_parameters((784, 6, 5, 10), 2), 2),
+    pytest.param("mnist", Parameters.load(SHIPPED_START), 1, marks=pytest.mark.mnist),
+]
 
 
-def followed(folder: Path, start: Parameters, seed: int, epochs: int = 2) -> list[list[Any]]:
-    """Correct answers and fingerprint after each epoch, the reference's and the twin's."""
-    net = Network.from_parameters(start, FixedPoint())
-    training, validation, _ = load_data_wrapper(folder)
-    expected: list[Any] = []
+@needs_node
+@pytest.mark.parametrize(("data", "start", "epochs"), RUNS)
+def test_training_ends_with_the_counts_and_fingerprints_of_the_reference(
+    data, start, epochs, request
+):
+    folder, net, expected = request.getfixturevalue(data), REFERENCE.start(start), []
+    training, validation, _ = REFERENCE.mnist_loader.load_data_wrapper(folder)
 
-    def note(_: int, correct: int | None) -> None:
-        expected.append([correct, Parameters(start.sizes, *net.export()).fingerprint])
+    def note(_, correct):
+        expected.append([correct, fingerprint(net)])
 
-    net.SGD(training, epochs, 10, 3.0, validation, np.random.default_rng(seed), note)
-    where = {
-        key: str(next(folder.rglob(f"{key}-idx*"))) for key in ("train-images", "train-labels")
-    }
-    found = node(FOLLOWED, sizes=start.sizes, weights=start.weights, biases=start.biases,
-                 files=where, seed=seed, epochs=epochs)  # fmt: skip
-    return [expected, found]
-
-
-@pytest.mark.parametrize("sizes", [(784, 20, 10), (784, 6, 5, 10)])
-def test_training_ends_with_the_fingerprint_of_the_reference(digits_folder, sizes):
-    expected, found = followed(digits_folder, initial_parameters(sizes, seed=2), seed=2)
-    assert found == expected
+    net.SGD(training, epochs, 10, 3.0, validation, np.random.default_rng(14), note)
+    names = ("train-images", "train-labels")
+    files = {name: str(next(folder.rglob(f"{name}-idx*"))) for name in names}
+    assert node(FOLLOWED, files=files, seed=14, epochs=epochs, **layers(start)) == expected
 
 
-@pytest.mark.mnist
-def test_two_epochs_of_mnist_end_with_the_fingerprint_of_the_reference(mnist):
-    expected, found = followed(mnist, Parameters.load(SHIPPED_START), seed=14)
-    assert found == expected
-
-
+@needs_node
 def test_a_fingerprint_does_not_see_the_sign_of_zero():
     given = Parameters((1, 1), [[[-0.0]]], [[[2.5]]])
     body = "return twin.fingerprint(twin.Network.from_parameters(given))"
-    found = node(body, sizes=given.sizes, weights=given.weights, biases=given.biases)
-    assert found == given.fingerprint
-
-
-def test_an_overflow_is_the_same_error_in_both():
-    start = initial_parameters((4, 3, 2), seed=0)
-    x, y = np.full((4, 10), 0.5), np.zeros((2, 10))
-    with pytest.raises(OverflowError) as refused:
-        Network.from_parameters(start, FixedPoint()).update_mini_batch((x, y), 1e4)
-    found = node(
-        """const net = twin.Network.from_parameters(given, new twin.FixedPoint());
-        const [x, y] = [given.x, given.y].map((v) => Float64Array.from(v));
-        try { net.update_mini_batch([x, y], 1e4) } catch (error) { return error.message }""",
-        sizes=start.sizes, weights=start.weights, biases=start.biases,
-        x=x.T.ravel(), y=y.T.ravel(),
-    )  # fmt: skip
-    assert found == str(refused.value)
+    assert node(body, **layers(given)) == given.fingerprint

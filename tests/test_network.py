@@ -1,15 +1,16 @@
-"""The networks: as the book uses them, what comes in, what is kept, and PyTorch's as a module.
+"""The networks: as the book uses them, what comes in, is kept and saved, PyTorch's as a module.
 
 That they compute what the book says is witnessed in tests/compare/test_witnesses.py, by hand and by
 complex step, and that both compute the same in test_equivalence.py.
 """
 
-import contextlib
 import copy
 import io
+import json
+import os
 import pickle
+import stat
 import threading
-import warnings
 
 import numpy as np
 import pytest
@@ -18,13 +19,41 @@ import torch
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.border import inside
-from tests.twin import TORCH, both, drawn, every, fingerprint, flat, overflow, refusal, same_bits
+from tests.twin import (
+    TORCH,
+    TWINS,
+    both,
+    drawn,
+    every,
+    fingerprint,
+    flat,
+    overflow,
+    refusal,
+    same_bits,
+    silent,
+)
 
 SIZES = (3, 4, 2)
 
 
-def silent(*_):
-    """Stands for the book's progress lines."""
+@pytest.fixture(autouse=True)
+def no_global_state_is_changed():
+    def state():
+        return (
+            np.random.get_state(legacy=True)[1].tolist(),  # noqa: NPY002
+            np.geterr(),
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.get_float32_matmul_precision(),
+            torch.are_deterministic_algorithms_enabled(),
+        )
+
+    before = state()
+    yield
+    assert state() == before
 
 
 # --- The book's session, and what goes in -------------------------------------------------------
@@ -50,21 +79,19 @@ def test_the_book_s_own_session_runs_verbatim(twin, digits_folder, monkeypatch, 
 @every
 def test_one_example_as_the_loader_has_it_is_taken_by_every_verb(twin, digits_folder, arithmetic):
     training = twin.mnist_loader.load_data_wrapper(digits_folder)[0]
-    net, (x, y) = twin.start((784, 12, 10), arithmetic), training[0]
-    column, desired = (np.asarray(v).T for v in (training.x[:1], training.y[:1]))
-    assert twin.columns(net.feedforward(x)).shape == (10, 1)
-    assert same_bits([twin.columns(v) for v in net.deltas(x, y)], twin.deltas(net, column, desired))
-    assert same_bits(
-        [twin.numpy(v) for v in flat(net.backprop(x, y))],
-        [twin.numpy(v) for v in flat(net.backprop(*map(twin.native, (column, desired))))],
-    )
-    output = twin.columns(net.feedforward(x))
-    assert np.array_equal(output, twin.trace(net, column)[1][-1])
-    assert net.cost(x, y) == net.cost(twin.native(column), twin.native(desired))
-    assert net.cost(x, y) == pytest.approx(((output - desired) ** 2).sum() / 2, rel=1e-5)
-    other = twin.start((784, 12, 10), arithmetic)
-    net.update_mini_batch((x, y), 0.5)
-    other.update_mini_batch([(x, y)], 0.5)
+    net, other = (twin.start((784, 12, 10), arithmetic) for _ in range(2))
+    alone = training[0]
+    whole = [twin.native(np.asarray(v[:1]).T) for v in (training.x, training.y)]
+    found = [[*net.deltas(*given), *flat(net.backprop(*given))] for given in (alone, whole)]
+    assert same_bits(*(map(twin.numpy, each) for each in found))
+    output = twin.columns(net.feedforward(alone[0]))
+    assert output.shape == (10, 1)
+    assert np.array_equal(output, twin.columns(net.trace(whole[0])[1][-1]))
+    assert net.cost(*alone) == net.cost(*whole)
+    desired = np.asarray(training.y[:1]).T
+    assert net.cost(*alone) == pytest.approx(((output - desired) ** 2).sum() / 2, rel=1e-5)
+    net.update_mini_batch(alone, 0.5)
+    other.update_mini_batch([alone], 0.5)
     assert fingerprint(net) == fingerprint(other)
 
 
@@ -211,7 +238,7 @@ def test_a_refusal_in_the_middle_leaves_nothing_behind(twin):
     """An overflow is told once; the network can be trained on afterwards."""
     net, (x, y) = twin.start(SIZES), drawn(SIZES, 6)
     assert "largest delta" in refusal(net.backprop, twin.native(x), twin.native(1000 * y))
-    twin.backprop(net, x, y)
+    net.backprop(twin.native(x), twin.native(y))
     assert net.within == 0
 
 
@@ -252,33 +279,6 @@ def test_initial_parameters_are_drawn_biases_first(twin):
     assert np.array_equal(net.export()[0][0], rng.standard_normal((4, 3)))
 
 
-def global_state():
-    return (
-        np.random.get_state(legacy=True)[1].tolist(),  # noqa: NPY002
-        np.geterr(),
-        torch.get_rng_state().tolist(),
-        torch.get_num_threads(),
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.backends.cuda.matmul.allow_tf32,
-        torch.get_float32_matmul_precision(),
-        torch.are_deterministic_algorithms_enabled(),
-    )
-
-
-@both
-@every
-def test_no_global_state_is_changed(twin, arithmetic):
-    before, (x, y) = global_state(), drawn(SIZES, 6)
-    net = twin.Network([3, 4, 2], twin.kept(arithmetic))
-    net.SGD(twin.data(x, y), 1, 2, 0.1, on_epoch=silent)
-    net.evaluate(twin.data(x, y.argmax(axis=0)))
-    assert global_state() == before
-
-
-# --- No warning ---------------------------------------------------------------------------------
-
-
 @both
 @pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
 def test_weights_without_bounds_raise_no_warning_in_floating_point(twin, arithmetic):
@@ -287,6 +287,93 @@ def test_weights_without_bounds_raise_no_warning_in_floating_point(twin, arithme
     x = np.array([[1.0], [0.0]]).repeat(4, axis=1)
     net.SGD(twin.pairs(x, np.ones((1, 4))), 2, 2, 1.0, on_epoch=silent)
     assert all(np.isfinite(v).all() for v in flat(net.export()))
+
+
+# --- In a file ----------------------------------------------------------------------------------
+
+
+@every
+@both
+def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path):
+    net, file = twin.start(SIZES, arithmetic), tmp_path / "net.json"
+    net.save(file)
+    for other in TWINS:
+        again = other.Network.load(file, other.kept(arithmetic))
+        assert same_bits(flat(again.export()), flat(net.export()))
+    assert Parameters.load(file).fingerprint == fingerprint(net)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+    Parameters(SIZES, *net.export()).save(tmp_path / "other.json")
+    assert (tmp_path / "other.json").read_bytes() == file.read_bytes()
+    page = net._repr_html_()  # as a notebook shows it
+    assert page == TWINS[0].start(SIZES, arithmetic)._repr_html_()
+    assert page.startswith(f"<p>3-4-2, {net.arithmetic.name}</p><table><tr>")
+    assert "<tr><td>2</td><td>2 x 4</td>" in page
+
+
+SOUND = {"sizes": [1, 2], "weights": [[[1.5], [2]]], "biases": [[[0.5], [0.25]]]}  # as the book has
+DAMAGED = [
+    "", "{", "[1]", json.dumps(SOUND)[:-5],
+    *(json.dumps({k: v for k, v in SOUND.items() if k != key}) for key in SOUND),
+    *(json.dumps(SOUND | change) for change in (
+        {"sizes": [1, 3]}, {"sizes": [1]}, {"sizes": 3}, {"sizes": [1, 1, 2]},
+        {"weights": [[[1.5], [float("nan")]]]}, {"weights": [[[1.5], [2.0, 3.0]]]},
+        {"weights": [[["1.5"], ["2"]]]}, {"weights": [[[True], [False]]]}, {"weights": 1},
+        {"biases": [[0.5, 0.25]]}, {"biases": []}, {"format": "jalebi-2"},
+        {"fingerprint": 64 * "0"},
+    )),
+]  # fmt: skip
+
+
+@both
+def test_the_books_own_file_loads_and_a_damaged_one_is_refused_in_one_line(twin, tmp_path):
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}))
+    net = twin.Network.load(path)
+    assert same_bits(flat(net.export()), map(np.array, [[[1.5], [2.0]], [[0.5], [0.25]]]))
+    for content in DAMAGED:
+        path.write_text(content)
+        with pytest.raises(
+            ValueError, match=r"^[^\n]*net\.json: [^\n]+restore the file or save the"
+        ):
+            twin.Network.load(path)
+
+
+@both
+def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path):
+    net = twin.start(SIZES, "Float64")
+    net.save(tmp_path / "net.json")
+    before = (tmp_path / "net.json").read_bytes()
+    with pytest.raises(OSError, match="nowhere"):
+        net.save(tmp_path / "nowhere" / "net.json")
+    with torch.no_grad():
+        net.biases[0][0] = float("inf")
+    with pytest.raises(ValueError, match="finite number"):
+        net.save(tmp_path / "net.json")
+    assert (tmp_path / "net.json").read_bytes() == before
+    with pytest.raises(OSError, match=r"none\.json"):
+        twin.Network.load(tmp_path / "none.json")
+
+
+@both
+def test_only_a_file_is_replaced_and_it_keeps_its_mode_and_the_link_to_it(twin, tmp_path):
+    net, file, link, pipe = (twin.start(SIZES, "Float64"), *(tmp_path / n for n in "flp"))
+    net.save(file)
+    file.chmod(0o640)
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    with torch.no_grad():
+        net.biases[0] *= 0
+    net.save(link)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert not twin.Network.load(file).biases[0].any()
+    for no_file in (pipe, tmp_path):
+        for ask in (net.save, twin.Network.load):
+            with pytest.raises(OSError, match=r"expected .*received a (folder|pipe)"):
+                ask(no_file)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    net.save(tmp_path / (255 * "n"))
+    assert not list(tmp_path.glob(".jalebi*"))
 
 
 # --- PyTorch's: autograd, and a module among modules --------------------------------------------
@@ -307,6 +394,10 @@ def test_forward_can_be_differentiated_by_the_input(arithmetic):
     (expected,) = torch.autograd.grad(exact(x.double())[0, 1], x)
     torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-3)
     assert gradient.abs().min() > 0
+    y = torch.ones(1, 2)
+    (((exact(x.double()) - y) ** 2).sum() / 2).backward()  # by the parameters, as an optimiser asks
+    for p, nabla in zip([*exact.biases, *exact.weights], flat(exact.backprop(x, y)), strict=True):
+        torch.testing.assert_close(p.grad, nabla)
     with torch.no_grad():
         assert not net(x).requires_grad
 
@@ -387,18 +478,6 @@ def test_a_weight_whose_memory_was_exchanged_is_trained_on():
         assert same_bits(flat(net.export()), flat(twin.export()))
 
 
-def test_the_optimiser_of_pytorch_can_train_it():
-    """Its step is ours when the mini-batch's gradient is divided by m."""
-    net, twin = TORCH.start(SIZES, "Float64"), TORCH.start(SIZES, "Float64")
-    x, y = torch_drawn(SIZES)
-    optimiser = torch.optim.SGD(net.parameters(), lr=3.0)
-    (((net(x) - y) ** 2).sum() / 2 / len(x)).backward()
-    optimiser.step()
-    twin.update_mini_batch((x, y), 3.0)
-    for a, b in zip(net.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
-
-
 def test_arrays_that_are_handed_in_are_copied():
     v, kept = np.array([[0.5, 0.25]]), torch.zeros(2)
     t = TORCH.examples.tensor(v)
@@ -455,25 +534,15 @@ def test_a_network_that_is_moved_to_cuda_turns_tf32_off_as_well(monkeypatch, tf3
     net = TORCH.start(SIZES)
     net.to("cpu")
     assert tf32()
-    net.layers = torch.nn.ModuleList([OnCuda(3, 4), OnCuda(4, 2)])
+    with torch.random.fork_rng(devices=[]):
+        net.layers = torch.nn.ModuleList([OnCuda(3, 4), OnCuda(4, 2)])
     net.to("cpu")
     assert not tf32()
     assert net.device == torch.device("cuda", 0)
 
 
-@contextlib.contextmanager
-def no_synchronisation():
-    """In here, waiting for the device is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it calls itself a prototype
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 @pytest.mark.cuda
+@pytest.mark.filterwarnings("ignore")  # the sync debug mode calls itself a prototype
 @every
 def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
     net = TORCH.Network((784, 20, 10), TORCH.kept(arithmetic), device="cuda")
@@ -481,11 +550,14 @@ def test_training_steps_on_cuda_never_wait_for_the_device(arithmetic):
     order = torch.randperm(64, device="cuda")
     with inside(net), torch.enable_grad():
         net.update_mini_batch((x[:10], y[:10]), 3.0)  # what is made once is made here
-        with no_synchronisation():
+        torch.cuda.set_sync_debug_mode("error")
+        try:
             for batch in TORCH.examples.mini_batches(x, y, order, 10, net.arithmetic.dtype):
                 net.update_mini_batch(batch, 3.0)
             with pytest.raises(RuntimeError, match="synchroniz"):
                 x[0, 0].item()  # it would be noticed
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
     net.arithmetic.check()
 
 

@@ -1,4 +1,4 @@
-"""The project as a stranger gets it: the wheel, the command, and what the README says of both."""
+"""The project as a stranger gets it: the wheel, what it needs, and the command."""
 
 import importlib.metadata
 import os
@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from model.parameters import Parameters
-from scripts.command_line import SHIPPED_MODEL
+from scripts.__main__ import main
 from scripts.programs import programs
 from tests.test_layers import imported
 
 CHECKOUT = Path(__file__).parent.parent
-README = (CHECKOUT / "README.md").read_text()
 FOLDERS = ("reference", "torch_impl", "compare", "model", "scripts")
 # What the core needs, with what these need themselves, and pytest for its plugin.
 CORE = ("numpy", "rich", "pytest")
@@ -47,7 +45,6 @@ class Wrong(Mine):
 """
 TEST = """
 import sys
-import pytest
 from mine import Mine, Wrong
 
 def test_mine(prove):
@@ -61,14 +58,13 @@ def test_the_names_are_our_own():
     assert (compare.WHOSE, model.WHOSE, scripts.MISTAKE) == ("ours", "ours", 1e-9)
     assert not {"reference", "torch_impl"} & set(sys.modules)
 """
-PROJECT = {
+PROJECT = {  # a stranger's, with a model.py, a compare.py and a folder scripts/ of its own
     "model.py": "import numpy as np\nWHOSE = 'ours'\ndef sigmoid(z): return 1 / (1 + np.exp(-z))\n",
     "scripts/__init__.py": "MISTAKE = 1e-9\n",
     "compare.py": "WHOSE = 'ours'\n",
     "mine.py": NETWORK,
     "test_mine.py": TEST,
 }
-SIZES = ["--sizes", "6", "5", "3", "--quick"]
 
 
 def run(*words, cwd=CHECKOUT, **environment):
@@ -81,29 +77,31 @@ def run(*words, cwd=CHECKOUT, **environment):
     )  # fmt: skip
 
 
+def done(*words):
+    made = run(sys.executable, "-m", *words)
+    assert made.returncode == 0, made.stderr
+
+
 def distributions(names):
     """These installed distributions and, whole, all that they require."""
     found, wanted = {}, list(names)
     while wanted:
         name = wanted.pop()
-        if name in found:
-            continue
-        found[name] = importlib.metadata.distribution(name)
-        for line in found[name].requires or ():
-            if "extra ==" not in line and not re.search("python_version < |win32", line):
-                wanted.append(re.match(r"[\w.-]+", line).group())
+        if name not in found:
+            found[name] = importlib.metadata.distribution(name)
+            for line in found[name].requires or ():
+                if "extra ==" not in line and not re.search("python_version < |win32", line):
+                    wanted.append(re.match(r"[\w.-]+", line).group())
     return found.values()
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
+    """Built from the source distribution, which is what a package index gets."""
     folder = tmp_path_factory.mktemp("dist")
+    done("hatchling", "build", "-t", "sdist", "-d", folder)
     build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", folder]
-    made = run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder)
-    assert made.returncode == 0, made.stderr
-    [source] = folder.glob("*.tar.gz")  # what a package index gets, and builds the wheel from
-    made = run(sys.executable, "-m", "pip", *build, source)
-    assert made.returncode == 0, made.stderr
+    done("pip", *build, *folder.glob("*.tar.gz"))
     [path] = folder.glob("*.whl")
     return path
 
@@ -112,10 +110,8 @@ def wheel(tmp_path_factory):
 def environment(wheel, tmp_path_factory):
     """The commands of a fresh environment that holds the wheel, the core's libraries and pytest."""
     folder = tmp_path_factory.mktemp("stranger") / "venv"
-    assert run(sys.executable, "-m", "venv", "--without-pip", folder).returncode == 0
-    install = ["--python", folder, "install", "--no-deps", "--no-index", wheel]
-    made = run(sys.executable, "-m", "pip", *install)
-    assert made.returncode == 0, made.stderr
+    done("venv", "--without-pip", folder)
+    done("pip", "--python", folder, "install", "--no-deps", "--no-index", wheel)
     [packages] = folder.glob("lib/python*/site-packages")
     for each in distributions(CORE):
         for top in {Path(file).parts[0] for file in each.files} - {"..", "__pycache__"}:
@@ -126,7 +122,6 @@ def environment(wheel, tmp_path_factory):
 
 @pytest.fixture
 def project(tmp_path):
-    """A stranger's project that has a model.py, a compare.py and a folder scripts/ of its own."""
     for name, text in PROJECT.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -136,102 +131,68 @@ def project(tmp_path):
 # --- The wheel ----------------------------------------------------------------------------------
 
 
-def test_the_wheel_holds_one_package_and_all_of_it(wheel):
-    names = set(zipfile.ZipFile(wheel).namelist())
-    info = {name for name in names if name.split("/")[0].endswith(".dist-info")}
+def test_the_wheel_holds_one_package_whole_which_imports_no_folder_by_its_bare_name(wheel):
+    archive = zipfile.ZipFile(wheel)
+    names = set(archive.namelist())
+    [metadata] = (name for name in names if name.endswith(".dist-info/METADATA"))
     written = {
         f"jalebi/{path.relative_to(CHECKOUT).as_posix()}"
         for folder in FOLDERS
         for path in (CHECKOUT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    others = {"__init__.py", "py.typed", "docs/programs.md"}
-    assert names - info == written | {f"jalebi/{name}" for name in others}
+    others = {f"jalebi/{name}" for name in ("__init__.py", "py.typed", "docs/programs.md")}
+    info = {name for name in names if name.startswith(metadata.split("/")[0])}
+    assert names - info == written | others
     assert {"jalebi/model/train.json", "jalebi/model/initial.json"} < names
-
-
-def test_nothing_in_the_wheel_imports_a_folder_by_its_bare_name(wheel):
-    archive = zipfile.ZipFile(wheel)
-    sources = [name for name in archive.namelist() if name.endswith(".py")]
-    assert len(sources) > 80
     found = {
         f"{source}:{line} imports {name}"
-        for source in sources
+        for source in names
+        if source.endswith(".py")
         for line, name in imported(archive.read(source))
         if name.split(".")[0] in FOLDERS
     }
     assert found == set()
+    requires = r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra)"
+    required = re.findall(requires, archive.read(metadata).decode())
+    assert set(required) == set(CORE) - {"pytest"}
 
 
-def test_the_core_installs_and_runs_without_torch_and_matplotlib(environment, project):
-    required = importlib.metadata.PathDistribution(
-        next(environment.parent.glob("lib/python*/site-packages/jalebi-*.dist-info"))
-    ).requires
-    core = {re.match(r"[\w.-]+", line).group() for line in required if "extra ==" not in line}
-    assert core == set(CORE) - {"pytest"}
-    absent = "import importlib.util as u; print(*map(u.find_spec, ['torch', 'matplotlib']))"
-    assert run(environment / "python", "-c", absent).stdout == "None None\n"
-    proved = run(
-        environment / "jalebi", "prove", "--candidate", "mine.py:Mine", *SIZES, cwd=project
-    )
-    assert proved.returncode == 0, proved.stderr
-    assert "PROVED: mine:Mine is the reference network" in proved.stdout
-    wrong = run(environment / "jalebi", "prove", "--candidate", "mine:Wrong", *SIZES, cwd=project)
-    assert wrong.returncode == 1, wrong.stderr
-    assert "DISPROVED: mine:Wrong parts from the reference at: forward" in wrong.stdout
-
-
-def test_the_plugin_needs_no_import_and_reports_every_link(environment, project):
-    tested = run(
-        environment / "python", "-m", "pytest", "-v", "-p", "no:cacheprovider", cwd=project
-    )
-    assert tested.returncode == 1
-    out = " ".join(tested.stdout.split())
-    for line in [
-        "test_mine.py::test_mine SUBPASSED[forward]",
-        "test_mine.py::test_mine SUBSKIPPED[update]",
-        "test_mine.py::test_mine PASSED",
-        "test_mine.py::test_wrong SUBFAILED[forward]",
-        "test_mine.py::test_wrong FAILED",
+TOLD = "error: {0} is not installed: pip install 'jalebi[{1}]'"
+INSTALLED = [  # what is run in the fresh environment; how it ends; what is said, among other things
+    (["python", "-c", "import importlib.util as u; print(*map(u.find_spec, ('torch', 'PIL')))"], 0,
+     ["None None"]),
+    (["jalebi", "prove", "--candidate", "mine:Mine", "--sizes", "6", "5", "3", "--quick"],
+     0, ["PROVED: mine:Mine is the reference network"]),
+    (["python", "-m", "pytest", "-v", "-p", "no:cacheprovider"], 1, [
+        "test_mine.py::test_mine SUBPASSED[forward]", "test_mine.py::test_mine SUBSKIPPED[update]",
+        "test_mine.py::test_mine PASSED", "test_mine.py::test_wrong SUBFAILED[forward]",
         "DISPROVED: mine:Wrong parts from the reference at: forward",
-        "test_mine.py::test_the_names_are_our_own PASSED",
-    ]:
-        assert line in out
-
-
-@pytest.mark.parametrize(
-    ("words", "extra", "name"),
-    [
-        (["train", "--backend", "torch"], "torch", "torch"),
-        (["open"], "figures", "matplotlib"),
-        (["tune"], "figures", "matplotlib"),
-    ],
-)
-def test_a_command_without_its_library_says_which_extra_brings_it(
-    environment, project, words, extra, name
-):
-    told = run(environment / "jalebi", *words, cwd=project, TMPDIR=str(project))
-    line = f"error: {name} is not installed: pip install 'jalebi[{extra}]'"
-    assert (told.returncode, told.stderr.splitlines()[-1]) == (2, line)
-    assert "Traceback" not in told.stderr
-    if words[0] == "train":  # which would download MNIST as well
-        assert f"the environment variable MNIST_DIR, and {line[7:]}): accuracy" in told.stderr
-
-
-IMPORTED = [  # what is run in the fresh environment; the last line that comes of it
-    ("print(jalebi.Network.__module__, jalebi.prove.__module__)",
-     "jalebi.reference.network jalebi.compare.chain"),
-    ("jalebi.TorchNetwork",
-     "ModuleNotFoundError: torch is not installed: pip install 'jalebi[torch]'"),
-    ("jalebi.absent", "AttributeError: module 'jalebi' has no attribute 'absent'"),
-    ("print({'numpy', 'rich', 'torch', 'argparse'} & set(sys.modules))", "set()"),
+        "test_mine.py::test_wrong FAILED", "test_mine.py::test_the_names_are_our_own PASSED"]),
+    (["jalebi", "train", "--backend", "torch"], 2, [TOLD.format("torch", "torch"),
+        f"the environment variable MNIST_DIR, and {TOLD[7:].format('torch', 'torch')}): accuracy"]),
+    (["jalebi", "open"], 2, [TOLD.format("matplotlib", "figures")]),
+    (["jalebi", "tune"], 2, [TOLD.format("matplotlib", "figures")]),
+    *((["python", "-c", f"import jalebi, sys; {code}"], status, [line]) for code, status, line in (
+        ("print(jalebi.Network.__module__, jalebi.prove.__module__)", 0,
+         "jalebi.reference.network jalebi.compare.chain"),
+        ("jalebi.TorchNetwork", 1, f"ModuleNotFoundError: {TOLD[7:].format('torch', 'torch')}"),
+        ("jalebi.absent", 1, "AttributeError: module 'jalebi' has no attribute 'absent'"),
+        ("print({'numpy', 'rich', 'torch', 'argparse'} & set(sys.modules))", 0, "set()"))),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "line"), IMPORTED)
-def test_importing_it_loads_nothing_and_gives_the_public_names(environment, project, code, line):
-    told = run(environment / "python", "-c", f"import jalebi, sys; {code}", cwd=project)
-    assert (told.stdout + told.stderr).splitlines()[-1] == line
+@pytest.mark.parametrize(("words", "status", "said"), INSTALLED)
+def test_what_an_installed_copy_does_without_torch_and_matplotlib(
+    environment, project, words, status, said
+):
+    told = run(environment / words[0], *words[1:], cwd=project, TMPDIR=str(project))
+    out = " ".join((told.stdout + told.stderr).split())
+    assert told.returncode == status, out
+    assert [line for line in said if line not in out] == []
+    if status == 2:
+        assert told.stderr.splitlines()[-1] == said[0]
+        assert "Traceback" not in out
 
 
 def test_the_next_line_of_an_installed_copy_works_when_pasted(environment, project, digits_folder):
@@ -278,75 +239,59 @@ def test_where_windows_has_no_locks_all_is_imported_and_a_file_is_refused_in_a_l
 # --- The command --------------------------------------------------------------------------------
 
 
-def jalebi(*words, **environment):
-    return run(sys.executable, "-m", "scripts", *words, **environment)
+@pytest.fixture
+def jalebi(capsys, monkeypatch):
+    """The command, in a terminal of a width: how it ends, and what it prints."""
+
+    def called(*words, columns="80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        try:
+            status = main(words)
+        except SystemExit as left:
+            status = left.code
+        return status, *capsys.readouterr()
+
+    return called
 
 
-def test_the_command_lists_every_program_within_the_width(tmp_path):
+def test_the_command_lists_every_program_within_the_width(jalebi):
     for columns in ("60", "200"):
-        told = jalebi("--help", COLUMNS=columns)
-        assert told.returncode == 0
-        assert [line.split()[0] for line in told.stdout.splitlines() if line[2:3].strip()] == [
-            "usage:", *programs()
-        ]  # fmt: skip
-        assert max(map(len, told.stdout.splitlines())) <= int(columns)
-    assert jalebi().stdout == jalebi("--help").stdout
+        status, out, _ = jalebi("--help", columns=columns)
+        lines = out.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines if line[2:3].strip()] == ["usage:", *programs()]
+        assert max(map(len, lines)) <= int(columns)
+    assert jalebi() == jalebi("--help")
 
 
-def test_the_command_runs_a_program_by_either_name():
-    for name in ("neuron", "fav_neuron", "fav-neuron"):
-        told = jalebi(name, "--help")
-        assert told.returncode == 0
-        assert "-m scripts.fav_neuron" in told.stdout
-    assert "--candidate" in jalebi("prove", "--help").stdout
+VERSION = re.search('__version__ = "(.+)"', (CHECKOUT / "jalebi.py").read_text()).group(1)
+WORDS = [  # after jalebi; how it ends; what is printed, or the whole of what is refused
+    *(([name, "--help"], 0, "-m scripts.fav_neuron")
+      for name in ("neuron", "fav_neuron", "fav-neuron")),
+    (["prove", "--help"], 0, "--candidate"),
+    (["--version"], 0, f"jalebi {VERSION}\n"),
+    (["trian"], 2, "error: trian: no such command: did you mean train?\n"),
+    (["xyzzy"], 2, "error: xyzzy: no such command: see jalebi --help\n"),
+]  # fmt: skip
 
 
-def test_the_command_says_its_version():
-    version = re.search('__version__ = "(.+)"', (CHECKOUT / "jalebi.py").read_text()).group(1)
-    assert jalebi("--version").stdout == f"jalebi {version}\n"
-    assert f"## {version} " in (CHECKOUT / "CHANGELOG.md").read_text()
-    assert f"version: {version}\n" in (CHECKOUT / "CITATION.cff").read_text()
+@pytest.mark.parametrize(("words", "status", "said"), WORDS)
+def test_the_command_runs_a_program_by_either_name_or_refuses(jalebi, words, status, said):
+    found, out, err = jalebi(*words)
+    assert found == status
+    assert (out, err) == ("", said) if status else (said in out and not err)
 
 
-@pytest.mark.parametrize(
-    ("word", "line"),
-    [
-        ("trian", "error: trian: no such command: did you mean train?"),
-        ("xyzzy", "error: xyzzy: no such command: see jalebi --help"),
-    ],
-)
-def test_a_command_that_there_is_not_is_refused(word, line):
-    told = jalebi(word)
-    assert (told.returncode, told.stdout, told.stderr) == (2, "", line + "\n")
+def test_its_version_is_that_of_the_changelog_and_of_the_citation():
+    assert f"## {VERSION} " in (CHECKOUT / "CHANGELOG.md").read_text()
+    assert f"version: {VERSION}\n" in (CHECKOUT / "CITATION.cff").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in programs() if name != "prove"])
-def test_every_program_names_its_defaults_and_an_example(name):
-    told = jalebi(name, "--help", COLUMNS="200").stdout
-    [*_, options, examples] = re.split("options:|for example:", told)
+def test_every_program_names_its_defaults_and_an_example(jalebi, name):
+    [*_, options, examples] = re.split(
+        "options:|for example:", jalebi(name, "--help", columns="200")[1]
+    )
     assert f"-m scripts.{programs()[name]}" in examples
     described = re.split(r"\n  (?=-)", options.rstrip())[2:]  # without --help
     assert [one for one in described if "default" not in one and "--quick" not in one] == []
-
-
-# --- What the README says -----------------------------------------------------------------------
-
-
-def test_readme_says_what_comes_out_and_gives_the_two_commands_first():
-    assert len(README.splitlines()) <= 200
-    result, commands = re.findall(r"```\n(.*?)```", README, re.DOTALL)[:2]
-    fingerprint = Parameters.load(SHIPPED_MODEL).fingerprint[:16]
-    assert result.split().count(fingerprint) == 2
-    assert re.match(r"make\b.*\nmake test\b", commands)
-
-
-def test_every_program_command_file_and_link_of_the_readme_is_there():
-    for name in re.findall(r"python -m (scripts\.\w+|compare)", README):
-        path = CHECKOUT / name.replace(".", "/")
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
-    assert set(re.findall(r"`jalebi (\w+)`", README)) <= {*programs()}
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (CHECKOUT / target).exists(), target
-    tree = README[README.index("## The house") :]
-    files = {path.name for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*.py")}
-    assert [name for name in files - {"__init__.py"} if name not in tree] == []

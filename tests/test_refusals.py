@@ -121,7 +121,8 @@ REFUSED = [  # the arithmetics it holds for; what is called; what is said
     *((a, lambda t, net, bad=bad: all_verbs(t, net, bad), NUMBERS.format("inputs"))
       for bad in (NAN, INF, -INF) for a in ("Float64", "Float32")),
     *(("FixedPoint", lambda t, net, bad=bad: all_verbs(t, net, bad),
-       f"{PIXELS} {bad}: scale them, or use float64") for bad in (0.3, 255.0, NAN)),
+       f"{PIXELS} {bad}: scale them, or use float64")
+      for bad in (0.3, 255.0, -1.00390625, 2**-9, 1e308, NAN, INF, -INF)),
     *((None, lambda t, net, e=e: training(t, net, X, Y, e, 1, 1.0),
        f"epochs is a whole number, 0 or more; received {e}") for e in (-1,)),
     *((None, lambda t, net, m=m: training(t, net, X, Y, 1, m, 1.0),

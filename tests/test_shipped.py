@@ -1,15 +1,21 @@
-"""The shipped network is what it says: drawn, renumbered, trained, counted and named as stated."""
+"""What is shipped: the network is what it says, the pictures are its own, the notebook runs."""
 
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from model.initial import initial_parameters
 from model.mnist_files import SHA256
 from model.parameters import Parameters
+from scripts import analyze_neurons, fav_neuron, visualize_weights
 from scripts.command_line import SHIPPED_MODEL, SHIPPED_START
 from scripts.train import main as train
 from tests.twin import REFERENCE, both, fingerprint
 
+ROOT = Path(__file__).parent.parent
 SIZES = (784, 20, 10)
 SHIPPED, BEGIN = Parameters.load(SHIPPED_MODEL), Parameters.load(SHIPPED_START)
 STATED = SHIPPED.metadata["accuracy"]
@@ -23,7 +29,6 @@ def renumbered(parameters, order):
 
 def test_the_start_is_drawn_from_its_seed_and_renumbered_which_changes_no_answer():
     order, drawn = BEGIN.metadata["permutation"], initial_parameters(SIZES, BEGIN.metadata["seed"])
-    assert sorted(order) == list(range(SIZES[1]))
     assert renumbered(drawn, order).fingerprint == BEGIN.fingerprint
     # And no other order would do: neither none at all, nor this one backwards.
     backwards = np.argsort(order).tolist()
@@ -61,3 +66,81 @@ def test_training_makes_the_shipped_file_again(mnist, tmp_path, capsys):
     assert train(["--data", str(mnist), "--output", str(made)]) == 0
     assert made.read_bytes() == SHIPPED_MODEL.read_bytes()
     assert SHIPPED.fingerprint in capsys.readouterr().out
+
+
+# --- The pictures -------------------------------------------------------------------------------
+
+VISUALS = ROOT / "visuals"
+FRINGE = 8  # of 255: what another release of the drawing library may shade differently
+
+
+def pixels(path):
+    """The picture as an array (height, width, 3) of 0 to 255."""
+    image = pytest.importorskip("PIL.Image")
+    return np.asarray(image.open(path).convert("RGB"), dtype=np.int64)
+
+
+def share_that_differs(one, other):
+    """The fraction of the pixels whose colour differs by more than the fringe."""
+    if one.shape != other.shape:
+        return 1.0
+    return float(np.mean(np.abs(one - other).max(axis=2) > FRINGE))
+
+
+def test_pictures_are_small_and_every_one_of_the_network_is_shown_on_the_page():
+    assert sum(path.stat().st_size for path in VISUALS.iterdir()) < 4_000_000
+    page = (VISUALS / "index.html").read_text()
+    pictures = [path.name for path in VISUALS.glob("*.png") if path.name != "divergence.png"]
+    assert len(pictures) >= 20
+    assert [name for name in pictures if name not in page] == []
+
+
+@pytest.mark.mnist
+def test_pictures_are_what_the_programs_draw_today(mnist, tmp_path):
+    arguments = ["--data", str(mnist), "--output", str(tmp_path)]
+    assert visualize_weights.main(arguments) == 0
+    assert fav_neuron.main(["11", *arguments]) == 0
+    assert analyze_neurons.main(arguments) == 0
+    for name in ("neurons.json", "neurons.csv"):  # every number to the last bit
+        assert (tmp_path / name).read_bytes() == (VISUALS / name).read_bytes(), name
+    drawn = sorted(tmp_path.glob("*.png"))
+    assert [path.name for path in drawn] == ["neuron-11.png", "weights.png"]
+    for path in drawn:
+        assert share_that_differs(pixels(path), pixels(VISUALS / path.name)) < 0.01, path.name
+    changed = pixels(VISUALS / "weights.png")  # would be seen
+    height, width, _ = changed.shape
+    changed[: height // 4, : width // 4] = 255 - changed[: height // 4, : width // 4]
+    assert share_that_differs(pixels(VISUALS / "weights.png"), changed) > 0.01
+
+
+# --- The notebook -------------------------------------------------------------------------------
+
+NOTEBOOK = ROOT / "examples" / "jalebi.ipynb"
+
+
+def check(notebook):
+    """That what it says comes out, and no error."""
+    outputs = [each for cell in notebook.cells for each in cell.get("outputs", ())]
+    told = "".join(each.get("text", "") for each in outputs)
+    assert [each for each in outputs if each.output_type == "error"] == []
+    assert "the same network" in told
+    assert "for the quadratic cost it is (a - y) sigma'(z) (BP1)" in told
+    assert "it is not divided by the size of the mini-batch" in told
+    assert 'runs/neuron-11.png: Neuron 11 ("Jalebi")' in told
+    assert sum("image/png" in each.get("data", ()) for each in outputs) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's own
+def test_every_cell_of_the_notebook_runs_and_it_is_shown_with_what_it_prints(
+    digits_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MNIST_DIR", str(digits_folder))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    check(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=300, resources=where).execute()
+    check(notebook)

@@ -62,19 +62,6 @@ class Twin:
         """Columns x and columns or digits y as Examples."""
         return self.Examples(*(self.array(np.ascontiguousarray(v.T)) for v in (x, y)))
 
-    def backprop(self, net: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-        """nabla_b as columns, then nabla_w."""
-        nabla_b, nabla_w = net.backprop(self.native(x), self.native(y))
-        both = [self.numpy(v) for v in (*nabla_b, *nabla_w)]
-        return [v[:, None] if v.ndim == 1 else v for v in both]
-
-    def trace(self, net: Any, x: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        zs, activations = net.trace(self.native(x))
-        return [self.columns(z) for z in zs], [self.columns(a) for a in activations]
-
-    def deltas(self, net: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-        return [self.columns(v) for v in net.deltas(self.native(x), self.native(y))]
-
     def step(self, net: Any, x: np.ndarray, y: np.ndarray, eta: float) -> list[np.ndarray]:
         """The weights and biases after one step."""
         net.update_mini_batch((self.native(x), self.native(y)), eta)
@@ -84,14 +71,8 @@ class Twin:
         """The fingerprints after every epoch."""
         told: list[str] = []
         rng = np.random.default_rng(seed)
-        net.SGD(
-            self.data(x, y),
-            epochs,
-            m,
-            eta,
-            rng=rng,
-            on_epoch=lambda *_: told.append(fingerprint(net)),
-        )
+        note = lambda *_: told.append(fingerprint(net))  # noqa: E731
+        net.SGD(self.data(x, y), epochs, m, eta, rng=rng, on_epoch=note)
         return told
 
 
@@ -100,6 +81,10 @@ TWINS = [REFERENCE, TORCH]
 CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
 both = pytest.mark.parametrize("twin", TWINS, ids=repr)
 every = pytest.mark.parametrize("arithmetic", ARITHMETICS)
+
+
+def silent(*_: Any) -> None:
+    """Stands for the book's progress lines."""
 
 
 def flat(parts: Any) -> list[Any]:

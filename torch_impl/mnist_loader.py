@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from model import mnist_files
 from model.atomic_write import write_atomically
+from model.mnist_files import SHA256
 from reference.border import Examples
 from reference.checks import printable
+from reference.mnist_files import at_home, read
 
 Part = tuple[torch.Tensor, torch.Tensor]
 
@@ -47,9 +48,9 @@ def load_data(path: Any = None) -> tuple[Part, Part, Part]:
     OSError, ValueError
         If a file is missing or cannot be read; if it is damaged or does not hold digits.
     """
-    if path is None:
-        path = mnist_files.at_home(mnist_files.describe)
-    pairs = getattr(path, "pairs", None) or mnist_files.describe(path).pairs
+    pairs = getattr(path, "pairs", None)
+    if pairs is None:
+        pairs, _ = at_home(read) if path is None else read(Path(path))
     training, validation, test = (
         (torch.tensor(x).to(torch.float32).div_(256), torch.tensor(y).to(torch.int64))
         for x, y in pairs
@@ -87,7 +88,7 @@ def download(folder: str | Path) -> None:
         If no server sends a file in time, or the folder cannot be written.
     """
     deadline = time.monotonic() + LIMIT
-    contents = {name: _fetched(name, deadline) for name in mnist_files.SHA256}
+    contents = {name: _fetched(name, deadline) for name in SHA256}
     raw = Path(folder, "MNIST", "raw")
     raw.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -108,7 +109,7 @@ def _fetched(name: str, deadline: float) -> bytes:
                         raise OSError(f"not done after {packed.tell():,} bytes")
             packed.seek(0)
             content = gzip.GzipFile(fileobj=packed).read(LARGEST)
-            if hashlib.sha256(content).hexdigest() == mnist_files.SHA256[name]:
+            if hashlib.sha256(content).hexdigest() == SHA256[name]:
                 return content
             why = "its SHA-256 is not that of MNIST's"
         except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
