@@ -1,7 +1,5 @@
 """The command `jalebi`, or `python -m scripts`: every program by its name."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import shutil

@@ -3,8 +3,6 @@
 python -m scripts.activations --output runs/activations
 """
 
-from __future__ import annotations
-
 from model.pages import activations
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program

@@ -3,8 +3,6 @@
 python -m scripts.analyze_neurons --output runs/neurons
 """
 
-from __future__ import annotations
-
 from model.printable import printable
 from model.words import LEGEND, table
 from scripts.command_line import start

@@ -5,8 +5,6 @@
 The page is one file, opened by a double click; it asks nothing of the network.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import gzip
@@ -14,7 +12,6 @@ import html
 import json
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +23,7 @@ from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from model.printable import printable
-from scripts import command_line
-from scripts.command_line import Settings, command, network, start, twin, whole_number
+from scripts.command_line import Settings, network, program, start, twin
 from scripts.opened import Opened, arithmetic_of, open_network, start_of
 from scripts.progress import Epochs
 from scripts.training import Run
@@ -37,10 +33,12 @@ MOST_HIDDEN = 100
 RANKINGS = ("highest", "along", "lowest")
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(
+    __doc__, "model", "data", "split", "limit", "initial", "images", "epochs", "output",
+    output="explore.html",
+)  # fmt: skip
+def main(args: argparse.Namespace) -> None:
     """Write the page, and say where."""
-    args = options().parse_args(argv)
     check_target(args.output)
     sizes = Parameters.load(args.model).sizes
     check_pixels(sizes)
@@ -49,33 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"sizes: expected 784 inputs, 1 to {MOST_HIDDEN} neurons in the first hidden layer and "
             f"10 outputs, received {list(sizes)}; choose another --model"
         )
-    folder = {"output": args.output.parent, "backend": "numpy"}
-    opened = open_network(argparse.Namespace(**{**vars(args), **folder}))
-    content = page(*contents(opened))
+    args.backend = "numpy"
+    content = page(*contents(open_network(args)))
     path = printable(write_atomically(args.output, content))
     print(f"wrote {path}: {len(content) / 1000:.0f} kB")
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    result = command_line.parser(__doc__, "model", "data", "split", "limit")
-    # fmt: off
-    more: dict[str, dict[str, Any]] = {
-        "initial": {"type": Path, "metavar": "FILE",
-                    "help": "what training started from (default: the start that fits the model)"},
-        "images": {"type": whole_number(0), "default": 0, "metavar": "N",
-                   "help": "put in the first N images, beside those that the pictures show "
-                   "(default: %(default)s)"},
-        "epochs": {"type": whole_number(0), "metavar": "N",
-                   "help": "of the fingerprints to compare with (default: as the model's)"},
-        "output": {"type": Path, "default": Path("explore.html"), "metavar": "FILE",
-                   "help": "the page to write (default: %(default)s)"},
-    }
-    # fmt: on
-    for name, told in more.items():
-        result.add_argument(f"--{name}", **told)
-    return result
 
 
 def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -1,68 +1,44 @@
 """Trains a network from each of many seeds, one process a core, as runs of their own would."""
 
-from __future__ import annotations
-
 import argparse
-import os
 import statistics
 from pathlib import Path
+from typing import Any
 
 from model.initial import initial_parameters
-from scripts.command_line import find_data, make_folder
+from scripts.command_line import Settings, find_data, make_folder
+from scripts.processes import run_all
 from scripts.progress import Epochs, busy
-from scripts.side_by_side import Job, Trained, train_all
-from scripts.training import SIZES, Settings, percent
+from scripts.side_by_side import Job, Trained, train_one
+from scripts.training import SIZES, check_new, percent
 
 
-def seeds(text: str) -> list[int]:
-    """Return the seeds that a command line gives, such as 0-19 or 3,5,8-10."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal() and part.isascii()):
-            raise argparse.ArgumentTypeError(f"expected seeds such as 0-19 or 3,5; received {text}")
-        found += range(int(first), int(last or first) + 1)
-    if not found or len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"expected each seed once, as in 0-19; received {text}")
-    return found
-
-
-def train_many(args: argparse.Namespace, settings: dict[str, object]) -> int:
+def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Train from every seed, keep each network in a file of its own, and print how they went."""
     folder = args.output or Path(f"trained-{args.backend}-seeds")
     outputs = {seed: folder / f"seed-{seed}.json" for seed in args.seeds}
     for output in outputs.values():
-        if output.exists() and not args.resume:
-            raise ValueError(
-                f"{output}: exists: go on with it by --resume, or choose another --output"
-            )
+        check_new(output, args.resume)
     make_folder(folder)
     with busy("reading the data"):
         files = find_data(args.data)
-    jobs = {
-        f"seed {seed}": Job(
-            Settings(**settings, seed=seed),  # type: ignore[arg-type]
-            initial_parameters(args.sizes or SIZES, seed),
-            output,
-            args.compile,
-        )
-        for seed, output in outputs.items()
-    }
-    processes = min(len(jobs), os.cpu_count() or 1)
+    jobs = {}
+    for seed, output in outputs.items():
+        name, begin = f"seed {seed}", initial_parameters(args.sizes or SIZES, seed)
+        own = Settings(**settings, seed=seed)
+        jobs[name] = train_one, Job(name, own, begin, output, args.compile)
     try:
         with Epochs(args.epochs, 0, *jobs) as progress:
-            trained = train_all(
-                jobs, files, processes, lambda name, done, text: progress.advance(done, text, name)
+            trained = run_all(
+                jobs, files, lambda name, done, news: progress.advance(done, news, name)
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder} keeps every finished epoch: --resume goes on") from None
     if all(one.failure for one in trained.values()):
         raise OverflowError(next(iter(trained.values())).failure)
-    print(table(trained))
-    print(f"saved in {folder}")
+    print(table(trained), f"saved in {folder}", sep="\n")
     if files.notice:
         print(files.notice)
-    return 0
 
 
 def table(trained: dict[str, Trained]) -> str:

@@ -1,7 +1,5 @@
 """A network opened: its records on some images, as every program that shows neurons needs them."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import json
@@ -29,15 +27,31 @@ from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
 from model.universality import Study
-from scripts import Main, command_line
-from scripts.command_line import command
+from scripts import Main
+from scripts.command_line import (
+    ARITHMETICS,
+    MODEL,
+    SHIPPED_MODEL,
+    SHIPPED_START,
+    find_data,
+    load_examples,
+    make_folder,
+    network,
+    parser,
+    program,
+)
 from scripts.progress import busy
 
+OPTIONS = ("model", "backend", "data", "split", "limit", "initial", "output")
 SPLITS = ("training", "validation", "test")
 #: Roles are computed on the first of these and held to the others.
 ROLES_ON = ("validation", "test", "training")
 RARELY = 0.01  # of the training images
-SEEDS = command_line.MODEL / "seeds.json"
+SEEDS = MODEL / "seeds.json"
+STUDY_NOTE = "10,000 validation images; model/seeds.json, made by scripts.seeds"
+#: What the pictures of the whole layer are called in a page.
+NAMES = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
+NAMES |= {"run": "Run", "seeds": "Seeds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +78,7 @@ class Opened:
             yield pages.path(records, *self.first, note)
         yield pages.run(records, *words.history(self.parameters.metadata), note)
         if self.study is not None:
-            yield atlas(self.study, self.study_note)
+            yield atlas(self.study, STUDY_NOTE)
         for n in range(records.hidden):
             yield pages.sheet(records, n, self.images, note)
 
@@ -77,30 +91,27 @@ class Opened:
         many = "Over many networks", universality.findings(self.study)
         return [("What was found", [*layer, universality.causes(self.study)]), many]
 
-    @property
-    def study_note(self) -> str:
-        """The small print of the study."""
-        return "10,000 validation images; model/seeds.json, made by scripts.seeds"
-
-    def page(
-        self, sections: Sequence[words.Section], shown: Sequence[tuple[Picture, str]]
-    ) -> bytes:
-        """A page of HTML with these sections and pictures, each with its address."""
-        names = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
-        names |= {"run": "Run", "seeds": "Seeds"}
-        pictures: list[webpage.Shown] = []
-        for picture, source in shown:
-            stem = Path(picture.file).stem
-            name = names.get(stem, str(len(pictures) - len(shown) + self.records.hidden))
-            captioned = stem not in names  # the others say it in their titles
-            pictures.append(webpage.Shown(name, stem, source, picture.caption, captioned))
+    def page(self, sections: Sequence[words.Section], address: Callable[[Picture], str]) -> bytes:
+        """A page of HTML with these sections and all pictures, each at the address it is given."""
+        shown: list[webpage.Shown] = []
+        with busy("drawing") as tell:
+            for picture in self.pictures():
+                tell(picture.file)
+                stem = Path(picture.file).stem
+                name = NAMES.get(stem) or f"{int(stem.removeprefix('neuron-'))}"
+                captioned = stem not in NAMES  # the others say it in their titles
+                source = address(picture)
+                shown.append(webpage.Shown(name, stem, source, picture.caption, captioned))
         title, table = words.page_title(self.records), words.columns(self.records)
-        return webpage.page(title, sections, table, pictures, self.note)
+        return webpage.page(title, sections, table, shown, self.note)
+
+    def save(self, picture: Picture) -> Path:
+        """Write a picture to the output folder and return its path."""
+        return save_png(picture.figure, self.args.output / picture.file)
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
-        path = save_png(picture.figure, self.args.output / picture.file)
-        print(wrapped(f"{printable(path)}: {picture.caption}"))
+        print(wrapped(f"{printable(self.save(picture))}: {picture.caption}"))
 
     def write_records(self) -> list[Path]:
         """Write the records as neurons.json and neurons.csv and return their paths."""
@@ -122,49 +133,26 @@ def wrapped(text: str) -> str:
 
 
 def neuron_program(
-    description: str | None, output: str, *, neuron: bool = False
+    description: str | None, output: str, *more: str
 ) -> Callable[[Callable[[Opened], None]], Main]:
     """Turn a function that shows an opened network into a program's main function.
 
     `description` is the program's docstring, `output` the folder that it writes to by default, and
-    `neuron` says whether it takes a neuron's number.
+    `more` are options besides those of all these programs.
     """
 
     def decorate(show: Callable[[Opened], None]) -> Main:
-        @command
+        @program(description, *OPTIONS, *more, output=output)
         @functools.wraps(show)
-        def main(argv: Sequence[str] | None = None) -> int:
-            args = options(description, output, neuron).parse_args(argv)
-            command_line.make_folder(args.output)
+        def main(args: argparse.Namespace) -> None:
+            make_folder(args.output)
             with busy("opening the network"):
                 opened = open_network(args)
             show(opened)
-            return 0
 
         return main
 
     return decorate
-
-
-def options(description: str | None, output: str, neuron: bool = False) -> argparse.ArgumentParser:
-    """The options that every program with neurons takes."""
-    result = command_line.parser(description, "model", "backend", "data", "split", "limit")
-    result.add_argument(
-        "--initial",
-        type=Path,
-        metavar="FILE",
-        help="what training started from (default: the shipped start or its seed, where they fit)",
-    )
-    result.add_argument(
-        "--output",
-        type=Path,
-        default=Path(output),
-        metavar="FOLDER",
-        help="written to (default: %(default)s)",
-    )
-    if neuron:
-        result.add_argument("neuron", nargs="?", type=int, default=11, help="default: %(default)s")
-    return result
 
 
 def open_neurons(model: Any, data: str | None = None, limit: int | None = None) -> NeuronRecords:
@@ -177,7 +165,7 @@ def open_neurons(model: Any, data: str | None = None, limit: int | None = None) 
     data
         As --data of every program.
     """
-    args = options(None, "").parse_args([])
+    args = parser(None, *OPTIONS).parse_args([])
     args.data, args.limit = data, limit
     return open_network(args, Parameters.of(model)).records
 
@@ -186,15 +174,15 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     """Load a network, where it is not handed in, and its images, and measure its neurons."""
     parameters = parameters or Parameters.load(args.model)
     check_pixels(parameters.sizes)
-    files = command_line.find_data(args.data)
-    loaded = command_line.load_examples(files, args.backend)
+    files = find_data(args.data)
+    loaded = load_examples(files, args.backend)
     data = dict(zip(SPLITS, loaded, strict=True))
     images, labels = shown(data[args.split], args.limit)
     kept = arithmetic_of(parameters)
-    net = command_line.network(parameters, args.backend, kept)
+    net = network(parameters, args.backend, kept)
     seen = observe(net, images)
     initial = start_of(parameters, args.initial)
-    untrained = None if initial is None else command_line.network(initial, args.backend, kept)
+    untrained = None if initial is None else network(initial, args.backend, kept)
     lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
     records = neuron_records(
         parameters,
@@ -231,16 +219,14 @@ def counts(net: Any, images: NDArray[Any], labels: NDArray[Any]) -> Any:
 
 def study_of(parameters: Parameters) -> Study | None:
     """The study of seeds, if the network is the shipped one: it is of networks made alike."""
-    if not SEEDS.exists() or not command_line.SHIPPED_MODEL.exists():
-        return None
-    shipped = Parameters.load(command_line.SHIPPED_MODEL)
+    shipped = Parameters.load(SHIPPED_MODEL)
     return Study.load(SEEDS) if parameters.fingerprint == shipped.fingerprint else None
 
 
 def arithmetic_of(parameters: Parameters) -> str:
     """The arithmetic that a network was trained in, float64 where its file does not say."""
     name = parameters.metadata.get("arithmetic")
-    return name if isinstance(name, str) and name in command_line.ARITHMETICS else "float64"
+    return name if isinstance(name, str) and name in ARITHMETICS else "float64"
 
 
 def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
@@ -253,9 +239,7 @@ def start_of(parameters: Parameters, given: Path | None) -> Parameters | None:
                 f"--initial {given}: is not what this model was trained from: leave it out"
             )
         return start
-    starts = (
-        [Parameters.load(command_line.SHIPPED_START)] if command_line.SHIPPED_START.exists() else []
-    )
+    starts = [Parameters.load(SHIPPED_START)]
     seed = parameters.metadata.get("seed")
     if isinstance(seed, int):
         starts.append(initial_parameters(parameters.sizes, seed))

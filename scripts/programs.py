@@ -1,7 +1,5 @@
 """The programs: what they are called, what they say they do, and the line that starts one."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shlex

@@ -1,12 +1,10 @@
 """What is under way: on a terminal rich draws it, elsewhere every epoch is a line."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Self
 
 from scripts import note
 
@@ -58,7 +56,7 @@ class Epochs(ExitStack):
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
 
-    def __enter__(self) -> Epochs:
+    def __enter__(self) -> Self:
         console = terminal()
         if console is not None:
             from rich import progress

@@ -4,55 +4,46 @@ python -m scripts.reproduce            30 epochs of each, then the proof, link b
 python -m scripts.reproduce --quick    2 epochs
 """
 
-from __future__ import annotations
-
+import argparse
 import shutil
-from collections.abc import Sequence
 
 from compare import report
 from model.parameters import Parameters
 from scripts.command_line import (
     SHIPPED_MODEL,
     SHIPPED_START,
-    command,
+    Settings,
     find_data,
-    parser,
+    program,
     start,
     twin,
 )
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
 from scripts.side_by_side import first_difference, predictions, table, train_both
-from scripts.training import Settings
 
-QUICK_EPOCHS = 2
 DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(__doc__, "device", "compile", "data", "quick")
+def main(args: argparse.Namespace) -> int:
     """Train both, print what they came to, and put the PyTorch network to the proof."""
-    options = parser(__doc__, "device", "compile", "data")
-    options.add_argument(
-        "--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs (default: 30)"
-    )
-    args = options.parse_args(argv)
     with busy("reading the data"):
         twin("torch", "device").choose_device(args.device)  # refused before any training
         files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
-    epochs = QUICK_EPOCHS if args.quick else Settings.epochs
+    epochs = 2 if args.quick else Settings.epochs
     settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
     print(f"Training 784-20-10 twice, {epochs} epochs of {DATA[files.kind]}, from one start")
     with Epochs(epochs, 0, "numpy", "torch") as progress:
 
-        def tell(name: str, done: int, text: str) -> None:
+        def on_news(name: str, done: int, text: str) -> None:
             if name == "proof":
                 progress.beside(f"proof: {text}")
             else:
                 progress.advance(done, text, name)
 
-        trained = train_both(settings, begin, files, tell, args.compile, args.data)
+        trained = train_both(settings, begin, files, on_news, args.compile, args.data)
     with busy("reading the test images"):
         read = predictions(shipped, files, args.device)
     print(table(trained, shipped, read, args.device))

@@ -1,12 +1,7 @@
 """The networks of the study of seeds: which there are, how each is trained, what is measured."""
 
-from __future__ import annotations
-
-import os
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pool, SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +15,16 @@ from model.parameters import Parameters
 from model.universality import correlations, matched, partitions
 from reference.arithmetic import FixedPoint, parameter_bits
 from reference.network import Network
+from scripts import processes
 from scripts.command_line import load_examples
 
 FORMAT = "jalebi-seeds-1"
 EPOCHS, MINI_BATCH_SIZE, ETA = 30, 10, 3.0
 ORDER = 14  # the order of examples that all arms but one share: the shipped network's
 OTHER_ORDERS = 1000  # the order arm's seeds begin here
-FAMILIES = 80
 WIDTHS, WIDE, HIDDEN = (5, 10, 40, 80), 5, 20  # of the other widths, so many seeds
 EARLY = (1, 2, 5, 10)  # epochs after which a base network is kept too
 TOGETHER = 6  # networks that are trained as one: more no longer fit the cache
-TOLD_EVERY = 2.0  # seconds between two lines of progress
 PRUNED = (0.5, 0.75, 0.9)  # of a neuron's weights, the smallest, set to zero
 
 
@@ -126,49 +120,23 @@ def groups(left: Sequence[Member]) -> list[list[Member]]:
     return sorted(found, key=len, reverse=True)
 
 
-def train_all(
-    left: Sequence[Member], folder: Path, files: MnistFiles, processes: int | None
-) -> Iterator[tuple[int, Member]]:
-    """Train and keep networks; yield every few seconds the epochs done and a network of them.
+def train(given: tuple[list[Member], Path]) -> None:
+    """Train a group in a process of its own, keep each of its networks, and tell of every epoch.
 
     What is stopped is not kept.
     """
-    news: Any = SimpleQueue()
-    done, every = 0, EPOCHS * len(left)
-    with Pool(processes or os.cpu_count(), _begin, (folder, files, news)) as pool:
-        trained = pool.map_async(_train, groups(left), chunksize=1)
-        while done < every and not (trained.ready() and news.empty()):
-            trained.wait(TOLD_EVERY)
-            while not news.empty():
-                networks, last = news.get()
-                done += networks
-            if done:
-                yield done, last
-        trained.get()  # an error in a process is raised here
-
-
-_given: dict[str, Any] = {}  # to a process that trains, once
-
-
-def _begin(folder: Path, files: MnistFiles, news: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends all of them
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _given.update(folder=folder, news=news, training_data=load_examples(files, "numpy")[0])
-
-
-def _train(group: list[Member]) -> None:
-    data, net = _given["training_data"], Together([member.network() for member in group])
+    group, folder = given
+    data = load_examples(processes.given, "numpy")[0]
+    net = Together([member.network() for member in group])
 
     def keep(epoch: int, _: int | None) -> None:
         for member, part in zip(group, net.parts(len(group)), strict=True):
             if epoch + 1 in member.kept:  # the last file is written last: it is there when all are
                 made = {"arm": member.arm, "seed": member.seed, "order": member.order}
-                sizes = (784, member.hidden, 10)
-                weights, biases = part
-                Parameters(sizes, weights, biases, made).save(
-                    member.file(_given["folder"], epoch + 1)
-                )
-        _given["news"].put((len(group), group[-1]))
+                sizes, (weights, biases) = (784, member.hidden, 10), part
+                kept = Parameters(sizes, weights, biases, made)
+                kept.save(member.file(folder, epoch + 1))
+        processes.tell(len(group), f"{member.arm}, seed {member.seed}, {member.hidden} hidden")
 
     wide = type(data)(data.x, np.tile(data.y, (1, len(group))))
     rng = np.random.default_rng(group[0].order)

@@ -25,44 +25,38 @@ is a bootstrap over families, or of a share Wilson's.
 What is found besides is found on the families of even seeds, and held against those of odd ones.
 """
 
-from __future__ import annotations
-
+import argparse
 import json
-from collections.abc import Sequence
-from pathlib import Path
 
 from model.atomic_write import write_atomically
 from model.printable import printable
-from scripts import command_line
-from scripts.command_line import command, start, whole_number
+from scripts.command_line import find_data, make_folder, program, start
+from scripts.processes import run_all
 from scripts.progress import Epochs, busy
-from scripts.seed_study import EPOCHS, FAMILIES, measure, members, train_all
+from scripts.seed_study import EPOCHS, groups, measure, members, train
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(__doc__, "data", "output", "families", "processes", output="runs/seeds")
+def main(args: argparse.Namespace) -> None:
     """Train what is not trained yet, measure, and say where the result is."""
-    options = command_line.parser(__doc__, "data")
-    where = Path("runs/seeds")
-    told = "what is trained and measured (default: %(default)s)"
-    options.add_argument("--output", type=Path, default=where, metavar="FOLDER", help=told)
-    options.add_argument(
-        "--families", type=whole_number(2), default=FAMILIES, help="(default: %(default)s)"
-    )
-    options.add_argument("--processes", type=whole_number(1), help="(default: one a core)")
-    args = options.parse_args(argv)
-    command_line.make_folder(args.output)
-    files = command_line.find_data(args.data)
+    make_folder(args.output)
+    files = find_data(args.data)
     every = members(args.families)
     left = [one for one in every if not one.file(args.output).exists()]
+    jobs = {str(group): (train, (group, args.output)) for group in groups(left)}
     done = (len(every) - len(left)) * EPOCHS
     with Epochs(len(every) * EPOCHS, done, "networks") as progress:
-        for more, last in train_all(left, args.output, files, args.processes) if left else ():
-            progress.advance(done + more, f"{last.arm}, seed {last.seed}, {last.hidden} hidden")
+
+        def on_news(networks: int, news: str) -> None:
+            nonlocal done
+            done += networks
+            progress.advance(done, news)
+
+        if jobs:
+            run_all(jobs, files, on_news, args.processes)
     with busy("measuring"):
         found = json.dumps(measure(args.families, args.output, files)) + "\n"
     print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,18 +1,10 @@
 """Trains networks at once, in a process each: both backends and the proof of one, or many seeds."""
 
-from __future__ import annotations
-
 import functools
-import multiprocessing
 import os
-import queue
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,19 +14,17 @@ import numpy as np
 from model.atomic_write import sole_writer
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
+from scripts import processes
 from scripts.command_line import PACKAGES, Settings, load_examples, network
+from scripts.processes import run_all, tell
 from scripts.training import Run, percent, validation_news
-
-POLL_SECONDS = 0.5  # how often processes that send nothing are looked at
-
-ENDED = -1  # in place of the epochs done: the last that is told of a run
 
 OnNews = Callable[[str, int, str], object]  # of a run: epochs done, the validation accuracy
 
 
 @dataclass(frozen=True)
 class Trained:
-    """How one backend's run went."""
+    """How one run went."""
 
     fingerprints: list[str]  # after every epoch
     seconds: float  # of its training, the time to start left out
@@ -46,18 +36,11 @@ class Trained:
 class Job:
     """One training run; what has an output is kept there, and taken up where it was stopped."""
 
+    name: str
     settings: Settings
     start: Parameters
     output: Path | None = None
     compile: bool | None = None  # of PyTorch's network
-
-
-@dataclass(frozen=True)
-class QuickProof:
-    """The proof of the PyTorch network, in a process that has nothing to train."""
-
-    data: str | None
-    device: str
 
 
 def train_both(
@@ -72,128 +55,51 @@ def train_both(
 
     The device is the PyTorch network's. What stops one of them stops all, and is raised here.
     """
-    jobs: dict[str, Job | QuickProof] = {
-        "numpy": Job(replace(settings, backend="numpy", device="cpu"), start),
-        "torch": Job(replace(settings, backend="torch"), start, compile=compile),
-        "proof": QuickProof(data, settings.device),
-    }
-    return train_all(jobs, files, max(2, min(len(jobs), os.cpu_count() or 1)), on_news)
+    both = (
+        Job("numpy", replace(settings, backend="numpy", device="cpu"), start),
+        Job("torch", replace(settings, backend="torch"), start, compile=compile),
+    )
+    proof = prove_quickly, {"data": data, "device": settings.device, "epochs": 0}
+    work = {job.name: (train_one, job) for job in both} | {"proof": proof}
+    return run_all(work, files, on_news, max(2, os.cpu_count() or 1))
 
 
-def train_all(
-    jobs: Mapping[str, Job | QuickProof], files: MnistFiles, processes: int, on_news: OnNews
-) -> dict[str, Any]:
-    """Do so many at a time, each in a process of its own, and return how each went, by name.
+def train_one(job: Job) -> Trained:
+    """Train one network in a process of its own and tell about every epoch.
 
-    What stops one of them stops all, and is raised here; but one that overflows alone, if it has
-    an output, leaves the others alone: its `failure` says so.
+    One that overflows and has an output leaves the others alone: its `failure` says so.
     """
-    context = multiprocessing.get_context("spawn")
-    news: Any = context.Queue()
-    pool = ProcessPoolExecutor(processes, context, _begin, (news, files))
-    runs: dict[str, Future[Any]] = {}
-    try:
-        with _interrupts_wait():  # those that are started here inherit it: this process hears them
-            for name, job in jobs.items():
-                work: Any = train_one if isinstance(job, Job) else prove_quickly
-                runs[name] = pool.submit(work, name, job)
-        listen(news, list(runs.values()), on_news)
-        return {name: run.result() for name, run in runs.items()}
-    except BaseException as error:
-        for run in runs.values():
-            run.cancel()
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ChildProcessError("a process was ended from outside") from None
-        raise
-    finally:
-        pool.shutdown()
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C, which a terminal sends to every process, and SIGTERM are heard after the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_news: Any = None  # in a training process: where it tells how far it is
-_files: Any = None  # and what it trains on
-
-
-def _begin(news: Any, files: MnistFiles) -> None:
-    global _news, _files
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # by which its parent ends it
-    _news, _files = news, files
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()  # for ever, unless it is killed
-    os._exit(1)
-
-
-def train_one(name: str, job: Job) -> Trained:
-    """Train one network in a process of its own and tell about every epoch."""
     fingerprints: list[str] = []
     with nullcontext() if job.output is None else sole_writer(job.output):
         data = read(job.settings.backend)
-        run = Run(job.settings, job.start, _files, job.output, data, job.compile)
-        if job.output is not None:
-            run.resume()
+        run = Run(job.settings, job.start, processes.given, job.output, data, job.compile)
+        run.resume()
         begun, failure = time.monotonic(), ""
 
-        def tell(done: int, parameters: Parameters) -> None:
+        def on_epoch(done: int, parameters: Parameters) -> None:
             fingerprints.append(parameters.fingerprint)
-            _news.put((name, done, validation_news(parameters)))
+            tell(job.name, done, validation_news(parameters))
 
         try:
-            run.train(tell)
+            run.train(on_epoch)
         except OverflowError as error:
             if job.output is None:
                 raise
             failure = str(error)
-    _news.put((name, ENDED, ""))
     return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
 
 
-def prove_quickly(name: str, asked: QuickProof) -> Any:
-    """Return the proof, and tell which link it is at."""
+def prove_quickly(settings: dict[str, Any]) -> Any:
+    """Return the proof of the PyTorch network, and tell which link it is at."""
     from compare import prove
 
-    settings: dict[str, Any] = {"data": asked.data, "device": asked.device, "epochs": 0}
-    proof = prove(**settings, on_link=lambda link: _news.put((name, 0, link.name)))
-    _news.put((name, ENDED, ""))
-    return proof
+    return prove(**settings, on_link=lambda link: tell("proof", 0, link.name))
 
 
 @functools.cache
 def read(backend: str) -> tuple[Any, Any, Any]:
     """Return the examples, which a process reads once for all that it trains."""
-    return load_examples(_files, backend)
-
-
-def listen(news: Any, runs: list[Future[Any]], on_news: OnNews) -> None:
-    """Pass on what the training processes tell, or raise what stopped one of them."""
-    ended = 0
-    while ended < len(runs):
-        try:
-            name, done, text = news.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            for run in runs:
-                if run.done():
-                    run.result()
-        else:
-            if done == ENDED:
-                ended += 1
-            else:
-                on_news(name, done, text)
+    return load_examples(processes.given, backend)
 
 
 def first_difference(trained: dict[str, Trained]) -> int | None:

@@ -6,41 +6,36 @@
 Without --seed and --initial it starts where the shipped network started, and so makes it again.
 """
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
-from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
-from scripts.many_seeds import seeds, train_many
+from scripts.command_line import SHIPPED_START, Settings, find_data, program, start
+from scripts.many_seeds import train_many
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
-from scripts.training import SIZES, Run, Settings, kept, report, validation_news
+from scripts.training import SIZES, Run, check_new, report, validation_news
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
+OTHERS = ("compile", "data", "sizes", "seed", "seeds", "initial", "output", "resume")
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(__doc__, *SETTINGS, *OTHERS)
+def main(args: argparse.Namespace) -> None:
     """Train, save after every epoch, and print the accuracy and the fingerprint."""
-    args = options().parse_args(argv)
+    given = {name: getattr(args, name) for name in SETTINGS}
     if args.seeds is not None:
         if args.seed is not None or args.initial is not None:
             raise ValueError("--seeds draws a start from each of them: leave --seed, --initial out")
-        return train_many(args, {name: getattr(args, name) for name in SETTINGS})
+        train_many(args, given)
+        return
     output = args.output or Path(f"trained-{args.backend}.json")
     with sole_writer(output):
-        if output.exists() and not args.resume:
-            raise ValueError(
-                f"{output}: exists: go on with it by --resume, or choose another --output"
-            )
+        check_new(output, args.resume)
         begin = starting_point(args)
-        seed = order_seed(args, begin)
-        settings = Settings(**{name: getattr(args, name) for name in SETTINGS}, seed=seed)
+        settings = Settings(**given, seed=order_seed(args, begin))
         with busy("reading the data"):
             files = find_data(args.data)
             run = Run(settings, begin, files, output, compile=args.compile)
@@ -50,49 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             with Epochs(settings.epochs, run.epochs_done) as progress:
                 run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(kept(run)) from None
+            raise KeyboardInterrupt(run.kept()) from None
     trained = run.parameters
     print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
-    data = ["--data", args.data] if args.data else []
-    opened = ["--model", output, *data, "--output", Path("runs") / output.stem]
-    steps = [("prove that PyTorch computes it alike", "compare", ["--model", output, *data])]
+    model = ["--model", output, *(["--data", args.data] if args.data else [])]
+    opened = [*model, "--output", Path("runs") / output.stem]
+    steps = [("prove that PyTorch computes it alike", "compare", model)]
     if len(begin.sizes) > 2:
         steps.insert(0, ("open it: what its hidden neurons do, in pictures", "figures", opened))
     print(next_steps(*steps))
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    result = parser(__doc__, *SETTINGS, "compile", "data")
-    add = result.add_argument
-    add(
-        "--sizes", type=whole_number(1), nargs="+", metavar="N",
-        help="units of every layer (default: 784 20 10)",
-    )  # fmt: skip
-    add(
-        "--seed", type=whole_number(0), metavar="N",
-        help="of the initial weights and of the order of examples (default: the start's own, or 0)",
-    )  # fmt: skip
-    add(
-        "--seeds", type=seeds, metavar="A-B",
-        help="one network from each of these, such as 0-19, in a folder (default: one network)",
-    )  # fmt: skip
-    add(
-        "--initial", type=Path, metavar="FILE",
-        help="start from these parameters (default: the shipped start, or drawn from --seed)",
-    )  # fmt: skip
-    add(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="(default: trained-BACKEND.json, or of --seeds trained-BACKEND-seeds)",
-    )
-    add(
-        "--resume", action="store_true",
-        help="go on where --output was stopped (default: refuse an --output that exists)",
-    )  # fmt: skip
-    return result
 
 
 def starting_point(args: argparse.Namespace) -> Parameters:

@@ -1,8 +1,6 @@
 """One training run that can be stopped at any moment and resumed without a trace."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,9 @@ from model.atomic_write import check_target
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters, describe
 from scripts import note
-from scripts.command_line import Settings as Settings
-from scripts.command_line import load_examples, network, twin
+from scripts.command_line import Settings, load_examples, network, twin
 
 SIZES = (784, 20, 10)
-NetworkAfterEpoch = Callable[[int, Parameters], object]
 
 
 class Run:
@@ -38,13 +34,16 @@ class Run:
         data: tuple[Any, Any, Any] | None = None,
         compile: bool | None = None,
     ) -> None:
-        self.settings, self.compile = settings, compile
+        self.settings, self.output, self.compile = settings, output, compile
         if compile and settings.backend == "numpy":
             raise ValueError("--compile needs --backend torch: NumPy's network is compiled already")
-        self.output = output
         if output is not None:
             check_target(output)
-        check_digits(start)
+        if (start.sizes[0], start.sizes[-1]) != (SIZES[0], SIZES[-1]):
+            raise ValueError(
+                f"sizes {list(start.sizes)} do not fit the data: expected {SIZES[0]} first, a unit "
+                f"for each pixel, and {SIZES[-1]} last, one for each digit, such as {list(SIZES)}"
+            )
         self.data = data or load_examples(files, settings.backend)
         twin(settings.backend, "network").check_settings(
             len(self.data[0]), settings.epochs, settings.mini_batch_size, settings.eta
@@ -59,7 +58,7 @@ class Run:
             "accuracy": {"validation": []},
         }
         self.parameters = Parameters(start.sizes, start.weights, start.biases, made)
-        self._network()  # a device that is not there, layers too large for the arithmetic
+        self._network(self.parameters)  # a device that is not there, layers too large
 
     @property
     def epochs_done(self) -> int:
@@ -74,27 +73,59 @@ class Run:
         if self.output is None or not self.output.exists():
             return False
         saved = Parameters.load(self.output)
-        check_same_run(self.output, saved, self.parameters)
-        check_history(self.output, saved, len(self.data[1]))
-        done = saved.metadata["epochs"]
+        for objection in self._objections(saved):
+            raise ValueError(f"{self.output}: {objection}, or choose another --output")
+        self.parameters = saved
+        return True
+
+    def _objections(self, saved: Parameters) -> Iterator[str]:
+        """Say why this run cannot go on from what was saved: the first objection ends it."""
+        here, there = self.parameters.metadata, saved.metadata
+        keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial"]
+        if here["arithmetic"] != "fixed-point":  # there, the backends are the same run
+            keys += ["backend", "device"]
+        data = there["data"] if isinstance(there.get("data"), dict) else {}
+        pairs = [(key, there.get(key), here[key]) for key in keys]
+        pairs += [(name, data.get(name), asked) for name, asked in here["data"].items()]
+        for key, was, asked in [*pairs, ("sizes", list(saved.sizes), list(self.parameters.sizes))]:
+            if was != asked:
+                yield (
+                    f"was not made by this run: its {key} is {was}, asked for is {asked}: "
+                    f"resume with the settings that it was begun with"
+                )
+        done, accuracy = there.get("epochs"), there.get("accuracy")
+        told: dict[str, Any] = accuracy if isinstance(accuracy, dict) else {}
+        history, examples = told.get("validation"), len(self.data[1])
+        if type(done) is not int or not isinstance(history, list) or len(history) != done:
+            yield (
+                f"expected its epochs and a validation accuracy for each, received epochs "
+                f"{describe(done)} and {describe(history)}: restore the file"
+            )
+            return
+        for count in (*history, told.get("validation_of")) if done else ():
+            if type(count) is not int or not 0 <= count <= examples:
+                yield (
+                    f"expected validation accuracies from 0 to {examples}, received "
+                    f"{describe(count)}: restore the file"
+                )
         if done > self.settings.epochs:
-            raise ValueError(
-                f"{self.output}: holds {done} epochs, more than the {self.settings.epochs} asked "
-                f"for: ask for {done} or more, or choose another --output"
+            yield (
+                f"holds {done} epochs, more than the {self.settings.epochs} asked for: ask for "
+                f"{done} or more"
             )
         expected = saved if done else self.parameters  # as long as it has not been trained
-        self.parameters = saved
-        kept = network(expected, *self._kind())
-        if Parameters(saved.sizes, *kept.export()).fingerprint != saved.fingerprint:
-            raise ValueError(
-                f"{self.output}: its weights and biases are not those of this run after {done} "
-                f"epochs: restore the file, or choose another --output"
+        kept = self._network(expected).export()
+        if Parameters(saved.sizes, *kept).fingerprint != saved.fingerprint:
+            yield (
+                f"its weights and biases are not those of this run after {done} epochs: "
+                f"restore the file"
             )
-        return True
 
     # Where eta is too large numbers overflow: that is said once, after the epoch.
     @np.errstate(over="ignore", invalid="ignore")
-    def train(self, on_epoch: NetworkAfterEpoch | None = None, test: bool = True) -> Parameters:
+    def train(
+        self, on_epoch: Callable[[int, Parameters], object] | None = None, test: bool = True
+    ) -> Parameters:
         """Train the epochs that are left and return the parameters after the last.
 
         `on_epoch` is called after every epoch, when it is saved. While choosing between networks
@@ -102,7 +133,7 @@ class Run:
         """
         training, validation, test_data = self.data
         left = self.settings.epochs - self.epochs_done
-        net = self._network()
+        net = self._network(self.parameters)
         if self.compile and left:
             self._compile(net)
 
@@ -123,11 +154,19 @@ class Run:
             self._keep(net, accuracy={**self.parameters.metadata["accuracy"], **tested})
         return self.parameters
 
-    def _kind(self) -> tuple[str, str, str]:
-        return self.settings.backend, self.settings.arithmetic, self.settings.device
+    def kept(self) -> str:
+        """Return in words what an interrupted run leaves behind.
 
-    def _network(self) -> Any:
-        return network(self.parameters, *self._kind(), compile=self.compile)
+        The file is read: between saving and noting it a run can be stopped as well.
+        """
+        if self.output is None or not self.output.exists():
+            return "no epoch was finished yet"
+        done = Parameters.load(self.output).metadata["epochs"]
+        return f"{self.output} holds {done} of {self.settings.epochs} epochs: --resume goes on"
+
+    def _network(self, parameters: Parameters) -> Any:
+        kind = self.settings.backend, self.settings.arithmetic, self.settings.device
+        return network(parameters, *kind, compile=self.compile)
 
     def _compile(self, net: Any) -> None:
         """Compile steps before the first is taken, and say how long it took, or why it is not."""
@@ -153,63 +192,10 @@ class Run:
         self.parameters = parameters
 
 
-def check_digits(start: Parameters) -> None:
-    """Raise ValueError unless a network takes MNIST's images and answers with a digit."""
-    sizes = start.sizes
-    if (sizes[0], sizes[-1]) != (SIZES[0], SIZES[-1]):
-        raise ValueError(
-            f"sizes {list(sizes)} do not fit the data: expected {SIZES[0]} first, a unit for each "
-            f"pixel, and {SIZES[-1]} last, one for each digit, such as {list(SIZES)}"
-        )
-
-
-def check_history(output: Path, saved: Parameters, examples: int) -> None:
-    """Raise ValueError unless a saved network says how many epochs it has, and how each went."""
-    done, found = saved.metadata.get("epochs"), saved.metadata.get("accuracy")
-    accuracy = found if isinstance(found, dict) else {}
-    history = accuracy.get("validation")
-    if type(done) is not int or not isinstance(history, list) or len(history) != done:
-        raise ValueError(
-            f"{output}: expected its epochs and a validation accuracy for each, received epochs "
-            f"{describe(done)} and {describe(history)}: restore the file, or choose another "
-            f"--output"
-        )
-    if not done:
-        return
-    for count in (*history, accuracy.get("validation_of")):
-        if type(count) is not int or not 0 <= count <= examples:
-            raise ValueError(
-                f"{output}: expected validation accuracies from 0 to {examples}, received "
-                f"{describe(count)}: restore the file, or choose another --output"
-            )
-
-
-def check_same_run(output: Path, saved: Parameters, here: Parameters) -> None:
-    """Raise ValueError unless the metadata of two networks say that they were made alike."""
-    keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial"]
-    if here.metadata["arithmetic"] != "fixed-point":  # there, the backends are the same run
-        keys += ["backend", "device"]
-    pairs = [(key, saved.metadata.get(key), here.metadata[key]) for key in keys]
-    data = saved.metadata.get("data")
-    digests = data if isinstance(data, dict) else {}
-    pairs += [(name, digests.get(name), asked) for name, asked in here.metadata["data"].items()]
-    for key, was, asked in [*pairs, ("sizes", list(saved.sizes), list(here.sizes))]:
-        if was != asked:
-            raise ValueError(
-                f"{output}: was not made by this run: its {key} is {was}, asked for is {asked}: "
-                f"resume with the settings that it was begun with, or choose another --output"
-            )
-
-
-def kept(run: Run) -> str:
-    """Return in words what an interrupted run leaves behind.
-
-    The file is read: between saving and noting it a run can be stopped as well.
-    """
-    if run.output is None or not run.output.exists():
-        return "no epoch was finished yet"
-    done = Parameters.load(run.output).metadata["epochs"]
-    return f"{run.output} holds {done} of {run.settings.epochs} epochs: --resume goes on"
+def check_new(output: Path, resume: bool) -> None:
+    """Raise ValueError where a run would write over a file that it is not asked to go on with."""
+    if output.exists() and not resume:
+        raise ValueError(f"{output}: exists: go on with it by --resume, or choose another --output")
 
 
 def percent(correct: int, examples: int) -> str:

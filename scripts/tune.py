@@ -7,40 +7,30 @@ Without a grid the three configurations of the seed study are tried. It can be s
 moment: the same command goes on, and one with more seeds, epochs or configurations adds to it.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
-from collections.abc import Sequence
-from pathlib import Path
 
 from model.atomic_write import sole_writer, write_atomically
 from model.canvas import png_bytes
 from model.tuning_figure import tuning_figure
 from scripts import tuning
-from scripts.command_line import (
-    command,
-    find_data,
-    learning_rate,
-    make_folder,
-    parser,
-    start,
-    whole_number,
-)
+from scripts.command_line import Settings, find_data, make_folder, program, start
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
-from scripts.training import Settings
 
-SETTINGS = ("backend", "device", "arithmetic", "epochs")
+GRID = ("hidden", "mini_batch_size", "eta", "configuration")
+SETTINGS = ("backend", "device", "arithmetic")
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(
+    __doc__, "backend", "device", "arithmetic", "compile", "data", *GRID,
+    "seeds", "epochs", "output", output="runs/tune",
+)  # fmt: skip
+def main(args: argparse.Namespace) -> None:
     """Train, write results.json and draw tuning.png from it, and print who won."""
-    args = options().parse_args(argv)
     folder, results = args.output, args.output / "results.json"
-    single = tuning.asked_for(args.hidden, args.mini_batch_size, args.eta, args.configuration)
-    settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
+    single = tuning.asked_for(*(getattr(args, name) for name in GRID))
+    settings = Settings(args.backend, args.device, args.arithmetic, args.epochs)
     with busy("reading the data"):
         files = find_data(args.data)
     make_folder(folder)
@@ -64,35 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen, data = folder / written["chosen"]["file"], ["--data", args.data] if args.data else []
     opened = ["--model", chosen, *data, "--output", folder / "figures"]
     print(next_steps(("open the chosen one: what its hidden neurons do", "figures", opened)))
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    result = parser(__doc__, "backend", "device", "arithmetic", "compile", "data")
-    add = result.add_argument
-    add("--hidden", type=whole_number(1), nargs="+", metavar="N", help="hidden units (default: 20)")
-    add("--mini-batch-size", type=whole_number(1), nargs="+", metavar="M", help="(default: 10)")
-    add(
-        "--eta", type=learning_rate, nargs="+",
-        help="learning rates (default: 3.0); all combinations of these three are tried",
-    )  # fmt: skip
-    add(
-        "--configuration", type=tuning.configuration, action="append", metavar="HIDDEN,M,ETA",
-        help="one to try, may be repeated (default, without a grid: those of the seed study)",
-    )  # fmt: skip
-    add("--seeds", type=whole_number(1), default=3, metavar="N", help="0 to N - 1 (default: 3)")
-    add(
-        "--epochs",
-        type=whole_number(1),
-        default=Settings.epochs,
-        help="of each run (default: %(default)s)",
-    )
-    add(
-        "--output", type=Path, default=Path("runs/tune"), metavar="FOLDER",
-        help="for runs and results (default: %(default)s)",
-    )  # fmt: skip
-    return result
 
 
 if __name__ == "__main__":

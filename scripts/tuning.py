@@ -1,8 +1,5 @@
 """Choosing a configuration: several seeds of each, compared by their validation accuracy alone."""
 
-from __future__ import annotations
-
-import argparse
 import itertools
 import math
 import shutil
@@ -18,8 +15,8 @@ from model.mnist_files import MnistFiles
 from model.parameters import Parameters
 from reference.checks import printable as escaped
 from scripts import note
-from scripts.command_line import learning_rate, load_examples, make_folder, whole_number
-from scripts.training import SIZES, Run, Settings, report, validation_news
+from scripts.command_line import Settings, load_examples
+from scripts.training import SIZES, Run, report, validation_news
 
 FORMAT = "jalebi-tuning-1"
 TERMINAL = 100  # columns
@@ -49,33 +46,22 @@ Plan = dict[Configuration, list[Run]]
 Failed = dict[Configuration, dict[int, str]]  # by seed, what overflowed
 
 
-def configuration(text: str) -> Configuration:
-    """Return the configuration that is written as HIDDEN,MINI_BATCH_SIZE,ETA, for argparse."""
-    parts = text.split(",")
-    if len(parts) != 3:
-        raise argparse.ArgumentTypeError(
-            f"expected HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received {text}"
-        )
-    whole = whole_number(1)
-    return Configuration(whole(parts[0]), whole(parts[1]), learning_rate(parts[2]))
-
-
 def asked_for(
     hidden: Sequence[int] | None,
     mini_batch_sizes: Sequence[int] | None,
     etas: Sequence[float] | None,
-    single: Iterable[Configuration] | None,
+    single: Iterable[tuple[int, int, float]] | None,
 ) -> list[Configuration]:
     """Return the configurations to try, each once: a grid, single ones, or the seed study's.
 
     Of a grid all combinations are tried; what is not given has one value, the seed study's.
     """
-    result = list(single or ())
+    tried = list(single or ())
     if hidden or mini_batch_sizes or etas:
         usual = Configuration()
         axes = hidden or [usual.hidden], mini_batch_sizes or [usual.mini_batch_size]
-        result += itertools.starmap(Configuration, itertools.product(*axes, etas or [usual.eta]))
-    return list(dict.fromkeys(result or SEED_STUDY))
+        tried += itertools.product(*axes, etas or [usual.eta])
+    return list(dict.fromkeys(itertools.starmap(Configuration, tried))) or [*SEED_STUDY]
 
 
 def plan(
@@ -88,10 +74,9 @@ def plan(
 ) -> Plan:
     """Return the runs of every configuration, one for each seed, as far as they have come.
 
-    Every run is a file in the folder, which is made. When one of them cannot be trained or
-    resumed, ValueError or OSError says so before any is.
+    Every run is a file in the folder. When one of them cannot be trained or resumed, ValueError or
+    OSError says so before any is.
     """
-    make_folder(folder)
     data = load_examples(files, settings.backend)
 
     def run(one: Configuration, seed: int) -> Run:
@@ -116,18 +101,17 @@ def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> Failed:
     Where numbers overflow the run ends and the others go on: what was said is returned.
     """
     failed: Failed = {}
-    for one, several in runs.items():
-        for run in several:
-            label = f"{one}, seed {run.settings.seed}"
+    for one, run in ((one, run) for one, several in runs.items() for run in several):
+        label = f"{one}, seed {run.settings.seed}"
 
-            def tell(_: int, saved: Parameters, label: str = label) -> None:
-                on_epoch(epochs(runs)[0], f"{label}: {validation_news(saved)}")
+        def tell(_: int, saved: Parameters, label: str = label) -> None:
+            on_epoch(epochs(runs)[0], f"{label}: {validation_news(saved)}")
 
-            try:
-                run.train(tell, test=False)
-            except OverflowError as error:
-                failed.setdefault(one, {})[run.settings.seed] = str(error)
-                note(f"{label}: {error}")
+        try:
+            run.train(tell, test=False)
+        except OverflowError as error:
+            failed.setdefault(one, {})[run.settings.seed] = str(error)
+            note(f"{label}: {error}")
     return failed
 
 
@@ -150,6 +134,8 @@ def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict
     best = best_of(records)
     final = records[best]["final"]
     run = list(whole.values())[best][final.index(max(final))]
+    trained = run.train()  # nothing is left to train: the test images are read
+    accuracy = trained.metadata["accuracy"]
     return {
         "format": FORMAT,
         **{key: getattr(run.settings, key) for key in ("backend", "arithmetic", "epochs")},
@@ -162,7 +148,13 @@ def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict
             {"name": str(one), **asdict(one), "by_seed": {str(k): v for k, v in said.items()}}
             for one, said in failed.items()
         ],
-        "chosen": {"configuration": best, **tested(run)},
+        "chosen": {
+            "configuration": best,
+            "seed": run.settings.seed,
+            **{key: accuracy[key] for key in ("test", "test_of")},
+            "fingerprint": trained.fingerprint,
+            "file": run.output.name if run.output else "",
+        },
         "finding": finding(records, best),
     }
 
@@ -191,18 +183,6 @@ def spread(values: Sequence[float]) -> dict[str, float | None]:
     """Return mean, sample standard deviation (None of a single value), least and most."""
     sd = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "sd": sd, "min": min(values), "max": max(values)}
-
-
-def tested(run: Run) -> dict[str, Any]:
-    """Return which network was chosen and what it reaches on the test data."""
-    parameters = run.train()
-    accuracy = parameters.metadata["accuracy"]
-    return {
-        "seed": run.settings.seed,
-        **{key: accuracy[key] for key in ("test", "test_of")},
-        "fingerprint": parameters.fingerprint,
-        "file": run.output.name if run.output else "",
-    }
 
 
 def finding(records: Sequence[dict[str, Any]], best: int) -> str:
@@ -237,16 +217,17 @@ def table(found: dict[str, Any]) -> str:
     """Return results as a table for the terminal."""
     seeds = len(found["seeds"])
     many = f"{seeds} seeds" if seeds > 1 else "one seed"
+    row = "{:>6}  {:>5}  {:>6}  {:>8}  {:>5}  {:>8}  {:>8}".format
     lines = [
         f"validation accuracy after epoch {found['epochs']}, of {many}",
-        _row("hidden", "batch", "eta", "mean", "sd", "min", "max"),
+        row("hidden", "batch", "eta", "mean", "sd", "min", "max"),
     ]
     for k, one in enumerate(found["configurations"]):
         accuracy = one["accuracy"]
         mean, least, most = (f"{100 * accuracy[key]:.2f} %" for key in ("mean", "min", "max"))
         sd = "-" if accuracy["sd"] is None else f"{100 * accuracy['sd']:.2f}"
         cells = one["hidden"], one["mini_batch_size"], one["eta"], mean, sd, least, most
-        lines.append(_row(*cells) + " *" * (k == found["chosen"]["configuration"]))
+        lines.append(row(*cells) + " *" * (k == found["chosen"]["configuration"]))
     told = [f"* {found['finding']}"]
     told += [
         f"{one['name']}: could not be trained, seed {seed}: {said}"
@@ -257,11 +238,6 @@ def table(found: dict[str, Any]) -> str:
     for text in told:
         lines += textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
-
-
-def _row(*cells: object) -> str:
-    widths = 6, 5, 6, 8, 5, 8, 8
-    return "  ".join(f"{cell!s:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
 def chosen_report(found: dict[str, Any], folder: Path) -> str:

@@ -5,18 +5,15 @@
 Whoever writes the network in another language can start from these files, without Python.
 """
 
-from __future__ import annotations
-
+import argparse
 import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.atomic_write import write_atomically
 from model.initial import initial_parameters
-from scripts.command_line import ARITHMETICS, command, make_folder, network, parser, start
+from scripts.command_line import ARITHMETICS, make_folder, network, program, start
 
 SIZES, SEED, EXAMPLES, MINI_BATCH_SIZE, ETA = (4, 3, 2), 0, 5, 2, 3.0
 ABOUT = (
@@ -29,18 +26,13 @@ ABOUT = (
 )
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(__doc__, "output", output="docs/vectors")
+def main(args: argparse.Namespace) -> None:
     """Write one file for each arithmetic, and say where."""
-    options = parser(__doc__)
-    options.add_argument("--output", type=Path, default=Path("docs/vectors"), metavar="FOLDER",
-                         help="(default: %(default)s)")  # fmt: skip
-    folder = options.parse_args(argv).output
-    make_folder(folder)
+    make_folder(args.output)
     for name in ARITHMETICS:
         content = f"{lines(vectors(name))}\n".encode()
-        print(f"wrote {write_atomically(folder / f'{name}.json', content)}")
-    return 0
+        print(f"wrote {write_atomically(args.output / f'{name}.json', content)}")
 
 
 def vectors(arithmetic: str) -> dict[str, Any]:

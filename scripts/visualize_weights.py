@@ -3,8 +3,6 @@
 python -m scripts.visualize_weights --output runs/weights
 """
 
-from __future__ import annotations
-
 from model.pages import weights
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program

@@ -13,6 +13,7 @@ from model.initial import initial_parameters
 from model.neurons import RANKED
 from model.parameters import Parameters
 from scripts import opened
+from scripts.command_line import parser
 
 JALEBI = 'Neuron 1 ("Jalebi") fires'
 NEURONS = ["neuron-00.png", "neuron-01.png"]
@@ -33,7 +34,7 @@ def run(program, argv):
 
 
 def open_with(argv):
-    return opened.open_network(opened.options("words", "runs").parse_args(argv))
+    return opened.open_network(parser(None, *opened.OPTIONS).parse_args(argv))
 
 
 # --- The programs ----------------------------------------------------------------------------

@@ -1,9 +1,7 @@
 """The main job: both backends side by side, and the proof."""
 
 import multiprocessing
-import threading
 import time
-from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
 from model.mnist_files import describe
 from model.parameters import Parameters
-from scripts import reproduce, side_by_side
+from scripts import processes, reproduce
 from scripts.command_line import Settings
 from scripts.side_by_side import Trained, table, train_both, verdict
 
@@ -97,19 +95,12 @@ def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits
     assert time.monotonic() - begun < 60
 
 
-def test_news_are_passed_on_until_all_is_told_or_one_has_failed():
-    told, news, runs = [], multiprocessing.get_context("spawn").Queue(), [Future(), Future()]
-    items = [("numpy", 1, "a"), ("torch", 1, "b"), ("numpy", 2, "c")]
-
-    def put():
-        for item in items:
-            news.put(item)
-        time.sleep(0.2)
-        runs[1].set_exception(ValueError("eta is wrong"))
-
-    threading.Thread(target=put).start()
-    with pytest.raises(ValueError, match="eta is wrong"):
-        side_by_side.listen(news, runs, lambda *item: told.append(item))
-    assert told == items
-    news.close()
-    news.join_thread()
+def test_what_is_told_is_heard_and_what_fails_stops_all():
+    told, jobs = [], {name: (processes.tell, name) for name in "abc"}
+    assert processes.run_all(jobs, None, told.append, 2) == dict.fromkeys("abc")
+    assert sorted(told) == ["a", "b", "c"]
+    begun, jobs = time.monotonic(), {"long": (time.sleep, 60), "wrong": (int, "three")}
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        processes.run_all(jobs, None, print, 2)
+    assert multiprocessing.active_children() == []
+    assert time.monotonic() - begun < 60

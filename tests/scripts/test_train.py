@@ -18,8 +18,8 @@ from model.synthetic_digits import write_idx_files
 from reference.arithmetic import FixedPoint
 from reference.network import Network
 from scripts import programs, train
-from scripts.command_line import load_examples
-from scripts.training import Run, Settings, kept
+from scripts.command_line import Settings, load_examples
+from scripts.training import Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -218,10 +218,10 @@ def test_every_epoch_is_saved_before_it_is_reported(files, begin, tmp_path):
         assert fingerprint(out) == parameters.fingerprint
         reported.append((done, Parameters.load(out).metadata["epochs"]))
 
-    assert kept(run) == "no epoch was finished yet"
+    assert run.kept() == "no epoch was finished yet"
     run.train(on_epoch)
     assert reported == [(1, 1), (2, 2)]
-    assert kept(run) == f"{out} holds 2 of 2 epochs: --resume goes on"
+    assert run.kept() == f"{out} holds 2 of 2 epochs: --resume goes on"
 
 
 def test_a_save_that_fails_leaves_the_run_where_the_file_is(files, begin, tmp_path, monkeypatch):

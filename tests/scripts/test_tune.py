@@ -16,7 +16,7 @@ import pytest
 from model.atomic_write import sole_writer
 from model.parameters import Parameters
 from scripts import programs, train, tune, tuning
-from scripts.training import Settings
+from scripts.command_line import Settings, configuration
 from scripts.tuning import Configuration
 
 ROOT = Path(__file__).parents[2]
@@ -280,7 +280,7 @@ def test_a_full_disk_loses_no_run(arguments, tuned, refused):
         (([30], None, None, None), [(30, 10, 3.0)]),
         ((None, [5, 6], None, None), [(20, 5, 3.0), (20, 6, 3.0)]),
         ((None, None, [0.5], None), [(20, 10, 0.5)]),
-        (([25], [20], None, [Configuration(30), Configuration(25, 20), Configuration(30)]),
+        (([25], [20], None, [(30, 10, 3.0), (25, 20, 3.0), (30, 10, 3.0)]),
          [(30, 10, 3.0), (25, 20, 3.0)]),
     ],
 )  # fmt: skip
@@ -295,8 +295,8 @@ def test_files_of_different_runs_have_different_names():
 
 
 def test_a_configuration_is_read_from_text():
-    assert tuning.configuration("25,20,3.0") == Configuration(25, 20, 3.0)
-    assert tuning.configuration("7, 1, 1e-2") == Configuration(7, 1, 0.01)
+    assert configuration("25,20,3.0") == (25, 20, 3.0)
+    assert configuration("7, 1, 1e-2") == (7, 1, 0.01)
     wanted = "expected HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received"
     for text, line in [
         ("1,2,3,4", f"{wanted} 1,2,3,4"),
@@ -306,7 +306,7 @@ def test_a_configuration_is_read_from_text():
         ("25,20,nan", "expected a finite number such as 3.0; received nan"),
     ]:
         with pytest.raises(argparse.ArgumentTypeError) as caught:
-            tuning.configuration(text)
+            configuration(text)
         assert str(caught.value) == line
 
 
