@@ -44,13 +44,7 @@ class Gone(CandidateError):
 
 
 class Host:
-    """One candidate, and the networks that are built from it.
-
-    Raises
-    ------
-    Unusable
-        It declares no precision that is known.
-    """
+    """One candidate, and the networks that are built from it."""
 
     gone = ""  # why it can no longer be asked
     notice = ""  # what every result must repeat
@@ -86,13 +80,7 @@ class Host:
 
 
 class Child(Host):
-    """A candidate in a process of its own: a Python class by name, or a program in any language.
-
-    Raises
-    ------
-    Unusable
-        It cannot be imported or started, or its process ends on the way.
-    """
+    """A candidate in a process of its own: a Python class by name, or a program in any language."""
 
     def __init__(
         self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
@@ -217,13 +205,7 @@ def hosted(
     timeout: float = TIMEOUT,
     memory: float = MEMORY,
 ) -> Host:
-    """Return the host of a class, or of the name of one: a process, wherever it can be sent to one.
-
-    Raises
-    ------
-    Unusable
-        It cannot be imported, or is not offered in that arithmetic or on that device.
-    """
+    """Return the host of a class, or of its name: a process, wherever it can be sent to one."""
     name = candidate if isinstance(candidate, str) else sendable(candidate)
     if name is not None:
         asked = json.dumps([name, arithmetic, device, memory, sys.path])

@@ -271,13 +271,7 @@ def chosen(candidate: Any, arithmetic: str | None, device: str | None) -> Any:
 
 
 def find(name: str) -> Any:
-    """Return the class that is named "package.module:Class" or "path/to/file.py:Class".
-
-    Raises
-    ------
-    Unusable
-        There is no such module, file or class, or it cannot be imported.
-    """
+    """Return the class that is named "package.module:Class" or "path/to/file.py:Class"."""
     place, _, attribute = name.rpartition(":")
     if not place or not attribute:
         raise Unusable(

@@ -27,16 +27,8 @@ Order = NDArray[np.int64]
 class Trial:
     """A candidate built from given parameters; its methods are those of `Candidate`.
 
-    Raises
-    ------
-    Unusable
-        It does not take these sizes, or an answer is no such thing as was asked for.
-    CandidateError
-        It raised an exception, or its process ended. Here and in every method.
-    Refused
-        Arrays handed in were changed or came back, or an answer is NaN. Here and in every method.
-    NotOffered
-        It lacks the method, or the arithmetic.
+    Each raises Unusable where an answer is no such thing as was asked for, Refused where it proves
+    nothing, CandidateError where the candidate failed, NotOffered where it lacks the method.
     """
 
     def __init__(self, host: Host, parameters: Parameters, arithmetic: str | None = None) -> None:
