@@ -66,7 +66,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.columns import Columns
+from compare.columns import Columns, sigmoid
 from model.parameters import Parameters
 
 Array = NDArray[np.float64]
@@ -242,7 +242,7 @@ class Ball:
 
     def logistic(self) -> Ball:
         """Return sigmoid(z): (2)."""
-        centre = logistic(self.centre)
+        centre = sigmoid(self.centre)
         t = np.exp(-np.maximum(np.abs(self.centre) - 2 * self.error, 0.0))
         arrived = np.minimum(t / np.square(1.0 + t) * self.error, 1.0)  # the steepest slope
         most = np.minimum(centre + 2 * arrived, 1.0)
@@ -253,12 +253,6 @@ class Ball:
         """Return a (1 - a) as one operation, sharper than its two: (3)."""
         arrived = self.error * (np.abs(1.0 - 2.0 * self.centre) + 4 * self.error)
         return self.rounded(self.centre * (1.0 - self.centre), arrived, 2, 2 * self.rules.tiny)
-
-
-def logistic(z: Array) -> Array:
-    """Return 1 / (1 + exp(-z)), from the side that cannot overflow."""
-    t = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, t) / (1.0 + t)
 
 
 class Bounded(Columns):
@@ -310,31 +304,13 @@ def bounds(
     eta: float | None = None,
     rules: Rules | None = None,
 ) -> dict[str, Array]:
-    """Bound the difference of everything that a step computes, entry by entry.
+    """Bound the difference of everything that a step computes, entry by entry and by name.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        Where the step begins.
-    x : ndarray (sizes[0], m)
-        Exact in the format of the rules, as the parameters are.
-    y : ndarray (sizes[-1], m), optional
-        Without it zs and activations alone; with it deltas, nabla_b and nabla_w too.
-    eta : float, optional
-        With it new_weights and new_biases too.
-
-    Returns
-    -------
-    dict of tensor name to ndarray
-        The largest difference between two correct implementations; one of them is within half of it
-        of the exact value. A float32 one is within a float32 bound of a float64 one too.
-
-    Raises
-    ------
-    OverflowError, ValueError
-        A number may leave the format, or no digit of a sum is certain.
-
-    Source: lines (1) to (8) at the head of this file.
+    x and y are exact in the format of the rules, as the parameters are. Without y there are zs and
+    activations alone, without eta no new parameters. What is returned is the largest difference
+    between two correct implementations; one of them is within half of it of the exact value, and a
+    float32 one is within a float32 bound of a float64 one too. It raises where a number may leave
+    the format, or no digit of a sum is certain. Source: lines (1) to (8) at the head of this file.
     """
     rules = rules or Rules(m=x.shape[1])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # reported below

@@ -24,7 +24,7 @@ from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic
 from compare.supervision import chosen
 from compare.trial import Trial
 from compare.twins import TorchTwin
-from model.mnist_files import MnistFiles, find_mnist
+from model.mnist_files import find_mnist
 from model.parameters import Parameters, check_sizes
 
 SIZES = (PIXELS, 20, DIGITS)
@@ -118,14 +118,14 @@ def prove(
             trained = None if model is None else Parameters.load(model)
             wanted = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
             material = gathered(wanted, data, quick, epochs, seed, download)
-            refuse_large(mini_batch_size, material)
-            settings: dict[str, Any] = {
-                "eta": eta,
-                "mini_batch_size": mini_batch_size,
-                "divergence": divergence,
-            }
+            if mini_batch_size > len(material.images):
+                raise Unusable(
+                    f"--mini-batch-size: expected at most {len(material.images):,}, the examples "
+                    f"that are tried; received {mini_batch_size:,}"
+                )
             starts = material.starts if trained is None else {**material.starts, "trained": trained}
-            material = replace(material, starts=starts, **settings)
+            given: dict[str, Any] = {"eta": eta, "mini_batch_size": mini_batch_size}
+            material = replace(material, starts=starts, divergence=divergence, **given)
         material = material.for_dtype(host.dtype)
         done = []
         for link in tried(host, material, links, tell):
@@ -135,16 +135,6 @@ def prove(
         return concluded(host, material, done, strict)
     finally:
         host.close()
-
-
-def refuse_large(mini_batch_size: int, material: Material) -> None:
-    """Raise where a mini-batch would be larger than all that is tried."""
-    most = len(material.images)
-    if mini_batch_size > most:
-        raise Unusable(
-            f"--mini-batch-size: expected at most {most:,}, the examples that are tried; received "
-            f"{mini_batch_size:,}"
-        )
 
 
 def own_network(arithmetic: str | None, device: str | None) -> Host:
@@ -186,7 +176,9 @@ def gathered(
         settings["epochs"] = 1 if epochs is None else epochs
         return synthetic_material(sizes, examples=examples, tests=200, **settings)
     files = find_mnist(data, download)
-    settings |= {"notice": files.notice, "source": described(files)}
+    known = {"mnist": "MNIST", "synthetic": "synthetic digits"}
+    source = known.get(files.kind, str(files.folder))
+    settings |= {"notice": files.notice, "source": source}
     if not quick or epochs is not None:
         settings["epochs"] = FULL_EPOCHS if epochs is None else epochs
         return mnist_material(files.folder, sizes, **settings)
@@ -195,21 +187,10 @@ def gathered(
     return replace(found, images=found.images[part], labels=found.labels[part])
 
 
-def described(files: MnistFiles) -> str:
-    """Return what the data are, in a word or two."""
-    return {"mnist": "MNIST", "synthetic": "synthetic digits"}.get(files.kind, str(files.folder))
-
-
 def tried(
     host: Host, material: Material, links: Sequence[str] | None, tell: Tell = nobody
 ) -> Iterator[Link]:
-    """Yield every link as it ends; a candidate that cannot be built is told of once.
-
-    Raises
-    ------
-    Unusable
-        It does not take these sizes, or lacks what every candidate has.
-    """
+    """Yield every link as it ends; a candidate that cannot be built is told of once."""
     unknown = [name for name in links or () if name not in LINKS]
     if unknown:
         raise Unusable(f"links: expected some of {', '.join(LINKS)}, received {unknown[0]!r}")
@@ -241,11 +222,7 @@ def concluded(host: Host, material: Material, links: Sequence[Link], strict: boo
         "sizes": list(material.sizes),
         "arithmetic": material.dtype,
         "data": material.source,
-        "quick": material.quick,
-        "steps": material.steps,
-        "seed": material.seed,
-        "eta": material.eta,
-        "mini_batch_size": material.mini_batch_size,
+        **{k: getattr(material, k) for k in ("quick", "steps", "seed", "eta", "mini_batch_size")},
         "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
     }
     notice = ". ".join(filter(None, (material.notice, host.notice)))

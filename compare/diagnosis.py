@@ -36,6 +36,7 @@ WITHIN = {"float64": 2.0**-41, "float32": 2.0**-16, "fixed-point": 2.0**-16}
 EXACT = {"data": 2.0**-23, "initial weights": 2.0**-52}  # handed out as they were taken over
 LOOSE = {"training": 2.0**10}  # times that: an epoch of a few steps amplifies it a little
 CLEARLY = 16.0  # times that is what a mistake must at least change
+NOTHING = 2.0**-50  # a strength that is 0 but for rounding
 EPOCH, MINI_BATCH = 18, 5  # the epoch that is tried: a last mini-batch of three
 ALIKE = 0.8  # correlation of errors that are those of one number format; chance gives 0.1
 ENOUGH = 40  # entries of a tensor to tell that by
@@ -101,15 +102,15 @@ def exported(net: Any) -> Named:
     yield from ((f"biases[{k}]", v) for k, v in enumerate(biases))
 
 
-def ends(rows: Array) -> Array:
-    return rows if len(rows) <= 2 * EDGE else np.concatenate([rows[:EDGE], rows[-EDGE:]])
-
-
 # What is asked.
 
 
 def ask_data(lesson: Lesson, make: Make) -> Named:
     """Yield the sizes of the sets, and both ends of each: the whole would take too long."""
+
+    def ends(rows: Array) -> Array:
+        return rows if len(rows) <= 2 * EDGE else np.concatenate([rows[:EDGE], rows[-EDGE:]])
+
     net, folder = make(lesson.start), str(lesson.material.folder)
     if isinstance(net, Columns):
         sets = [(len(v), net.pixels(ends(v)), net.digits(ends(w))) for v, w in net.sets(folder)]
@@ -276,7 +277,7 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
             links = ("update", "gradients")
         rows = [m for link in links for m in mistakes if m.link == link]
         case = Case(host, lesson, rows, found, {name: right[name] for name in found})
-        for explain in (all_zero, known, in_a_format, probed):
+        for explain in (all_zero, known, in_a_format, *PROBES[lesson.link]):
             explained = explain(case)
             if explained is not None:
                 return explained
@@ -378,7 +379,8 @@ def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
             if np.abs(effect).max() > CLEARLY * lesson.within * np.abs(right).max():
                 part = share(effect, by)
                 if abs(part) > CLEARLY * lesson.within:
-                    yield mistake.harmless + (STATED - mistake.harmless) * part
+                    strength = mistake.harmless + (STATED - mistake.harmless) * part
+                    yield strength if abs(strength) > NOTHING else 0.0
                 return
 
 
@@ -458,10 +460,7 @@ def alike(error: Array, other: Array) -> float:
     return float(error @ other / np.sqrt((error @ error) * (other @ other)))
 
 
-# What no row can say, as it has no formula: probes of the candidate itself. Each returns what
-# fills its name and its sentence, or None.
-
-Filling = tuple[Any, ...] | None
+# What no row can say, as it has no formula: probes of the candidate itself.
 
 
 def all_zero(case: Case) -> Diagnosis | None:
@@ -496,23 +495,32 @@ def tensor_of(answer: str) -> str:
     return answer.removeprefix("step of ").split(" ")[0]
 
 
-def by_company(case: Case) -> Filling:
+def by_company(case: Case) -> Diagnosis | None:
     """Find answers that depend on the other examples of the batch."""
     trial, x = case.trial(), case.lesson.batch(0)[0]
     alone, together = trial.feedforward(x[:, :1]), trial.feedforward(x)[:, :1]
-    # A sum in another order differs a little, in narrow formats.
-    return () if apart(alone, together) > 1e-3 else None
+    if apart(alone, together) <= 1e-3:  # sums in another order differ a little, in narrow formats
+        return None
+    return Diagnosis(
+        "answers that depend on the rest of the batch",
+        "an example gets another answer alone than in a batch: use no statistics of the batch, as "
+        "batch normalisation does (net.eval()), and look at how a batch is cut up",
+    )
 
 
-def another_feedforward(case: Case) -> Filling:
+def another_feedforward(case: Case) -> Diagnosis | None:
     """Find a feedforward that is not the output of trace."""
     found, right = case.found, case.right
     wrong = [n for n in found if apart(found[n], right[n]) > CLEARLY * case.lesson.within]
-    alone = wrong and all(n.startswith("output") for n in wrong) and len(found) > len(wrong)
-    return () if alone else None
+    if not wrong or not all(n.startswith("output") for n in wrong) or len(found) == len(wrong):
+        return None
+    return Diagnosis(
+        "feedforward is not the output of trace",
+        "trace is right and feedforward is not: return the last activation, its sigmoid included",
+    )
 
 
-def a_few_entries(case: Case) -> Filling:
+def a_few_entries(case: Case) -> Diagnosis | None:
     """Find a few wrong entries, one in a hundred at most, where the others are right."""
     once, right, within = case.once, case.right, case.lesson.within
     if any(v.shape != right[n].shape for n, v in once.items()):
@@ -529,51 +537,71 @@ def a_few_entries(case: Case) -> Filling:
     name, where = wrong[0]
     first = f"{name.split(' #')[0]}{list(where)}, {float(once[name][where])!r}"
     kind, verb = ("a single entry", "is") if len(wrong) == 1 else ("a few entries", "are")
-    of = f"{len(wrong)} of {count:,} entries {verb} wrong"
-    return kind, f"{of}, the first {first} for {float(right[name][where])!r}"
+    return Diagnosis(
+        kind,
+        f"{len(wrong)} of {count:,} entries {verb} wrong, the first {first} for "
+        f"{float(right[name][where])!r}: look where entries are read, written or clipped one by "
+        "one",
+    )
 
 
-def own_start(case: Case) -> Filling:
+def own_start(case: Case) -> Diagnosis | None:
     """Find parameters that have nothing to do with those handed in."""
     found, right, strange = case.found, case.right, []
     for kind in ("biases", "weights"):
         v, w = (flat([u[n] for n in u if n.startswith(kind)]) for u in (found, right))
         if not (v == w).any() and abs(np.corrcoef(v, w)[0, 1]) <= 4 / np.sqrt(v.size):
             strange.append(kind)
-    if len(strange) == 2:
-        return "its own random start", "its parameters have nothing to do with those handed in"
-    if not strange or any(apart(found[n], right[n]) for n in found if not n.startswith(strange[0])):
+    if not strange:
         return None
-    what = f"not one of the {strange[0]} is that handed in, and the others are"
-    return f"{strange[0]} not taken over", what
+    name, what = f"{strange[0]} not taken over", f"not one of the {strange[0]} is that handed in"
+    if len(strange) == 2:
+        name = "its own random start"
+        what = "its parameters have nothing to do with those handed in"
+    elif any(apart(found[n], right[n]) for n in found if not n.startswith(strange[0])):
+        return None
+    else:
+        what += ", and the others are"
+    advice = "take over the weights and biases that are handed in, instead of drawing them"
+    return Diagnosis(name, f"{what}: {advice}")
 
 
-def another_order(case: Case) -> Filling:
+def another_order(case: Case) -> Diagnosis | None:
     """Find an epoch that is right where order cannot matter: where every example is the same."""
     x, y = case.lesson.material.batch(np.zeros(EPOCH, dtype=np.intp))
     nets = case.trial(), with_parameters(Columns)(case.lesson.start)
     for net in nets:
         net.train(x, y, np.arange(EPOCH), MINI_BATCH, case.lesson.material.eta)
     theirs, ours = (dict(exported(net)) for net in nets)
-    return () if misfit(theirs, ours) <= case.lesson.within else None
+    if misfit(theirs, ours) > case.lesson.within:
+        return None
+    return Diagnosis(
+        "an order of its own",
+        "an epoch of one example repeated, where order does not matter, is right, and another is "
+        "not: look at which examples every mini-batch takes, in the order given",
+    )
 
 
-def shuffled(case: Case) -> Filling:
+def shuffled(case: Case) -> Diagnosis | None:
     """Find a loader whose sets hold the right examples in another order."""
+
+    def examples(images: Array, labels: Array) -> int:  # a hash that does not depend on their order
+        rows = zip(np.asarray(images, dtype=np.float32), labels, strict=False)
+        return sum(hash((v.tobytes(), int(label))) for v, label in rows)
+
     folder = case.lesson.material.folder
     theirs = case.trial().load_data(folder)
     ours = with_parameters(Columns)(case.lesson.start).load_data(folder)
     pairs = zip(theirs[::2], theirs[1::2], ours, strict=True)
-    return () if all(sorted_rows(v, w) == sorted_rows(*right) for v, w, right in pairs) else None
+    if any(examples(v, w) != examples(*right) for v, w, right in pairs):
+        return None
+    return Diagnosis(
+        "shuffled examples",
+        "every set holds the right examples, in another order: the loader keeps that of the file",
+    )
 
 
-def sorted_rows(images: Array, labels: Array) -> int:
-    """Return a hash of the examples that does not depend on their order."""
-    rows = zip(np.asarray(images, dtype=np.float32), labels, strict=False)
-    return sum(hash((v.tobytes(), int(label))) for v, label in rows)
-
-
-def by_quotient(case: Case) -> Filling:
+def by_quotient(case: Case) -> Diagnosis | None:
     """Find a gradient by difference quotients: its errors are those of a step, by the biases."""
     x, y = case.lesson.batch(0)
     last = len(case.lesson.start.biases) - 1
@@ -589,47 +617,27 @@ def by_quotient(case: Case) -> Filling:
         for above, below in ((h, -h), (h, 0.0), (0.0, -h)):
             slope = [(cost(n, above) - cost(n, below)) / (above - below) for n in range(error.size)]
             if np.linalg.norm(error - (slope - right)) < 0.3 * np.linalg.norm(error):
-                return (f"{h:g}",)
+                return Diagnosis(
+                    "finite differences",
+                    f"the gradient is a difference quotient of the cost with a step of {h:g}: "
+                    "derive it (BP1 to BP4), or keep the quotient for tests",
+                )
     return None
 
 
-# fmt: off
-PROBES: list[tuple[str, Callable[[Case], Filling], str, str]] = [
-    ("data", shuffled, "shuffled examples", "every set holds the right examples, in another order: "
-     "the loader keeps that of the file"),
-    ("initial weights", a_few_entries, "{0}", "{1}: look where entries are read, written or "
-     "clipped one by one"),
-    ("initial weights", own_start, "{0}", "{1}: take over the weights and biases that are handed "
-     "in, instead of drawing them"),
-    ("forward", by_company, "answers that depend on the rest of the batch", "an example gets "
-     "another answer alone than in a batch: use no statistics of the batch, as batch normalisation "
-     "does (net.eval()), and look at how a batch is cut up"),
-    ("forward", another_feedforward, "feedforward is not the output of trace", "trace is right and "
-     "feedforward is not: return the last activation, its sigmoid included"),
-    *((link, a_few_entries, "{0}", "{1}: look where entries are read, written or clipped one "
-       "by one")
-      for link in ("forward", "gradients", "update")),
-    ("gradients", by_quotient, "finite differences", "the gradient is a difference quotient of the "
-     "cost with a step of {0}: derive it (BP1 to BP4), or keep the quotient for tests"),
-    ("training", another_order, "an order of its own", "an epoch of one example repeated, where "
-     "order does not matter, is right, and another is not: look at which examples every mini-batch "
-     "takes, in the order given"),
-]
-# fmt: on
+PROBES: dict[str, list[Callable[[Case], Diagnosis | None]]] = {
+    "data": [shuffled],
+    "initial weights": [a_few_entries, own_start],
+    "forward": [by_company, another_feedforward, a_few_entries],
+    "gradients": [a_few_entries, by_quotient],
+    "update": [a_few_entries],
+    "training": [another_order],
+}
 CHANGING = Diagnosis(
     "answers that change from call to call",
     "the same question gets another answer the second time: switch off dropout (net.eval()) and "
     "noise, shuffle nothing by yourself, and keep nothing between networks",
 )
-
-
-def probed(case: Case) -> Diagnosis | None:
-    """Return what the probes of the lesson's link find, filled in."""
-    for link, probe, name, sentence in PROBES:
-        filling = probe(case) if link == case.lesson.link else None
-        if filling is not None:
-            return Diagnosis(name.format(*filling), sentence.format(*filling))
-    return None
 
 
 def together_and_alone(host: Host, material: Material) -> Diagnosis | None:

@@ -261,20 +261,8 @@ def measure(
 ) -> Difference:
     """Measure how far one tensor of the candidate lies from the reference's.
 
-    Parameters
-    ----------
-    allowed : ndarray of their shape, or 0.0
-        The largest difference that rounding explains; 0.0 asks for the same bits.
-    values : ndarray of that shape, optional
-        What `power` is relative to; by default the reference's tensor. An update is judged by its
-        step.
-
-    Raises
-    ------
-    Unusable
-        The shapes differ, or there is nothing to compare.
-    Refused
-        NaN or infinity, or both are the same memory.
+    allowed is the largest difference that rounding explains, 0.0 for the same bits; values are what
+    `power` is relative to, by default the reference's: an update is judged by its step.
     """
     check_comparable(tensor, candidate, reference)
     bound = np.broadcast_to(np.asarray(allowed, dtype=np.float64), reference.shape)
@@ -346,13 +334,7 @@ def keep_worst(worst: dict[str, Difference], measured: Sequence[Difference]) -> 
 
 
 def summary(differences: Sequence[Difference]) -> Verdict:
-    """Return what the worst differences of a link's tensors say together.
-
-    Raises
-    ------
-    Unusable
-        There is none, or in a tensor no case had the power to catch anything.
-    """
+    """Return what the worst differences of a link's tensors say together, if anything."""
     if not differences:
         raise Unusable("nothing was compared, which proves nothing")
     verdicts = {d.verdict for d in differences}

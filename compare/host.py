@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
@@ -43,39 +43,49 @@ class Gone(CandidateError):
     """The candidate's process has ended: how."""
 
 
-class Host(Protocol):
+class Host:
     """One candidate, and the networks that are built from it."""
 
-    label: str  # what reports call the candidate
-    dtype: str  # what it declares
-    gone: str  # why it can no longer be asked
-    notice: str  # what every result must repeat
-    built: int  # networks so far
-    forgotten: list[int]  # those that nobody asks any more
+    gone = ""  # why it can no longer be asked
+    notice = ""  # what every result must repeat
+
+    def __init__(self, what: str) -> None:
+        self.built, self.forgotten = 0, list[int]()  # networks so far; those nobody asks any more
+        described, _ = self.ask({"do": "describe"}, [], what)
+        self.label, dtype = printable(described.get("label")), described.get("dtype")
+        if dtype not in DTYPES:
+            raise Unusable(
+                f"{self.label}.dtype: expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
+            )
+        self.dtype = str(dtype)
 
     def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
-        """Send a request and return its answer, or raise what the candidate's failure is."""
+        """Send a request and return its answer, or raise the failure that it tells of."""
+        message, arrays = self._answer(message, arrays, what)
+        if "error" not in message:
+            return message, arrays
+        text = printable(message.get("text", "it failed and does not say why"), 1000)
+        if message["error"] == "refused":
+            raise Refused(text, str(message.get("mistake", "")))
+        if message["error"] == "raised":
+            trace = str(message.get("trace", "")).splitlines()
+            raise CandidateError(text, "\n".join(map(printable, trace)) + "\n" if trace else "")
+        raise Unusable(text)
+
+    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+        raise NotImplementedError
 
     def close(self) -> None:
         """Let the candidate go."""
 
 
-class Child:
-    """A candidate in a process of its own: a Python class by name, or a program in any language.
-
-    Raises
-    ------
-    Unusable
-        It cannot be imported or started, or its process ends on the way.
-    """
-
-    notice = ""
+class Child(Host):
+    """A candidate in a process of its own: a Python class by name, or a program in any language."""
 
     def __init__(
         self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
     ) -> None:
-        self.timeout, self.gone = timeout, ""
-        self.built, self.forgotten = 0, list[int]()
+        self.timeout = timeout
         self.mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
         environ[MARK] = self.mark.partition("=")[2]
         try:
@@ -97,24 +107,14 @@ class Child:
         self.requests = io.BufferedWriter(self.ends[0])
         self.answers = io.BufferedReader(self.ends[1])
         try:
-            described, _ = self.ask({"do": "describe"}, [], "it was started")
-            self.label, self.dtype = described_as(described)
+            super().__init__("it was started")
         except BaseException as error:
             self.close()
             if isinstance(error, CandidateError | Refused):
                 raise Unusable(f"{name}: {error}") from None
             raise
 
-    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
-        """Send a request and return its answer, or raise what the candidate's failure is.
-
-        Raises
-        ------
-        Gone
-            The process has ended or did not answer in time.
-        CandidateError, Refused, Unusable
-            The candidate raised an exception, or its answer cannot be taken.
-        """
+    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
         if self.gone:
             raise Gone(self.gone)
         found, why, late = None, "", False
@@ -131,7 +131,7 @@ class Child:
             self.close()
             self.gone = f"the candidate's process {self._end(late)}{why} while {what}"
             raise Gone(self.gone)
-        return checked(*found)
+        return found
 
     def _end(self, late: bool) -> str:
         if late:
@@ -157,16 +157,11 @@ class Child:
             else:
                 self.process.kill()
         self.process.wait()
-        end_marked(self.mark)
+        for environ in Path("/proc").glob("[0-9]*/environ"):  # where the system shows it
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in environ.read_bytes().split(b"\0"):
+                    os.kill(int(environ.parent.name), signal.SIGKILL)
         self.listener.join(PATIENCE)
-
-
-def end_marked(mark: str) -> None:
-    """End the processes that have this in their environment, where the system shows it."""
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in environ.read_bytes().split(b"\0"):
-                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 def repeat(stream: IO[bytes]) -> None:
@@ -179,31 +174,21 @@ def repeat(stream: IO[bytes]) -> None:
                     print(f"the candidate prints: {text}", file=sys.stderr)
 
 
-class InProcess:
+class InProcess(Host):
     """A candidate in this process: our own network, or a class made in a function."""
 
-    gone = ""
-
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised, self.notice, self.environ = (
-            Supervised(candidate, ours=not notice),
-            notice,
-            dict(os.environ),
-        )
-        self.built, self.forgotten = 0, list[int]()
-        self.label, self.dtype = described_as(
-            self.ask({"do": "describe"}, [], "it was looked at")[0]
-        )
+        self.supervised = Supervised(candidate, ours=not notice)
+        self.notice, self.environ = notice, dict(os.environ)
+        super().__init__("it was looked at")
 
-    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
-        """Ask the candidate here."""
+    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
         try:
-            found = self.supervised.answer(message, arrays)
+            return self.supervised.answer(message, arrays)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise CandidateError(*own_error(what, error)) from error
-        return checked(*found)
 
     def close(self) -> None:
         """Let its networks go, and put back what the candidate did to the environment."""
@@ -220,13 +205,7 @@ def hosted(
     timeout: float = TIMEOUT,
     memory: float = MEMORY,
 ) -> Host:
-    """Return the host of a class, or of the name of one: a process, wherever it can be sent to one.
-
-    Raises
-    ------
-    Unusable
-        It cannot be imported, or is not offered in that arithmetic or on that device.
-    """
+    """Return the host of a class, or of its name: a process, wherever it can be sent to one."""
     name = candidate if isinstance(candidate, str) else sendable(candidate)
     if name is not None:
         asked = json.dumps([name, arithmetic, device, memory, sys.path])
@@ -249,29 +228,6 @@ def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> H
     host = Child(f"--program: {words[0]}", words, timeout)
     limit_memory(memory, host.process.pid)
     return host
-
-
-def described_as(described: Message) -> tuple[str, str]:
-    """Return label and dtype of a candidate, or raise where it declares none that is known."""
-    label, dtype = printable(described.get("label")), described.get("dtype")
-    if dtype not in DTYPES:
-        raise Unusable(
-            f"{label}.dtype: expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
-        )
-    return label, str(dtype)
-
-
-def checked(message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
-    """Return an answer, or raise the failure that it tells of."""
-    if "error" not in message:
-        return message, arrays
-    text = printable(message.get("text", "it failed and does not say why"), 1000)
-    if message["error"] == "refused":
-        raise Refused(text, str(message.get("mistake", "")))
-    if message["error"] == "raised":
-        trace = str(message.get("trace", "")).splitlines()
-        raise CandidateError(text, "\n".join(map(printable, trace)) + "\n" if trace else "")
-    raise Unusable(text)
 
 
 def sendable(candidate: Any) -> str | None:

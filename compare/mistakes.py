@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,12 @@ class Mistake:
     format: str = ""  # of the numbers, where the mistake is to compute in it
     example: float = STATED  # the strength of the mutant
     square: bool = False  # it changes nothing but square layers
+
+    @classmethod
+    def of(cls, link: str, name: str, advice: str, **given: Any) -> Mistake:
+        """Return a mistake by the methods that it changes, and by its other fields."""
+        changes = {k: given.pop(k) for k in list(given) if hasattr(Columns, k)}
+        return cls(link, name, advice, changes, **given)
 
     @property
     def strength_is_one(self) -> bool:
@@ -123,22 +129,17 @@ def squares(turned: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return change
 
 
-def neurons(hidden: Callable[[Array], Array], output: Callable[[Array], Array]) -> dict[str, Any]:
-    """Return the change to neurons of other kinds."""
-    return {"fire": lambda net, z, last: (output if last else hidden)(z)}
+def neurons(hidden: Callable[[Array], Array], output: Any = None) -> dict[str, Any]:
+    """Return the change to neurons of other kinds; without an output, in every layer."""
+    return {"fire": lambda net, z, last: (output if last and output else hidden)(z)}
 
 
-def error(derivative: Callable[..., Array]) -> dict[str, Any]:
-    """Return the change to another derivative of the cost by the outputs."""
-    return {"cost_derivative": derivative}
-
-
-def slope(in_hidden: Any = None, in_output: Any = None) -> dict[str, Any]:
-    """Return the change to another slope, a function of net, z and a, in some layers."""
+def slope(every: Any = None, hidden: Any = None, output: Any = None) -> dict[str, Any]:
+    """Return the change to another slope, a function of z and a, in some layers."""
 
     def slope(net: Net, z: Array, a: Array, last: bool) -> Array:
-        changed = in_output if last else in_hidden
-        return a * (1 - a) if changed is None else changed(net, z, a)
+        changed = every or (output if last else hidden)
+        return changed(z, a) if changed else a * (1 - a)
 
     return {"slope": slope}
 
@@ -153,9 +154,14 @@ def started(weights: Any = None, biases: Any = None) -> dict[str, Any]:
     return {"take": take}
 
 
-def moved(by: Callable[..., None]) -> dict[str, Any]:
-    """Return the change to another step, a function of the arguments of `Columns.descend`."""
-    return {"descend": by}
+def step(law: Callable[..., Iterable[Array]]) -> dict[str, Any]:
+    """Return the change to another step: of net, nablas (the biases' first), eta and m."""
+
+    def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
+        steps = list(law(net, [*nabla_b, *nabla_w], eta, m))
+        Columns.descend(net, steps[: len(nabla_b)], steps[len(nabla_b) :], 1.0, 1)
+
+    return {"descend": descend}
 
 
 def zeros(layers: Iterable[Array]) -> list[Array]:
@@ -266,39 +272,37 @@ def repeated(count: Callable[[Array], int], part: Any, rate: Any) -> dict[str, A
     return {"update_mini_batch": update}
 
 
-def decayed(weights: bool, biases: bool, shape: Callable[[Array], Array]) -> dict[str, Any]:
-    def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
-        old = (net.weights, weights), (net.biases, biases)
-        shrunk = [[eta * net.strength * shape(v) * by for v in part] for part, by in old]
-        Columns.descend(net, nabla_b, nabla_w, eta, m)
-        net.weights = [v - s for v, s in zip(net.weights, shrunk[0], strict=True)]
-        net.biases = [v - s for v, s in zip(net.biases, shrunk[1], strict=True)]
+def decayed(biases: bool, shape: Callable[[Array], Array]) -> dict[str, Any]:
+    """Return the change to a step by which the weights, or the biases too, shrink."""
 
-    return {"descend": descend}
+    def shrinking(net: Net, nablas: list[Array], eta: float, m: int) -> Iterable[Array]:
+        for k, (n, v) in enumerate(zip(nablas, (*net.biases, *net.weights), strict=True)):
+            shrinks = biases or 2 * k >= len(nablas)
+            yield eta / m * n + shrinks * eta * net.strength * shape(v)
+
+    return step(shrinking)
 
 
 def with_velocity(nesterov: bool) -> dict[str, Any]:
-    def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
-        both = [eta / m * n for n in (*nabla_b, *nabla_w)]
-        old = net.__dict__.get("velocity") or zeros(both)
-        net.velocity = [net.strength * v + n for v, n in zip(old, both, strict=True)]
-        ahead = [n + net.strength * v for v, n in zip(net.velocity, both, strict=True)]
-        step = ahead if nesterov else net.velocity
-        Columns.descend(net, step[: len(nabla_b)], step[len(nabla_b) :], 1.0, 1)
+    def velocity(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
+        plain = [eta / m * n for n in nablas]
+        old = net.__dict__.get("velocity") or zeros(plain)
+        net.velocity = [net.strength * v + n for v, n in zip(old, plain, strict=True)]
+        ahead = zip(net.velocity, plain, strict=True)
+        return [n + net.strength * v for v, n in ahead] if nesterov else net.velocity
 
-    return {"descend": descend}
+    return step(velocity)
 
 
 def adaptive(law: Callable[[Array, Any], Array], mean: bool) -> dict[str, Any]:
     """Return the change to a step whose length does not follow the gradient's."""
 
-    def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
-        both = [n / m if mean else n for n in (*nabla_b, *nabla_w)]
-        memory = net.__dict__.setdefault("memory", [{} for _ in both])
-        step = [law(n, kept) for n, kept in zip(both, memory, strict=True)]
-        Columns.descend(net, step[: len(nabla_b)], step[len(nabla_b) :], eta * net.strength, 1)
+    def along(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
+        memory = net.__dict__.setdefault("memory", [{} for _ in nablas])
+        pairs = zip(nablas, memory, strict=True)
+        return [eta * net.strength * law(n / m if mean else n, kept) for n, kept in pairs]
 
-    return {"descend": descend}
+    return step(along)
 
 
 def adam(g: Array, kept: dict[str, Any]) -> Array:
@@ -308,30 +312,25 @@ def adam(g: Array, kept: dict[str, Any]) -> Array:
     return np.asarray(first / (1 - 0.9**t) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8))
 
 
-def rmsprop(g: Array, kept: dict[str, Any]) -> Array:
-    kept["square"] = square = 0.99 * kept.get("square", 0.0) + 0.01 * g * g
-    return np.asarray(g / (np.sqrt(square) + 1e-8))
+def by_squares(old: float, new: float, least: float) -> Callable[[Array, dict[str, Any]], Array]:
+    """Return the law of RMSprop, or of Adagrad, which forgets nothing."""
+
+    def law(g: Array, kept: dict[str, Any]) -> Array:
+        kept["square"] = square = old * kept.get("square", 0.0) + new * g * g
+        return np.asarray(g / (np.sqrt(square) + least))
+
+    return law
 
 
-def adagrad(g: Array, kept: dict[str, Any]) -> Array:
-    kept["square"] = square = kept.get("square", 0.0) + g * g
-    return np.asarray(g / (np.sqrt(square) + 1e-10))
-
-
-def clipped_to_length(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
-    length = math.sqrt(sum(float(np.vdot(n, n)) for n in (*b, *w))) / m
+def shortened(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
+    length = math.sqrt(sum(float(np.vdot(n, n)) for n in nablas)) / m
     shrink = min(1.0, net.strength / (length + 1e-300))
-    Columns.descend(net, [shrink * n for n in b], [shrink * n for n in w], eta, m)
+    return [shrink * eta / m * n for n in nablas]
 
 
-def clipped_entries(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
-    b, w = ([np.clip(n / m, -net.strength, net.strength) for n in part] for part in (b, w))
-    Columns.descend(net, b, w, eta, 1)
-
-
-def shrinking_eta(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
+def shrinking_eta(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
     net.taken = net.__dict__.get("taken", -1) + 1
-    Columns.descend(net, b, w, eta * net.strength**net.taken, m)
+    return [eta * net.strength**net.taken / m * n for n in nablas]
 
 
 def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
@@ -358,11 +357,6 @@ def two_orders(images: bool) -> dict[str, Any]:
         Columns.train(net, x, y, np.arange(len(order)), size, eta)
 
     return {"train": train}
-
-
-def batches(cut: Callable[[Array, int], Sequence[Array]]) -> dict[str, Any]:
-    """Return the change to other mini-batches: a function of the order and their size."""
-    return {"mini_batches": lambda net, order, size: iter(cut(order, size))}
 
 
 def slices(order: Array, size: int) -> list[Array]:
@@ -411,16 +405,6 @@ def first_step(found: Answers) -> Array:
     return np.concatenate([v.ravel() for v in steps]) if steps else np.zeros(1)
 
 
-def length_of_step(found: Answers, eta: float) -> float | None:
-    """Read the length of the mean gradient from the first step."""
-    return float(np.linalg.norm(first_step(found))) / eta
-
-
-def largest_step(found: Answers, eta: float) -> float | None:
-    """Read the largest entry of the mean gradient from the first step."""
-    return float(np.abs(first_step(found)).max()) / eta
-
-
 # The table.
 
 # fmt: off
@@ -452,12 +436,6 @@ PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("images upside down", "every image stands on its head: read the rows from the top",
      squares(lambda v: v[::-1])),
 ]
-
-
-def in_pixels(change: Callable[[Array], Array]) -> dict[str, Any]:
-    return {"pixels": lambda net, images: change(Columns.pixels(net, images).T).T}
-
-
 SPLITS = [
     ("validation is the first sixth of the file: it is the last",
      lambda n: (slice(n // 6, None), slice(0, n // 6))),
@@ -472,330 +450,327 @@ SIGMA = "is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)"
 LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
 PLAIN = "every entry moves by a like amount whatever its gradient: use torch.optim.SGD"
 LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
-    ("Adam", adam), ("RMSprop", rmsprop), ("Adagrad", adagrad),
+    ("Adam", adam), ("RMSprop", by_squares(0.99, 0.01, 1e-8)), ("Adagrad", by_squares(1, 1, 1e-10)),
     ("the sign of the gradient", lambda g, _: np.sign(g)),
 ]
 NETWORK2 = "(the book's network2.py has it on purpose)"
 
 data, start, forward, gradients, update, training, predictions, figures = (
-    functools.partial(Mistake, link) for link in ("data", "initial weights", "forward", "gradients",
-                                                  "update", "training", "predictions", "figures")
-)
+    functools.partial(Mistake.of, link) for link in ("data", "initial weights", "forward",
+                                                     "gradients", "update", "training",
+                                                     "predictions", "figures"))
 TABLE: list[Mistake] = [
-    *(data(name, advice, in_pixels(change)) for name, advice, change in PIXELS),
+    *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T) for
+        name, advice, c in PIXELS),
     *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
-        {"digits": lambda net, labels, by=by: (labels.astype(np.int64) + by) % 10})
-      for what, by in (("more", 1), ("less", -1))),
-    *(data("another split", how, {"split": lambda net, n, cut=cut: cut(n)})
-      for how, cut in SPLITS),
+        digits=lambda net, labels, by=by: (labels.astype(np.int64) + by) % 10) for what, by in ((
+        "more", 1), ("less", -1))),
+    *(data("another split", how, split=lambda net, n, cut=cut: cut(n)) for how, cut in SPLITS),
 
     start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
-        "is (n_out, n_in); transpose it, and do not reshape", started(turned)),
+        "is (n_out, n_in); transpose it, and do not reshape", **started(turned)),
     start("weights scaled by 1 / sqrt(n_in)", f"the weights are divided by sqrt(n_in) {NETWORK2}: "
-        f"take them as they are", started(lambda w: w / np.sqrt(w.shape[1]))),
+        f"take them as they are", **started(lambda w: w / np.sqrt(w.shape[1]))),
     start("biases start from zero", "the weights are those given, and the biases are zero: take "
-        "over the biases too", started(None, np.zeros_like)),
+        "over the biases too", **started(None, np.zeros_like)),
     start("weights start from zero", "the biases are those given, and the weights are zero: take "
-        "over the weights too", started(np.zeros_like)),
+        "over the weights too", **started(np.zeros_like)),
     start("biases negated", "the biases are given with the other sign: take them as they are, and "
-        "add them", started(None, np.negative)),
+        "add them", **started(None, np.negative)),
 
     forward("no biases in the forward pass", "z is w a without b in every layer: add the biases",
-        {"weighted": lambda net, w, a, b: w @ a}),
+        weighted=lambda net, w, a, b: w @ a),
     forward("biases subtracted", "z is w a - b: add the biases (some books subtract a threshold "
-        "instead)", {"weighted": lambda net, w, a, b: w @ a - b}),
-    forward("factor {} in the biases", "z is w a and {} times b: add the biases once", {"weighted":
-        lambda net, w, a, b: w @ a + net.strength * b}, harmless=1),
+        "instead)", weighted=lambda net, w, a, b: w @ a - b),
+    forward("factor {} in the biases", "z is w a and {} times b: add the biases once",
+        weighted=lambda net, w, a, b: w @ a + net.strength * b, harmless=1),
     forward("no biases in layer {}", "z of layer {} (counted from 0) is w a without b: add its "
-        "biases (bias=False is left somewhere)", {"weighted": lambda net, w, a, b: w @ a + b *
-        (w is not net.weights[int(net.strength) % len(net.weights)])}, strengths=(0, 1, 2, 3),
-        example=1),
+        "biases (bias=False is left somewhere)", weighted=lambda net, w, a, b: w @ a + b * (w is not
+        net.weights[int(net.strength) % len(net.weights)]), strengths=(0, 1, 2, 3), example=1),
     forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
-        {"weighted": lambda net, w, a, b: net.strength * (w @ a) + b}, harmless=1),
-    forward("transposed weights in the forward pass", "z comes from the weights read the other "
-        "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
-        {"weighted": lambda net, w, a, b: turned(w) @ a + b}),
-    *(forward(name, f"z is that of other pixels: {advice}", {"seen": lambda net, x, c=c: c(x)})
-      for name, advice, c in PIXELS),
+        weighted=lambda net, w, a, b: net.strength * (w @ a) + b, harmless=1),
+    forward("transposed weights in the forward pass", "z comes from the weights read the other way "
+        "round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
+        weighted=lambda net, w, a, b: turned(w) @ a + b),
+    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, c=c: c(x)) for name,
+        advice, c in PIXELS),
     forward("a cached answer", "a second input gets the answer of the first: compute every answer "
-        "from its own input", kept_from("trace")),
-    forward("a cached answer", "the answer is that of other parameters, which another network "
-        "had: keep no answers, neither in the class nor in its module", cached_in_the_class()),
+        "from its own input", **kept_from("trace")),
+    forward("a cached answer", "the answer is that of other parameters, which another network had: "
+        "keep no answers, neither in the class nor in its module", **cached_in_the_class()),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
-        "in every layer (a softmax output is the book's chapter 3)", neurons(sigmoid, softmax)),
-    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", neurons(fire, fire if
-        which == "neurons" else sigmoid)) for kind, what, fire in (("tanh", "tanh(z)", np.tanh),
-        ("relu", "max(z, 0)", relu), ("linear", "z itself", lambda z: z))
-      for which, activations in (("neurons", "every activation is"), ("hidden neurons", "the "
-                                 "hidden activations are"))),
-    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it "
-        "below 0: use the sigmoid", neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
+        "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
+    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", **neurons(fire, fire if
+        which == "neurons" else sigmoid)) for kind, what, fire in (("tanh", "tanh(z)", np.tanh), (
+        "relu", "max(z, 0)", relu), ("linear", "z itself", lambda z: z)) for which, activations in (
+        ("neurons", "every activation is"), ("hidden neurons", "the hidden activations are"))),
+    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it below "
+        "0: use the sigmoid", **neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
     forward("linear output", "the output activations are z itself: apply the sigmoid to the last "
-        "layer too", neurons(sigmoid, lambda z: z)),
+        "layer too", **neurons(sigmoid, lambda z: z)),
     forward("sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + "
-        "exp(-z)), with a minus", neurons(lambda z: sigmoid(-z), lambda z: sigmoid(-z))),
+        "exp(-z)), with a minus", **neurons(lambda z: sigmoid(-z))),
     forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
-        "2)) / 2", neurons(lambda z: sigmoid(2 * z), lambda z: sigmoid(2 * z))),
-    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is", {"fire":
-        lambda net, z, last: sigmoid(net.strength * z)}, read=scale_of_z, example=1.01),
+        "2)) / 2", **neurons(lambda z: sigmoid(2 * z))),
+    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is", fire=lambda
+        net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
     forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
-        "applies it once more", neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
-    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: "
-        "use the sigmoid", neurons(*[lambda z: np.clip(z / 6 + 0.5, 0, 1)] * 2)),
+        "applies it once more", **neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
+    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use "
+        "the sigmoid", **neurons(lambda z: np.clip(z / 6 + 0.5, 0, 1))),
     forward("hard sigmoid", "the activations are clip(0.2 z + 1/2, 0, 1), Keras's hard_sigmoid: "
-        "use the sigmoid", neurons(*[lambda z: np.clip(0.2 * z + 0.5, 0, 1)] * 2)),
+        "use the sigmoid", **neurons(lambda z: np.clip(0.2 * z + 0.5, 0, 1))),
     forward("clipped z", "the activations are those of z clipped to [-{0}, {0}]: do not clip; "
-        "where exp(-z) overflows to infinity, the sigmoid is rightly 0", {"fire": lambda net, z,
-        last: sigmoid(np.clip(z, -net.strength, net.strength))}, read=edge_of_z, example=2.5),
+        "where exp(-z) overflows to infinity, the sigmoid is rightly 0", fire=lambda net, z, last:
+        sigmoid(np.clip(z, -net.strength, net.strength)), read=edge_of_z, example=2.5),
     forward("sigmoid from a table", "the activations are those of z rounded to multiples of {}: "
-        "compute the sigmoid instead of looking it up", {"fire": lambda net, z, last:
-        sigmoid(np.rint(z / net.strength) * net.strength)}, read=grid_of_z, example=0.25),
+        "compute the sigmoid instead of looking it up", fire=lambda net, z, last: sigmoid(np.rint(z
+        / net.strength) * net.strength), read=grid_of_z, example=0.25),
 
-    gradients("factor {}", "the gradient is {} times the reference's: {}", error(lambda net, a, y:
-        net.strength * (a - y)), harmless=1, meanings=1, example=2.0),
-    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", {"gradient":
-        lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in
-        deltas])}, harmless=1, meanings=1, example=1 / 7),
-    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}", {"nabla_b":
-        lambda net, d: net.strength * d.sum(axis=1, keepdims=True)}, harmless=1, meanings=1,
+    gradients("factor {}", "the gradient is {} times the reference's: {}", cost_derivative=lambda
+        net, a, y: net.strength * (a - y), harmless=1, meanings=1, example=2.0),
+    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", gradient=lambda
+        net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
+        harmless=1, meanings=1, example=1 / 7),
+    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
+        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), harmless=1, meanings=1,
         example=0.5),
-    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}", {"nabla_w":
-        lambda net, d, a: net.strength * (d @ a.T)}, harmless=1, meanings=1, example=0.5),
+    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}",
+        nabla_w=lambda net, d, a: net.strength * (d @ a.T), harmless=1, meanings=1, example=0.5),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
-        "right: delta is the derivative of the summed cost by z of each example", {"deltas":
-        lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)]}, harmless=1,
-        example=0.1),
+        "right: delta is the derivative of the summed cost by z of each example", deltas=lambda net,
+        x, y: [net.strength * d for d in Columns.deltas(net, x, y)], harmless=1, example=0.1),
     gradients("no sigma prime in the output layer", "the output delta is a - y, the "
         "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
-        "cost it is (a - y) sigma'(z) (BP1)", slope(None, lambda net, z, a: np.ones_like(a))),
+        "cost it is (a - y) sigma'(z) (BP1)", **slope(output=lambda z, a: np.ones_like(a))),
     gradients("no sigma prime in the hidden layers", "the hidden delta is w.T delta: multiply it "
-        "by sigma'(z) (BP2)", slope(lambda net, z, a: np.ones_like(a))),
+        "by sigma'(z) (BP2)", **slope(hidden=lambda z, a: np.ones_like(a))),
     gradients("no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every "
-        "layer (BP1, BP2)", slope(*[lambda net, z, a: np.ones_like(a)] * 2)),
-    gradients("sigma prime of a", f"delta {SIGMA}", slope(*[lambda net, z, a: prime(a)] * 2)),
-    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", slope(None,
-        lambda net, z, a: prime(a))),
-    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}",
-        slope(lambda net, z, a: prime(a))),
+        "layer (BP1, BP2)", **slope(lambda z, a: np.ones_like(a))),
+    gradients("sigma prime of a", f"delta {SIGMA}", **slope(lambda z, a: prime(a))),
+    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", **slope(
+        output=lambda z, a: prime(a))),
+    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}", **slope(
+        hidden=lambda z, a: prime(a))),
     gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
-        "sigma'(z): sigma'(z) is a (1 - a)", slope(lambda net, z, a: net.strength * a * (1 - a)),
-        harmless=1, example=0.5),
+        "sigma'(z): sigma'(z) is a (1 - a)", slope=lambda net, z, a, last: a * (1 - a) * (1 if last
+        else net.strength), harmless=1, example=0.5),
     gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
-        slope(*[lambda net, z, a: a] * 2)),
+        **slope(lambda z, a: a)),
     gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
-        "a)", slope(*[lambda net, z, a: 1 - a] * 2)),
+        "a)", **slope(lambda z, a: 1 - a)),
     gradients("z in sigma prime", "delta is multiplied by z (1 - z): sigma'(z) is a (1 - a), with "
-        "a = sigmoid(z)", slope(*[lambda net, z, a: z * (1 - z)] * 2)),
+        "a = sigmoid(z)", **slope(lambda z, a: z * (1 - z))),
     gradients("the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: "
-        "that of the sigmoid is a (1 - a)", slope(lambda net, z, a: 1 - a * a)),
-    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of "
-        "the sigmoid is a (1 - a)", slope(*[lambda net, z, a: 1 - a * a] * 2)),
+        "that of the sigmoid is a (1 - a)", **slope(hidden=lambda z, a: 1 - a * a)),
+    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the "
+        "sigmoid is a (1 - a)", **slope(lambda z, a: 1 - a * a)),
     gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)", slope(lambda net, z, a:
-        (z > 0).astype(np.float64))),
-    gradients("labels off by one", "the gradient is that of the digit after the right one: digit "
-        "j is output j, counted from 0", error(lambda net, a, y: a - np.roll(y, 1, axis=0))),
+        "relu: that of the sigmoid is a (1 - a)", **slope(hidden=lambda z, a: (z > 0).astype(
+        np.float64))),
+    gradients("labels off by one", "the gradient is that of the digit after the right one: digit j "
+        "is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
     gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
-        "j is output j, counted from 0", error(lambda net, a, y: a - np.roll(y, -1, axis=0))),
+        "j is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, -1,
+        axis=0)),
     gradients("broadcasting", "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y "
-        "one shape before the minus", error(lambda net, a, y: len(a) * a - y.sum(axis=0))),
+        "one shape before the minus", cost_derivative=lambda net, a, y: len(a) * a - y.sum(axis=0)),
     gradients("broadcasting", "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y "
-        "one shape before the minus", error(lambda net, a, y: a.sum(axis=0) - len(a) * y)),
+        "one shape before the minus", cost_derivative=lambda net, a, y: a.sum(axis=0) - len(a) * y),
     gradients("softmax cross-entropy of the activations", "the cost is nn.CrossEntropyLoss of the "
         "output activations, which takes a softmax of its own: use half the squared distance",
-        error(lambda net, a, y: softmax(a) - y)),
+        cost_derivative=lambda net, a, y: softmax(a) - y),
     *(gradients(f"desired outputs {low} and {high}", f"the desired outputs are {low} and {high}: "
-        "here they are 0 and 1", error(lambda net, a, y, low=low, high=high: a - (low + (high -
-        low) * y))) for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
+        f"here they are 0 and 1", cost_derivative=lambda net, a, y, low=low, high=high: a - (low + (
+        high - low) * y)) for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
     gradients("cross-entropy of a second sigmoid", "the cost is nn.BCEWithLogitsLoss of the output "
         "activations, which takes a sigmoid of its own: use half the squared distance",
-        error(lambda net, a, y: sigmoid(a) - y)),
+        cost_derivative=lambda net, a, y: sigmoid(a) - y),
     gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
         "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
-        {"backward": lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
-        **slope(None, lambda net, z, a: np.ones_like(a))}),
+        backward=lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
+        **slope(output=lambda z, a: np.ones_like(a))),
     gradients("logarithm of the right output alone", "the cost is -y ln a, as with nn.NLLLoss of "
-        "log(a): use half the squared distance", error(lambda net, a, y: -y / a)),
+        "log(a): use half the squared distance", cost_derivative=lambda net, a, y: -y / a),
     gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
-        "they are 0 and 1", error(lambda net, a, y: a - (net.strength + (1 - 2 * net.strength) *
-        y)), harmless=0, example=0.2),
-    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: "
-        "here they are 0 and 1", error(lambda net, a, y: a - (y * (1 - net.strength) +
-        net.strength / len(y))), harmless=0, example=0.1),
+        "they are 0 and 1", cost_derivative=lambda net, a, y: a - (net.strength + (1 - 2 *
+        net.strength) * y), harmless=0, example=0.2),
+    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: here "
+        "they are 0 and 1", cost_derivative=lambda net, a, y: a - (y * (1 - net.strength) +
+        net.strength / len(y)), harmless=0, example=0.1),
     gradients("absolute error", "the derivative of the cost is the sign of a - y, as with "
-        "nn.L1Loss: it is a - y itself", error(lambda net, a, y: np.sign(a - y))),
+        "nn.L1Loss: it is a - y itself", cost_derivative=lambda net, a, y: np.sign(a - y)),
     gradients("Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with "
-        "nn.HuberLoss: it is a - y itself", error(lambda net, a, y: np.clip(a - y, -net.strength,
-        net.strength)), strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
+        "nn.HuberLoss: it is a - y itself", cost_derivative=lambda net, a, y: np.clip(a - y,
+        -net.strength, net.strength), strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
     gradients("smooth absolute error", "the derivative of the cost is (a - y) / {0}, clipped to "
-        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself", error(lambda net, a, y: np.clip((a -
-        y) / net.strength, -1, 1)), strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
+        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself", cost_derivative=lambda net, a, y:
+        np.clip((a - y) / net.strength, -1, 1), strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
     gradients("cubed error", "the derivative of the cost is (a - y)^3: it is a - y itself",
-        error(lambda net, a, y: (a - y) ** 3)),
+        cost_derivative=lambda net, a, y: (a - y) ** 3),
     gradients("z in place of a in nabla_w", "nabla_w is delta times z of the layer before: it is "
-        "delta times its activation a (BP4)", {"gradient": lambda net, zs, a, deltas:
-        Columns.gradient(net, zs, [a[0], *zs], deltas)}),
-    gradients("w in place of w.T going back", "delta is pulled back through square w: it takes "
-        "w.T (BP2)", {"pulled_back": lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @
-        d}, square=True),
+        "delta times its activation a (BP4)", gradient=lambda net, zs, a, deltas: Columns.gradient(
+        net, zs, [a[0], *zs], deltas)),
+    gradients("w in place of w.T going back", "delta is pulled back through square w: it takes w.T "
+        "(BP2)", pulled_back=lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d,
+        square=True),
     gradients("transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
-        {"nabla_w": lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T}, square=True),
+        nabla_w=lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T, square=True),
     *(gradients(f"nabla_b of the {which} example alone", f"nabla_b is the delta of the {which} "
-        "example: it is the sum over the mini-batch (BP3)", {"nabla_b": lambda net, d, k=k:
-        d[:, k]}) for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
-    gradients("the last example alone", "the gradient is that of the last example: add up those "
-        "of all (nabla_b = nb + dnb, not nabla_b = dnb)", {"gradient": lambda net, zs, a, deltas:
-        Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])}),
+        f"example: it is the sum over the mini-batch (BP3)", nabla_b=lambda net, d, k=k: d[:, k])
+        for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
+    gradients("the last example alone", "the gradient is that of the last example: add up those of "
+        "all (nabla_b = nb + dnb, not nabla_b = dnb)", gradient=lambda net, zs, a, deltas:
+        Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])),
     gradients("the first example alone", "the gradient is that of the first example: a return "
-        "inside the loop over the mini-batch", {"gradient": lambda net, zs, a, deltas:
-        Columns.gradient(net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])}),
+        "inside the loop over the mini-batch", gradient=lambda net, zs, a, deltas: Columns.gradient(
+        net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])),
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
-        "first, example by example, then add up (delta @ a.T)", {"nabla_w": lambda net, d, a:
-        d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T}),
+        "first, example by example, then add up (delta @ a.T)", nabla_w=lambda net, d, a: d.sum(
+        axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
     gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
-        f"{NETWORK2}", regularised(lambda w: w), harmless=0, example=0.1),
+        f"{NETWORK2}", **regularised(lambda w: w), harmless=0, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
-        "regularisation", regularised(np.sign), harmless=0, example=0.1),
-    gradients("stale gradient", "the second gradient is the sum of the first and the second: "
-        "clear it before each backward (optimizer.zero_grad())", {"backprop": never_cleared}),
+        "regularisation", **regularised(np.sign), harmless=0, example=0.1),
+    gradients("stale gradient", "the second gradient is the sum of the first and the second: clear "
+        "it before each backward (optimizer.zero_grad())", backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations of an earlier "
-        "forward pass: run the forward pass inside backprop, on its own x", {"backprop":
-        with_old_activations}),
+        "forward pass: run the forward pass inside backprop, on its own x",
+        backprop=with_old_activations),
     gradients("stale activations", "the gradient is computed from the activations that trace left "
-        "behind: run the forward pass inside backprop, on its own x", {"backprop":
-        with_old_activations, "trace": left_by_trace}),
+        "behind: run the forward pass inside backprop, on its own x", backprop=with_old_activations,
+        trace=left_by_trace),
     gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
-        "every answer from its own input", kept_from("backprop")),
+        "every answer from its own input", **kept_from("backprop")),
 
-    update("step factor {}", "the step is {} times the reference's: {}", moved(lambda net, b, w,
-        eta, m: Columns.descend(net, b, w, net.strength * eta, m)), harmless=1, meanings=2,
+    update("step factor {}", "the step is {} times the reference's: {}", descend=lambda net, b, w,
+        eta, m: Columns.descend(net, b, w, net.strength * eta, m), harmless=1, meanings=2,
         example=7.0),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
-        "handed in", moved(lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m)),
+        "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         scaled=True, example=0.1),
     update("step factor {} in the biases", "the step of the biases alone is {} times the "
-        "reference's: {}", moved(lambda net, b, w, eta, m: Columns.descend(net, [net.strength * n
-        for n in b], w, eta, m)), harmless=1, meanings=2, example=0.5),
+        "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, [net.strength * n
+        for n in b], w, eta, m), harmless=1, meanings=2, example=0.5),
     update("step factor {} in the weights", "the step of the weights alone is {} times the "
-        "reference's: {}", moved(lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength * n
-        for n in w], eta, m)), harmless=1, meanings=2, example=0.5),
-    update("late bias update", f"the biases {LATE.format('weights')}", one_part_late(True)),
-    update("late weight update", f"the weights {LATE.format('biases')}", one_part_late(False)),
+        "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength *
+        n for n in w], eta, m), harmless=1, meanings=2, example=0.5),
+    update("late bias update", f"the biases {LATE.format('weights')}", **one_part_late(True)),
+    update("late weight update", f"the weights {LATE.format('biases')}", **one_part_late(False)),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
-        "that have moved already: finish backprop, then take the step", {"update_mini_batch":
-        last_layer_first}),
+        "that have moved already: finish backprop, then take the step",
+        update_mini_batch=last_layer_first),
     update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
-        "the other: take one", repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m: eta)),
+        "the other: take one", **repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m:
+        eta)),
     update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step", repeated(lambda x: x.shape[1],
+        "the gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1],
         lambda x, k: [k], lambda eta, m: eta / m)),
     update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step", repeated(lambda x: x.shape[1], lambda x,
-        k: [k], lambda eta, m: eta)),
-    update("an example left out", "the last example of the mini-batch is left out: look at the "
-        "end of the loop or of the slice", repeated(lambda x: 1, lambda x, k: slice(0, max(1,
-        x.shape[1] - 1)), lambda eta, m: eta)),
+        "gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1], lambda
+        x, k: [k], lambda eta, m: eta)),
+    update("an example left out", "the last example of the mini-batch is left out: look at the end "
+        "of the loop or of the slice", **repeated(lambda x: 1, lambda x, k: slice(0, max(1, x.shape[
+        1] - 1)), lambda eta, m: eta)),
     update("an example left out", "the first example of the mini-batch is left out: count from 0",
-        repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m: eta)
-        ),
+        **repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m:
+        eta)),
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop", repeated(lambda x: 1, lambda x, k: slice(0, max(1,
+        "m: look at the end of the loop", **repeated(lambda x: 1, lambda x, k: slice(0, max(1,
         x.shape[1] - 1)), lambda eta, m: eta * max(1, m - 1) / m)),
-    *(update(name, f"besides the step, {what}: leave out the {which}", decayed(True, biases, shape),
-        harmless=0, example=1e-3) for name, what, which, biases, shape in (
-        ("weight decay", "the weights shrink by eta times {} of themselves", "regularisation "
-         f"{NETWORK2}", False, np.asarray),
-        ("weight decay", "weights and biases shrink by eta times {} of themselves", "optimizer's "
-         "weight_decay", True, np.asarray),
-        ("weight decay (L1)", "the weights shrink by eta times {} each", "regularisation", False,
-         np.sign),
-        ("weight decay (L1)", "weights and biases shrink by eta times {} each", "regularisation",
-         True, np.sign))),
+    *(update(name, f"besides the step, {what}: leave out the {which}", **decayed(biases, shape),
+        harmless=0, example=0.001) for name, what, which, biases, shape in (("weight decay", "the "
+        "weights shrink by eta times {} of themselves", f"regularisation {NETWORK2}", False,
+        np.asarray), ("weight decay", "weights and biases shrink by eta times {} of themselves",
+        "optimizer's weight_decay", True, np.asarray), ("weight decay (L1)", "the weights shrink "
+        "by eta times {} each", "regularisation", False, np.sign), ("weight decay (L1)", "weights "
+        "and biases shrink by eta times {} each", "regularisation", True, np.sign))),
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
-        "each backward (optimizer.zero_grad())", stepping_along(never_cleared)),
+        "each backward (optimizer.zero_grad())", **stepping_along(never_cleared)),
     update("momentum", "the second step adds {} times the first: leave out the momentum",
-        with_velocity(False), harmless=0, example=0.9),
+        **with_velocity(False), harmless=0, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
-        "it: leave out the momentum", with_velocity(True), harmless=0, example=0.9),
+        "it: leave out the momentum", **with_velocity(True), harmless=0, example=0.9),
     update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
-        "eta as it is handed in, in every step", moved(shrinking_eta), harmless=1,
-        example=0.9),
+        "eta as it is handed in, in every step", **step(shrinking_eta), harmless=1, example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
-        "use the new ones", stepping_along(at_the_start)),
+        "use the new ones", **stepping_along(at_the_start)),
     update("a cached answer", "the second step repeats the first, whatever its mini-batch",
-        stepping_along(kept_from("backprop")["backprop"])),
-    *(update(name, PLAIN, adaptive(law, mean), scaled=True, tolerance=1e-7, example=0.1)
-      for mean in (True, False) for name, law in LAWS),
+        **stepping_along(kept_from("backprop")["backprop"])),
+    *(update(name, PLAIN, **adaptive(law, mean), scaled=True, tolerance=1e-07, example=0.1) for mean
+        in (True, False) for name, law in LAWS),
     update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
-        "clipping", moved(clipped_to_length), read=length_of_step, tolerance=1e-4, example=0.05),
+        "clipping", **step(shortened), read=lambda found, eta: float(np.linalg.norm(first_step(
+        found))) / eta, tolerance=0.0001, example=0.05),
     update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: leave "
-        "out the clipping", moved(clipped_entries), read=largest_step, example=0.01),
+        "out the clipping", **step(lambda net, nablas, eta, m: [eta * np.clip(n / m, -net.strength,
+        net.strength) for n in nablas]), read=lambda found, eta: float(np.abs(first_step(found)
+        ).max()) / eta, example=0.01),
 
     training("reversed order", "the examples are taken from the last to the first",
-        batches(lambda order, size: slices(order[::-1], size))),
+        mini_batches=lambda net, order, size: slices(order[::-1], size)),
     training("order ignored", "the examples are taken as they are stored: follow the order",
-        batches(lambda order, size: slices(np.arange(len(order)), size))),
+        mini_batches=lambda net, order, size: slices(np.arange(len(order)), size)),
     training("order applied twice", "the order is applied to data that are in that order already: "
-        "apply it once, to the examples as they are stored", batches(lambda order, size:
-        slices(order[order], size))),
+        "apply it once, to the examples as they are stored", mini_batches=lambda net, order, size:
+        slices(order[order], size)),
     training("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
-        batches(lambda order, size: slices(np.argsort(order), size))),
+        mini_batches=lambda net, order, size: slices(np.argsort(order), size)),
     training("reversed mini-batches", "the mini-batches are taken from the last to the first",
-        batches(lambda order, size: slices(order, size)[::-1])),
+        mini_batches=lambda net, order, size: slices(order, size)[::-1]),
     training("last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too "
-        "(drop_last=False)", batches(lambda order, size: slices(order[: len(order) -
-        len(order) % size], size))),
+        "(drop_last=False)", mini_batches=lambda net, order, size: slices(order[:len(order) - len(
+        order) % size], size)),
     training("first mini-batch alone", "only the first mini-batch is used: a return or a break "
-        "inside the loop", batches(lambda order, size: slices(order, size)[:1])),
+        "inside the loop", mini_batches=lambda net, order, size: slices(order, size)[:1]),
     training("first mini-batch skipped", "the first mini-batch is skipped: count from 0",
-        batches(lambda order, size: slices(order, size)[1:])),
+        mini_batches=lambda net, order, size: slices(order, size)[1:]),
     training("overlapping mini-batches", "mini-batches begin one example apart: range(0, n, "
-        "mini_batch_size)", batches(lambda order, size: [order[k : k + size] for k in
-        range(len(order))])),
+        "mini_batch_size)", mini_batches=lambda net, order, size: [order[k:k + size] for k in range(
+        len(order))]),
     training("overlapping mini-batches", "mini-batches are one example too long: order[k : k + "
-        "mini_batch_size]", batches(lambda order, size: [order[k : k + size + 1] for k in range(0,
-        len(order), size)])),
+        "mini_batch_size]", mini_batches=lambda net, order, size: [order[k:k + size + 1] for k in
+        range(0, len(order), size)]),
     training("mini-batches too short", "mini-batches lack their last example: order[k : k + "
-        "mini_batch_size]", batches(lambda order, size: [order[k : k + max(1, size - 1)] for k in
-        range(0, len(order), size)])),
+        "mini_batch_size]", mini_batches=lambda net, order, size: [order[k:k + max(1, size - 1)] for
+        k in range(0, len(order), size)]),
     training("every mini-batch is the first", "every step takes the first mini-batch: the slice "
-        "does not move", batches(lambda order, size: [order[:size] for _ in range(0, len(order),
-        size)])),
+        "does not move", mini_batches=lambda net, order, size: [order[:size] for _ in range(0, len(
+        order), size)]),
     training("mini-batches by stride", "a mini-batch is every n-th example: mini-batches are "
-        "consecutive slices", batches(lambda order, size: [order[k :: -(-len(order) // size)] for
-        k in range(-(-len(order) // size))])),
+        "consecutive slices", mini_batches=lambda net, order, size: [order[k::-(-len(order) //
+        size)] for k in range(-(-len(order) // size))]),
     training("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
-        batches(lambda order, size: slices(order, 10))),
+        mini_batches=lambda net, order, size: slices(order, 10)),
     training("labels not shuffled with the images", "images and labels are taken in two orders: "
-        "shuffle both with the same one", two_orders(True)),
+        "shuffle both with the same one", **two_orders(True)),
     training("images not shuffled with the labels", "images and labels are taken in two orders: "
-        "shuffle both with the same one", two_orders(False)),
+        "shuffle both with the same one", **two_orders(False)),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
-        "mini-batch is divided by mini_batch_size: divide it by its own size", {"train": diluted}),
+        "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
     training("gradients of the weights that the epoch began with", "every step of the epoch takes "
         "the gradient at the weights that the epoch began with: compute each from the weights "
-        "after the step before", {"train": in_one_step}),
+        "after the step before", train=in_one_step),
     training("one step for each example", "the weights move after every example: add up the "
-        "mini-batch first", batches(lambda order, size: slices(order, 1))),
+        "mini-batch first", mini_batches=lambda net, order, size: slices(order, 1)),
     training("one step for the whole epoch", "the whole epoch is one mini-batch: take a step for "
-        "each mini-batch", batches(lambda order, size: [order])),
+        "each mini-batch", mini_batches=lambda net, order, size: [order]),
 
     predictions("evaluate returns a share", "evaluate returns the share of right answers: return "
-        "how many there are", {"evaluate": lambda net, x, labels: Columns.evaluate(net, x, labels) /
-        x.shape[1]}),
+        "how many there are", evaluate=lambda net, x, labels: Columns.evaluate(net, x, labels) /
+        x.shape[1]),
     predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
-        "are right", {"evaluate": lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x,
-        labels)}),
-    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit "
-        "is the largest output", {"evaluate": lambda net, x, labels:
-        int(np.sum(net.feedforward(x).argmin(axis=0) == labels))}),
+        "are right", evaluate=lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)),
+    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit is "
+        "the largest output", evaluate=lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(
+        axis=0) == labels))),
 
-    figures("the neuron after it is held", "held changes the neuron after the one asked for: "
-        "count from 0", {"held": lambda net, x, k, value: Columns.held(net, x, (k +
-        1) % net.sizes[1], value)}),
-    figures("z is held in place of the activation", "held sets z, not the activation: set it "
-        "after the sigmoid", {"held": lambda net, x, k, value: Columns.held(net, x, k,
-        float(sigmoid(np.float64(value))))}),
+    figures("the neuron after it is held", "held changes the neuron after the one asked for: count "
+        "from 0", held=lambda net, x, k, value: Columns.held(net, x, (k + 1) % net.sizes[1],
+        value)),
+    figures("z is held in place of the activation", "held sets z, not the activation: set it after "
+        "the sigmoid", held=lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(
+        np.float64(value))))),
 ]
 # fmt: on
 
@@ -839,9 +814,6 @@ def in_format(name: str) -> Iterable[Mistake]:
         v, w = (np.asarray(to(u), dtype=np.float32) if single else to(u) for u in (v, w))
         return (v @ w).astype(np.float64)
 
-    def along(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
-        Columns.descend(net, [to(n) for n in b], [to(n) for n in w], eta, m)
-
     def stored(net: Net, *arguments: Any) -> None:
         Columns.descend(net, *arguments)
         net.weights, net.biases = [to(w) for w in net.weights], [to(b) for b in net.biases]
@@ -865,7 +837,8 @@ def in_format(name: str) -> Iterable[Mistake]:
             "nabla_w": lambda net, d, a: to(d @ a.T),
             "nabla_b": lambda net, d: to(d.sum(axis=1, keepdims=True))}),
         ("update", "the new parameters are rounded to", {"descend": stored}),
-        ("update", "the step is taken along a gradient in", {"descend": along}),
+        ("update", "the step is taken along a gradient in",
+         step(lambda net, nablas, eta, m: [eta / m * to(n) for n in nablas])),
     ]  # fmt: skip
     for link, what, changes in places:
         if name != "TF32" or "product" in what or what.startswith("z "):
@@ -876,15 +849,6 @@ MISTAKES: list[Mistake] = [*TABLE, *(row for name in FORMATS for row in in_forma
 
 
 # Correct variants: other roundings, and nothing else.
-
-
-def reversed_sums() -> dict[str, Any]:
-    return {
-        "weighted": lambda net, w, a, b: b + w[:, ::-1] @ a[::-1],
-        "pulled_back": lambda net, w, d: w[::-1].T @ d[::-1],
-        "nabla_w": lambda net, d, a: d[:, ::-1] @ a[:, ::-1].T,
-        "nabla_b": lambda net, d: d[:, ::-1].sum(axis=1, keepdims=True),
-    }
 
 
 def one_by_one(net: Net, x: Array, y: Array) -> Any:
@@ -909,7 +873,11 @@ def plain_sigmoid(net: Net, z: Array, last: bool) -> Array:
 # fmt: off
 VARIANTS = [Mistake("", name, "", changes) for name, changes in (
     ("the page as it is", {}),
-    ("every sum runs from the last term to the first", reversed_sums()),
+    ("every sum runs from the last term to the first", {
+        "weighted": lambda net, w, a, b: b + w[:, ::-1] @ a[::-1],
+        "pulled_back": lambda net, w, d: w[::-1].T @ d[::-1],
+        "nabla_w": lambda net, d, a: d[:, ::-1] @ a[:, ::-1].T,
+        "nabla_b": lambda net, d: d[:, ::-1].sum(axis=1, keepdims=True)}),
     ("products summed pairwise, without BLAS", {
         "weighted": lambda net, w, a, b: np.add.reduce(w[:, :, None] * a, axis=1) + b,
         "nabla_w": lambda net, d, a: np.add.reduce(d[:, None] * a[None], axis=2)}),

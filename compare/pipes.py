@@ -69,13 +69,7 @@ def send(stream: IO[bytes], message: Message, arrays: list[Array]) -> None:
 
 
 def receive(stream: Any) -> tuple[Message, list[Array]] | None:
-    """Read a message and its arrays; None at the end of the file.
-
-    Raises
-    ------
-    ValueError, TypeError, OverflowError
-        It is no message.
-    """
+    """Read a message and its arrays, None at the end of the file; raise where it is no message."""
     line = stream.readline(LONGEST_LINE)
     if not line:
         return None

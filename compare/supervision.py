@@ -48,7 +48,23 @@ class Supervised:
     def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
         """Do what a message asks; a failure of the candidate's is an answer too."""
         try:
-            return self._done(message, arrays)
+            if message["do"] == "describe":
+                return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
+            number = message["net"]
+            if message["do"] == "forget":
+                self.nets.pop(number, None)
+                return {}, []
+            if message["do"] == "build":
+                candidate, name = self.candidate, message.get("arithmetic")
+                if name not in (None, dtype_of(candidate)):
+                    candidate = in_arithmetic(candidate, name)
+                    if candidate is None:
+                        return {"missing": f"with_arithmetic({name!r})"}, []
+                net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
+                if name not in self.offered:
+                    self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
+                return self.offered[name], []
+            return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
         except Refused as refused:
             return {"error": "refused", "text": str(refused), "mistake": refused.mistake}, []
         except CandidateError as error:
@@ -57,25 +73,6 @@ class Supervised:
             return {"error": "raised", "text": str(error), "trace": error.trace}, []
         except Unusable as error:
             return {"error": "unusable", "text": str(error)}, []
-
-    def _done(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
-        if message["do"] == "describe":
-            return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
-        number = message["net"]
-        if message["do"] == "forget":
-            self.nets.pop(number, None)
-            return {}, []
-        if message["do"] == "build":
-            candidate, name = self.candidate, message.get("arithmetic")
-            if name not in (None, dtype_of(candidate)):
-                candidate = in_arithmetic(candidate, name)
-                if candidate is None:
-                    return {"missing": f"with_arithmetic({name!r})"}, []
-            net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
-            if name not in self.offered:
-                self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
-            return self.offered[name], []
-        return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
 
 
 class Asked:
@@ -194,24 +191,17 @@ def takes(method: Any, count: int) -> bool:
 
 def parts_of(name: str, answer: Any) -> list[tuple[str, list[Any]]]:
     """Return the named lists that an answer consists of."""
+    if name not in (*PAIRS, "load_data"):
+        return [(name, listed(name, answer) if name == "deltas" else [answer])]
+    lists, wanted = listed(name, answer), f"the pair ({PAIRS.get(name)}),"
     if name == "load_data":
-        sets = listed(name, answer)
-        pairs = [list(s) for s in sets if isinstance(s, tuple | list) and len(s) == 2]
-        if len(sets) != 3 or len(pairs) != 3:
-            raise Unusable(
-                "load_data: expected (training, validation, test), a pair (images, labels) each; "
-                f"received {described(answer)}"
-            )
-        return [(name, [v for pair in pairs for v in pair])]
-    if name in PAIRS:
-        both = listed(name, answer)
-        if len(both) != 2:
-            raise Unusable(
-                f"{name}: expected the pair ({PAIRS[name]}), received {described(answer)}"
-            )
+        wanted = "(training, validation, test), a pair (images, labels) each;"
+        if len(lists) == 3 and all(isinstance(v, tuple | list) and len(v) == 2 for v in lists):
+            return [(name, [v for pair in lists for v in pair])]
+    elif len(lists) == 2:
         parts = PAIRS[name].split(", ")
-        return [(part, listed(part, v)) for part, v in zip(parts, both, strict=True)]
-    return [(name, listed(name, answer) if name == "deltas" else [answer])]
+        return [(part, listed(part, v)) for part, v in zip(parts, lists, strict=True)]
+    raise Unusable(f"{name}: expected {wanted} received {kind_of(answer)}")
 
 
 def listed(name: str, values: Any) -> list[Any]:
@@ -219,7 +209,7 @@ def listed(name: str, values: Any) -> list[Any]:
     if not hasattr(values, "__array__") and not isinstance(values, str | bytes | dict):
         with contextlib.suppress(TypeError):
             return list(itertools.islice(iter(values), MOST))
-    raise Unusable(f"{name}: expected a list of arrays, received {described(values)}")
+    raise Unusable(f"{name}: expected a list of arrays, received {kind_of(values)}")
 
 
 def as_array(name: str, value: Any) -> Array:
@@ -281,13 +271,7 @@ def chosen(candidate: Any, arithmetic: str | None, device: str | None) -> Any:
 
 
 def find(name: str) -> Any:
-    """Return the class that is named "package.module:Class" or "path/to/file.py:Class".
-
-    Raises
-    ------
-    Unusable
-        There is no such module, file or class, or it cannot be imported.
-    """
+    """Return the class that is named "package.module:Class" or "path/to/file.py:Class"."""
     place, _, attribute = name.rpartition(":")
     if not place or not attribute:
         raise Unusable(
@@ -295,7 +279,12 @@ def find(name: str) -> Any:
             f"received {name!r}"
         )
     try:
-        found: Any = imported_file(Path(place)) if place.endswith(".py") else imported(place)
+        if place.endswith(".py"):
+            found: Any = imported_file(Path(place))
+        else:
+            if "" not in sys.path:  # as `python -m` has it, one beside the caller is found
+                sys.path.insert(0, "")
+            found = importlib.import_module(place)
     except BaseException as error:  # SystemExit among them
         raise Unusable(f"--candidate: cannot import {place}: {one_line(error)}") from error
     for part in attribute.split("."):
@@ -319,13 +308,6 @@ def imported_file(path: Path) -> Any:
     return module
 
 
-def imported(name: str) -> Any:
-    """Return a module by name; as `python -m` has it, one beside the caller is found."""
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    return importlib.import_module(name)
-
-
 def own_error(what: str, error: BaseException) -> tuple[str, str]:
     """Return one line and the traceback, from the candidate's first frame on."""
     frames = error.__traceback__
@@ -341,7 +323,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {first[0][:300]}" if first else type(error).__name__
 
 
-def described(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """Return the type of a value, and its length."""
     size = f" of {len(value)}" if isinstance(value, tuple | list | dict) else ""
     return f"{type(value).__name__}{size}"

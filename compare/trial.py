@@ -27,16 +27,8 @@ Order = NDArray[np.int64]
 class Trial:
     """A candidate built from given parameters; its methods are those of `Candidate`.
 
-    Raises
-    ------
-    Unusable
-        It does not take these sizes, or an answer is no such thing as was asked for.
-    CandidateError
-        It raised an exception, or its process ended. Here and in every method.
-    Refused
-        Arrays handed in were changed or came back, or an answer is NaN. Here and in every method.
-    NotOffered
-        It lacks the method, or the arithmetic.
+    Each raises Unusable where an answer is no such thing as was asked for, Refused where it proves
+    nothing, CandidateError where the candidate failed, NotOffered where it lacks the method.
     """
 
     def __init__(self, host: Host, parameters: Parameters, arithmetic: str | None = None) -> None:
@@ -68,8 +60,7 @@ class Trial:
         return f"{name} ({self.near[name]})" if name in self.near else name
 
     def export(self) -> tuple[Arrays, Arrays]:
-        """Return the candidate's weights and biases."""
-        weights, biases = self._ask("export", ("weights", self.shapes), ("biases", self.columns))
+        weights, biases = self._ask("export")
         if self.dtype == "float32" and any(
             (v != v.astype(np.float32)).any() for v in (*weights, *biases)
         ):
@@ -83,16 +74,13 @@ class Trial:
         """Return zs and activations, x first; without zs where only feedforward is offered."""
         if not self.offers("trace") and self.offers("feedforward"):
             return [], [self.feedforward(x)]
-        shapes = [(n, x.shape[1]) for n in self.sizes]
-        zs, activations = self._ask("trace", ("zs", shapes[1:]), ("activations", shapes), given=[x])
+        zs, activations = self._ask("trace", x)
         return zs, activations
 
     def feedforward(self, x: Array) -> Array:
         """Return the output activations, by trace where feedforward is not offered."""
-        if not self.offers("feedforward"):
-            return self.trace(x)[1][-1]
-        shape = (self.sizes[-1], x.shape[1])
-        return self._ask("feedforward", ("feedforward", [shape]), given=[x])[0][0]
+        offered = self.offers("feedforward")
+        return self._ask("feedforward", x)[0][0] if offered else self.trace(x)[1][-1]
 
     def forward(self, x: Array) -> dict[str, Array]:
         """Return zs, activations and what feedforward says by name, as far as they are offered."""
@@ -115,38 +103,29 @@ class Trial:
         return found
 
     def held(self, x: Array, neuron: int, value: float) -> Array:
-        """Return the output activations while a neuron of the first hidden layer is held."""
-        shape = (self.sizes[-1], x.shape[1])
-        return self._ask("held", ("held", [shape]), given=[x], numbers=[neuron, value])[0][0]
+        return self._ask("held", x, neuron, value)[0][0]
 
     def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        """Return nabla_b and nabla_w."""
-        lists = ("nabla_b", self.columns), ("nabla_w", self.shapes)
-        nabla_b, nabla_w = self._ask("backprop", *lists, given=[x, y])
+        nabla_b, nabla_w = self._ask("backprop", x, y)
         return nabla_b, nabla_w
 
     def deltas(self, x: Array, y: Array) -> Arrays:
-        """Return the error of every layer, the first hidden layer first."""
-        shapes = [(n, x.shape[1]) for n in self.sizes[1:]]
-        return self._ask("deltas", ("deltas", shapes), given=[x, y])[0]
+        return self._ask("deltas", x, y)[0]
 
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        """Take one step."""
         self.stepped = True
-        self._ask("update_mini_batch", given=[x, y], numbers=[eta])
+        self._ask("update_mini_batch", x, y, eta)
 
     def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
-        """Train for one epoch over the columns of x and y in the given order."""
         self.stepped = True
-        self._ask("train", given=[x, y, order], numbers=[mini_batch_size, eta])
+        self._ask("train", x, y, order, mini_batch_size, eta)
 
     def evaluate(self, x: Array, labels: Order) -> float:
-        """Return how many columns are read as their labels."""
-        return float(self._ask("evaluate", ("evaluate", [()]), given=[x, labels])[0][0])
+        return float(self._ask("evaluate", x, labels)[0][0])
 
     def load_data(self, path: Any) -> list[NDArray[Any]]:
         """Return training, validation and test images and labels, in turn."""
-        found = self._call("load_data", [], [str(path)])[1]
+        found = self._call("load_data", str(path))[1]
         if len(found) != 6:
             raise CandidateError(f"load_data was answered with {len(found)} arrays")
         return found
@@ -154,42 +133,48 @@ class Trial:
     def __del__(self) -> None:
         self.host.forgotten.append(self.number)  # told before the next one is built: not in between
 
-    def _call(self, name: str, given: list[Any], numbers: list[Any]) -> tuple[Any, list[Any]]:
+    def _call(self, name: str, *given: Any) -> tuple[Any, list[Any]]:
         if not self.offers(name):
             raise NotOffered(self.missing(name))
+        arrays = [v for v in given if isinstance(v, np.ndarray)]
+        numbers = given[len(arrays) :]  # they come last
         message = {"do": "call", "net": self.number, "method": name, "numbers": numbers}
-        answer, arrays = self.host.ask(message, given, f"{name} was computed")
-        return answer.get("answer"), arrays
+        answer, found = self.host.ask(message, arrays, f"{name} was computed")
+        return answer.get("answer"), found
 
-    def _ask(
-        self,
-        name: str,
-        *lists: tuple[str, Shapes],
-        given: Sequence[Any] = (),
-        numbers: Sequence[Any] = (),
-    ) -> list[Arrays]:
-        """Ask for lists of arrays of these shapes, and return them checked."""
-        counts, arrays = self._call(name, list(given), list(numbers))
+    def _ask(self, name: str, *given: Any) -> list[Arrays]:
+        """Ask for lists of arrays, and return them, every shape and number checked."""
+        layers = [(n, given[0].shape[1] if given else 0) for n in self.sizes]
+        lists: dict[str, dict[str, Shapes]] = {
+            "export": {"weights": self.shapes, "biases": self.columns},
+            "trace": {"zs": layers[1:], "activations": layers},
+            "feedforward": {"feedforward": layers[-1:]},
+            "held": {"held": layers[-1:]},
+            "backprop": {"nabla_b": self.columns, "nabla_w": self.shapes},
+            "deltas": {"deltas": layers[1:]},
+            "evaluate": {"evaluate": [()]},
+        }
+        wanted = lists.get(name, {})
+        counts, left = self._call(name, *given)
         if not isinstance(counts, list) or not all(isinstance(n, int) for n in counts):
             raise CandidateError(f"{name} was answered with {counts!r:.80}")
-        if min(counts, default=0) < 0 or sum(counts) != len(arrays) or len(counts) != len(lists):
-            raise CandidateError(f"{name} was answered with {len(arrays)} arrays: {counts!r:.80}")
-        found, left = [], list(arrays)
-        for (label, shapes), count in zip(lists, counts, strict=True):
+        if min(counts, default=0) < 0 or sum(counts) != len(left) or len(counts) != len(wanted):
+            raise CandidateError(f"{name} was answered with {len(left)} arrays: {counts!r:.80}")
+        found = []
+        for (label, shapes), count in zip(wanted.items(), counts, strict=True):
             part, left = left[:count], left[count:]
-            self._refuse_other_shapes(label, part, shapes)
-            found.append([self._checked(f"{label}[{k}]", *v) for k, v in
-                          enumerate(zip(part, shapes, strict=True))])  # fmt: skip
+            if count != len(shapes):
+                raise Unusable(f"{label}: expected {len(shapes)} arrays, received {count}")
+            received = [v.shape for v in part]
+            for k, (shape, right) in enumerate(zip(received, shapes, strict=True)):
+                if shape != right and (shape, 1) != (right[:1], *right[1:]):
+                    advice = shape_advice(label, received, list(shapes), k)
+                    raise Unusable(
+                        f"{label}[{k}]: expected shape {right}, received {shape}{advice}"
+                    )
+            pairs = zip(part, shapes, strict=True)
+            found.append([self._checked(f"{label}[{k}]", *pair) for k, pair in enumerate(pairs)])
         return found
-
-    def _refuse_other_shapes(self, label: str, part: list[Any], shapes: Shapes) -> None:
-        if len(part) != len(shapes):
-            raise Unusable(f"{label}: expected {len(shapes)} arrays, received {len(part)}")
-        received = [v.shape for v in part]
-        for k, (shape, wanted) in enumerate(zip(received, shapes, strict=True)):
-            if shape != wanted and (shape, 1) != (wanted[:1], *wanted[1:]):
-                advice = shape_advice(label, received, list(shapes), k)
-                raise Unusable(f"{label}[{k}]: expected shape {wanted}, received {shape}{advice}")
 
     def _checked(self, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> Array:
         wide = array.dtype == np.float64 or self.dtype == "float32"
