@@ -88,6 +88,11 @@ def inside(net: Any) -> Iterator[None]:
         net.within = outer
 
 
+def named(net: Any) -> str:
+    """Return the network in a few words: its sizes and arithmetic."""
+    return f"Network({'-'.join(map(str, net.sizes))}, {net.arithmetic.name})"
+
+
 def shown(net: Any) -> str:
     """Return the network as a notebook shows it: its sizes and arithmetic, and every layer."""
     cells = [("layer", "weights", "largest", "largest bias")]
@@ -96,5 +101,4 @@ def shown(net: Any) -> str:
             (str(layer), f"{len(w)} x {w.shape[1]}", f"{abs(w).max():.3g}", f"{abs(b).max():.3g}")
         ]
     rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in cells)
-    name = f"{'-'.join(map(str, net.sizes))}, {net.arithmetic.name}"
-    return f"<p>{name}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+    return f"<p>{named(net)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

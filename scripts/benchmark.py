@@ -25,8 +25,9 @@ from scripts.timing import check_equal, contestants, interleaved, table, trainin
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables of seconds and ratios, and what made them."""
     args = options().parse_args(argv)
-    files = find_data(args.data)
-    parts = training_examples(files, args.examples)
+    with busy("reading the data"):
+        files = find_data(args.data)
+        parts = training_examples(files, args.examples)
     if args.picture:
         from scripts.cost_figure import draw, measure
 

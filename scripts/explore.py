@@ -25,7 +25,7 @@ from model.parameters import Parameters
 from model.printable import printable
 from scripts.command_line import Settings, network, program, start, twin
 from scripts.opened import Opened, arithmetic_of, open_network, start_of
-from scripts.progress import Epochs
+from scripts.progress import Epochs, busy
 from scripts.training import Run
 
 PARTS = Path(__file__).parent / "explorer"
@@ -48,7 +48,9 @@ def main(args: argparse.Namespace) -> None:
             f"10 outputs, received {list(sizes)}; choose another --model"
         )
     args.backend = "numpy"
-    content = page(*contents(open_network(args)))
+    with busy("opening the network"):
+        opened = open_network(args)
+    content = page(*contents(opened))
     path = printable(write_atomically(args.output, content))
     print(f"wrote {path}: {len(content) / 1000:.0f} kB")
 

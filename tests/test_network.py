@@ -306,7 +306,9 @@ def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path
     assert (tmp_path / "other.json").read_bytes() == file.read_bytes()
     page = net._repr_html_()  # as a notebook shows it
     assert page == TWINS[0].start(SIZES, arithmetic)._repr_html_()
-    assert page.startswith(f"<p>3-4-2, {net.arithmetic.name}</p><table><tr>")
+    named = f"Network(3-4-2, {net.arithmetic.name})"
+    assert page.startswith(f"<p>{named}</p><table><tr>")
+    assert repr(TWINS[0].start(SIZES, arithmetic)) == named
     assert "<tr><td>2</td><td>2 x 4</td>" in page
 
 
