@@ -1,6 +1,7 @@
 """What the networks refuse, and how they say it: one table, both twins, the same words."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,15 +25,6 @@ NOT_DESIRED = (
     "training data pairs every input with 4 desired outputs; received digits: use the first of "
     "what load_data_wrapper returns, or vectorized_result"
 )
-
-
-class Made:
-    """Parameters that nobody has checked."""
-
-    sizes = (2, 3, 1)
-
-    def __init__(self, weights, biases):
-        self.weights, self.biases = ([np.zeros(s) for s in shapes] for shapes in (weights, biases))
 
 
 def other(v, k, value):
@@ -63,17 +55,11 @@ def evaluating(twin, net, x, digits):
     yield net.SGD, twin.data(X, Y), 1, 1, 1.0, twin.data(x, digits)
 
 
-def shapes(twin, text, *shapes):
-    """A text with shapes of columns, or of rows where the twin has those."""
-    return text.format(*(s[::-1] if twin.rows else s for s in shapes))
-
-
 def inputs_said(shape):
     def said(twin):
-        rows = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
-        return shapes(
-            twin, f"inputs are {rows}, one example in each, one or more; received shape {{}}", shape
-        )
+        form = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
+        received = f"received shape {twin.shape(shape)}"
+        return f"inputs are {form}, one example in each, one or more; {received}"
 
     return said
 
@@ -85,16 +71,25 @@ def all_verbs(twin, net, x):
     yield from (*training(twin, net, x, Y), *evaluating(twin, net, x, DIGITS))
 
 
-def desired_said(m, received):
-    text = f"desired outputs for {m} inputs have shape {{}}; received shape {{}}"
-    return lambda twin: shapes(twin, text, (4, m), received)
+def desired_said(m, shape):
+    def said(twin):
+        received = f"received shape {twin.shape(shape)}"
+        return f"desired outputs for {m} inputs have shape {twin.shape((4, m))}; {received}"
+
+    return said
+
+
+def unchecked(weights, biases):
+    """Parameters of these shapes that nobody has checked."""
+    layers = {"weights": list(map(np.zeros, weights)), "biases": list(map(np.zeros, biases))}
+    return SimpleNamespace(sizes=(2, 3, 1), **layers)
 
 
 # fmt: off
 REFUSED = [  # the arithmetics it holds for; what is called; what is said
     *((None, lambda t, net, s=s: [(t.Network, s)], f"{NO_SIZES}received {s}")
       for s in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"])),
-    *((None, lambda t, net, p=p: [(t.start, Made(*p))],
+    *((None, lambda t, net, p=p: [(t.start, unchecked(*p))],
        f"{name} of these sizes have the shapes {said}")
       for name, p, said in (
           ("weights", ([(3, 2), (3, 1)], []), "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),

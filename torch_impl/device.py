@@ -11,16 +11,7 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
     """Return the device, having made sure that it is there and that it will not round to TF32.
 
     On CUDA this turns TF32 off for the process: with it a float32 product keeps 11 bits of 24.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        "cpu", "cuda", or "cuda:N".
-
-    Raises
-    ------
-    ValueError
-        When the name is no device of this kind, or the machine does not have it.
+    ValueError where the name is not "cpu", "cuda" or "cuda:N", or the machine does not have it.
     """
     name = str(device)
     kind, _, number = name.partition(":")
