@@ -295,6 +295,7 @@ DAMAGED = [
     *(json.dumps({k: v for k, v in SOUND.items() if k != key}) for key in SOUND),
     *(json.dumps(SOUND | change) for change in (
         {"sizes": [1, 3]}, {"sizes": [1]}, {"sizes": 3}, {"sizes": [1, 1, 2]},
+        {"sizes": [1, 10**30]},
         {"weights": [[[1.5], [float("nan")]]]}, {"weights": [[[1.5], [2.0, 3.0]]]},
         {"weights": [[["1.5"], ["2"]]]}, {"weights": [[[True], [False]]]}, {"weights": 1},
         {"biases": [[0.5, 0.25]]}, {"biases": []}, {"format": "jalebi-2"},
@@ -306,7 +307,7 @@ DAMAGED = [
 @both
 def test_the_books_own_file_loads_and_a_damaged_one_is_refused_in_one_line(twin, tmp_path):
     path = tmp_path / "net.json"
-    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}))
+    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}), encoding="utf-8-sig")
     net = twin.Network.load(path)
     assert same_bits(flat(net.export()), map(np.array, [[[1.5], [2.0]], [[0.5], [0.25]]]))
     for content in DAMAGED:
@@ -478,7 +479,8 @@ def tf32():
 DEVICES = [  # what is asked for; how many there are; what is told
     *((name, 0, None) for name in ("cpu", "cpu:0", torch.device("cpu"))),
     *((name, 2, f"device is cpu, cuda or cuda:N; received {str(name)!r}")
-      for name in ("mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:²", " cpu", None)),
+      for name in ("mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:01", "cuda:²",
+                   " cpu", None)),
     ("cuda:7", 0, "device 'cuda:7' needs CUDA, and PyTorch finds none here: use cpu"),
     ("cuda:2", 2, "device 'cuda:2' does not exist; PyTorch finds 2, numbered from 0"),
     *((name, 2, None) for name in ("cuda", torch.device("cuda", 1))),

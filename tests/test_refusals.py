@@ -119,10 +119,10 @@ REFUSED = [  # the arithmetics it holds for; what is called; what is said
        f"{PIXELS} {bad}: scale them, or use float64")
       for bad in (0.3, 255.0, -1.00390625, 2**-9, 1e308, NAN, INF, -INF)),
     *((None, lambda t, net, e=e: training(t, net, X, Y, e, 1, 1.0),
-       f"epochs is a whole number, 0 or more; received {e}") for e in (-1,)),
+       f"epochs is a whole number, 0 or more; received {e}") for e in (-1, 1.5)),
     *((None, lambda t, net, m=m: training(t, net, X, Y, 1, m, 1.0),
        f"mini_batch_size lies between 1 and the number of training examples, 3; received {m}")
-      for m in (0, -1, 4)),
+      for m in (0, -1, 4, 1.5)),
     *((None, lambda t, net, eta=eta: [*training(t, net, X, Y, 1, 1, eta),
                                       (net.update_mini_batch, (t.native(X), t.native(Y)), eta)],
        f"eta is a finite learning rate such as 3.0; received {eta}") for eta in (NAN, INF, -INF)),

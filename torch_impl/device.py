@@ -15,7 +15,7 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
     """
     name = str(device)
     kind, _, number = name.partition(":")
-    if not re.fullmatch("cpu(:0)?|cuda(:[0-9]+)?", name):
+    if not re.fullmatch("cpu(:0)?|cuda(:(0|[1-9][0-9]*))?", name):
         raise ValueError(f"device is cpu, cuda or cuda:N; received {name!r}")
     if kind == "cuda":
         if not torch.cuda.is_available():
