@@ -17,6 +17,10 @@ PIXELS = "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as by
 NUMBERS = "{} are finite numbers; received NaN or infinity"
 NO_SIZES = "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
 EXAMPLES = "examples need x of shape (N, n_in) and y of shape (N, n_out) or (N,)"
+TOO_LARGE = (
+    "sizes {} are too large for fixed-point arithmetic: {} would keep 11 fractional bits and need "
+    "at least 12: use float64 arithmetic, or smaller layers or mini-batches"
+)
 NO_DIGITS = (
     "test data pairs every input with its digit and has one example or more; received digits of "
     "shape {}: use what load_data_wrapper returns second or third"
@@ -95,6 +99,10 @@ REFUSED = [  # the arithmetics it holds for; what is called; what is said
           ("weights", ([(3, 2), (3, 1)], []), "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),
           ("biases", ([(3, 2), (1, 3)], [(3,), (1,)]), "[(3, 1), (1, 1)]; received [(3,), (1,)]"),
           ("biases", ([(3, 2), (1, 3)], [(3, 1)]), "[(3, 1), (1, 1)]; received [(3, 1)]"))),
+    (None, lambda t, net: [(t.arithmetic.FixedPoint, (784, 2**24, 10))],
+     TOO_LARGE.format([784, 2**24, 10], "weights and activations")),
+    (None, lambda t, net: [(t.kept("FixedPoint", (2, 1)).round_delta, t.native(np.zeros((1, 17))))],
+     TOO_LARGE.format([2, 1], "deltas in mini-batches of 17")),
     *((None, lambda t, net, s=s: [*reading(t, net, np.zeros(s)), *verbs(t, net, np.zeros(s), Y)],
        inputs_said(s))
       for s in ((3, 1), (1, 2), (3,), (2, 0), (2, 3, 1))),
