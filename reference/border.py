@@ -18,11 +18,8 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 class Examples(Sequence[Any]):
     """Inputs x and what is wanted of them, y: whole arrays, and also Nielsen's list of pairs.
 
-    Parameters
-    ----------
-    x : array or tensor of shape (N, n_in)
-    y : array or tensor of shape (N, n_out), or of integers of shape (N,)
-        The wanted outputs, for training; or labels, for validation and test.
+    x has the shape (N, n_in); y (N, n_out), the wanted outputs, for training, or (N,), the labels
+    as integers, for validation and test.
     """
 
     def __init__(self, x: Any, y: Any) -> None:

@@ -57,9 +57,9 @@ def check_shapes(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[
 
 def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float) -> None:
     """Raise ValueError unless one can train with these settings on this number of examples."""
-    if epochs < 0:
+    if not isinstance(epochs, Integral) or epochs < 0:
         raise ValueError(f"epochs is a whole number, 0 or more; received {epochs}")
-    if not 1 <= mini_batch_size <= examples:
+    if not isinstance(mini_batch_size, Integral) or not 1 <= mini_batch_size <= examples:
         raise ValueError(
             f"mini_batch_size lies between 1 and the number of training examples, {examples}; "
             f"received {mini_batch_size}"

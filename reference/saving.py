@@ -47,14 +47,14 @@ def load(cls: Any, path: str | os.PathLike[str], arithmetic: Float64 = Float64()
     """Return the network that a JSON file holds, ours or one of the book's network2."""
     _refuse_no_file(path)
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         layers = {key: [*map(_matrix, found[key])] for key in ("weights", "biases")}
         name = _fingerprint(found["sizes"], **layers)
         for key, expected in (("format", FORMAT), ("fingerprint", name)):
             if found.get(key, expected) != expected:
                 raise ValueError(f"{key}: expected {expected}, received {found[key]!r:.80}")
         return cls.from_parameters(SimpleNamespace(sizes=found["sizes"], **layers), arithmetic)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         why = "expected a JSON object with the lists sizes, weights, biases"
         why = str(error) if isinstance(error, ValueError) else why
         raise ValueError(f"{path}: {why}; {REMEDY}") from None

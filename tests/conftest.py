@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 from pathlib import Path
 
@@ -17,38 +19,25 @@ from model import mnist_files, synthetic_digits  # noqa: E402
 CHECKOUT = Path(__file__).parent.parent
 
 
+@functools.cache
 def mnist_folder() -> Path | None:
     """Return the folder with the real MNIST files, or None."""
-    for folder in (os.environ.get("MNIST_DIR"), CHECKOUT / "data"):
-        if folder:
-            try:
-                files = mnist_files.describe(folder)
-            except (OSError, ValueError):
-                continue
-            if files.kind == "mnist":
-                return files.folder
+    for folder in filter(None, (os.environ.get("MNIST_DIR"), CHECKOUT / "data")):
+        with contextlib.suppress(OSError, ValueError):
+            if mnist_files.describe(folder).kind == "mnist":
+                return Path(folder)
     return None
 
 
-def cuda_is_there() -> bool:
-    """Return whether PyTorch finds a CUDA device."""
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, with the reason, what needs MNIST or CUDA where they are not."""
-    marked = {mark.name for item in items for mark in item.iter_markers()}
-    missing = {}
-    if "mnist" in marked and mnist_folder() is None:
-        missing["mnist"] = "real MNIST is neither in MNIST_DIR nor in data/"
-    if "cuda" in marked and not cuda_is_there():
-        missing["cuda"] = "PyTorch finds no CUDA device"
-    for item in items:
-        for mark, reason in missing.items():
-            if item.get_closest_marker(mark):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    if item.get_closest_marker("mnist") and mnist_folder() is None:
+        pytest.skip("real MNIST is neither in MNIST_DIR nor in data/")
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("PyTorch finds no CUDA device")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,12 +1,4 @@
-"""The arrows between the folders point down only: who may import whom, and that this is checked.
-
-scripts    -> everything below
-compare    -> model, reference, torch_impl
-torch_impl -> torch, torchvision, numpy, model, and the border, checks and readers in reference
-reference  -> numpy, and nothing of ours
-model      -> numpy, and the checks and the readers of files in reference; matplotlib in the files
-              that draw, Jinja2 in webpage.py
-"""
+"""The arrows between the folders point down only: who may import whom, and that this is checked."""
 
 import ast
 import subprocess

@@ -135,24 +135,22 @@ def test_a_pickle_of_python_2_or_3_gives_the_same_data(twin, good, tmp_path, pro
 
 @both
 def test_the_wrapper_gives_arrays_and_nielsens_pairs(twin, folder, good):
-    loader, shape = twin.mnist_loader, ((784,) if twin.rows else (784, 1))
+    loader, axes = twin.mnist_loader, (() if twin.rows else (1,))
     parts = loader.load_data_wrapper(folder)
     assert [len(part) for part in parts] == [50, 10, 20]
     for part, (images, labels) in zip(parts, good, strict=True):
-        for k, (x, y) in enumerate(part):
-            assert x.shape == shape
-            np.testing.assert_array_equal(np.ravel(x), images[k])
+        for (x, y), image, label in zip(part, images, labels, strict=True):
+            np.testing.assert_array_equal(x, image.reshape(784, *axes))
             if part is parts[0]:
-                e = np.eye(10, dtype=np.float32)[labels[k]].reshape(y.shape)
-                assert y.shape == (10, *shape[1:])
-                for one in (y, loader.vectorized_result(int(labels[k]))):
-                    np.testing.assert_array_equal(one, e)
+                e = np.eye(10, dtype=np.float32)[label].reshape(10, *axes)
+                np.testing.assert_array_equal(y, e)
+                np.testing.assert_array_equal(loader.vectorized_result(int(label)), e)
             else:
-                assert (type(y), y) == (int, labels[k])
+                assert (type(y), y) == (int, label)
     training_data, _, test_data = parts
     np.testing.assert_array_equal(training_data[-1][0], training_data[49][0])
     assert test_data[3:5][1][1] == test_data[4][1]
-    assert len(test_data[:7]) == len(list(test_data[:7])) == 7
+    assert len(test_data[:7]) == 7
     with pytest.raises(IndexError):
         training_data[50]
     for j in (-1, 10, 2.5):
@@ -255,6 +253,9 @@ def test_a_place_that_was_named_never_falls_back(lone, folder, monkeypatch):
 
 
 def test_an_argument_comes_before_mnist_dir_and_that_before_data(lone, folder, monkeypatch):
+    for load in LOADERS:
+        with pytest.raises(FileNotFoundError, match=f"^{NOWHERE}; give a folder"):
+            load()
     write_idx_files(lone, 6, 1)
     write_idx_files("data", 7, 1)  # in the current folder
 
@@ -266,6 +267,10 @@ def test_an_argument_comes_before_mnist_dir_and_that_before_data(lone, folder, m
             assert len(x) + len(v) == images
 
     found(6, lone)
+    (lone / TRAIN).write_bytes(b"")
+    for load in LOADERS:  # damage is told, not passed over
+        with pytest.raises(ValueError, match=f"{TRAIN}: .* received 0 bytes"):
+            load()
     shutil.rmtree(lone)
     found(7, Path("data"))
     monkeypatch.setenv("MNIST_DIR", str(folder))
@@ -274,17 +279,6 @@ def test_an_argument_comes_before_mnist_dir_and_that_before_data(lone, folder, m
     assert find_mnist(folder.with_name("named")).folder == folder.with_name("named")
     monkeypatch.setenv("MNIST_DIR", "")  # empty is as good as unset
     found(7, Path("data"))
-
-
-@both
-def test_a_loader_that_finds_nothing_says_so_and_tells_damage(twin, lone):
-    with pytest.raises(FileNotFoundError, match=f"^{NOWHERE}; give a folder"):
-        twin.mnist_loader.load_data()
-    write_idx_files(lone, 6, 1)
-    (lone / TRAIN).write_bytes(b"")
-    write_idx_files("data", 7, 1)
-    with pytest.raises(ValueError, match=f"{TRAIN}: .* received 0 bytes"):
-        twin.mnist_loader.load_data()
 
 
 def test_without_mnist_synthetic_digits_are_drawn_once_with_a_notice(lone, into):
@@ -414,9 +408,13 @@ def test_a_place_that_is_not_there_is_told(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     line = told(tmp_path / "file", FileNotFoundError)
     assert line.startswith(": this is a file, expected a folder; give a folder")
-    for name, shown in (("a\x1b[2J", r"a\\x1b\[2J: no such"), ("a\0b", r"a\\x00b: damaged .*null")):
+    for name, shown in (
+        ("a\x1b[2J", r"a\\x1b\[2J: no such"),
+        (300 * "\x1b", r"\\x1b: cannot be read, file name too long"),
+        ("a\0b", r"a\\x00b: damaged .*null"),
+    ):
         for read in (*LOADERS, find_mnist):
-            with pytest.raises((FileNotFoundError, ValueError), match=shown):
+            with pytest.raises((OSError, ValueError), match=shown):
                 read(tmp_path / name)
 
 
@@ -562,7 +560,7 @@ GROW = {  # a little on disk that would take gigabytes
     "marks": ([b"(" * (1 << 20)], MANY),
     "a far place in the memo": ([b"]r\xff\xff\xff\x0f."], "expected three pairs"),
     "bytes without end": ([packed_number(b"\x8e", 1 << 40)], SHORT),
-    "changeable bytes without end": ([packed_number(b"\x96", 1 << 36)], SHORT),
+    "changeable bytes without end": ([packed_number(b"\x96", 1 << 28)], SHORT),
     "a frame without end": ([packed_number(b"\x80\4\x95", 1 << 40), b"]."], "three pairs"),
     "wide text": ([*WIDE, b"."], "expected three pairs"),
     "wide bytes": ([CODED, *WIDE, b"\x85R."], "a text of 8,388,608 bytes, which no"),

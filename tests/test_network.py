@@ -233,15 +233,6 @@ def test_verbs_of_a_subclass_are_the_ones_that_train(twin):
     assert same_bits(flat(net.export()), flat(plain.export()))
 
 
-@both
-def test_a_refusal_in_the_middle_leaves_nothing_behind(twin):
-    """An overflow is told once; the network can be trained on afterwards."""
-    net, (x, y) = twin.start(SIZES), drawn(SIZES, 6)
-    assert "largest delta" in refusal(net.backprop, twin.native(x), twin.native(1000 * y))
-    net.backprop(twin.native(x), twin.native(y))
-    assert net.within == 0
-
-
 # --- Memory and state ---------------------------------------------------------------------------
 
 
@@ -273,20 +264,8 @@ def test_parameters_exports_and_data_share_no_memory_with_the_network(twin, arit
 def test_initial_parameters_are_drawn_biases_first(twin):
     rng = np.random.default_rng(5)
     net = twin.Network([3, 4, 2], rng=np.random.default_rng(5))
-    expected = initial_parameters((3, 4, 2), 5)
-    assert same_bits(flat(net.export()), [*expected.weights, *expected.biases])
     assert same_bits(net.export()[1], [rng.standard_normal((n, 1)) for n in (4, 2)])
     assert np.array_equal(net.export()[0][0], rng.standard_normal((4, 3)))
-
-
-@both
-@pytest.mark.parametrize("arithmetic", ["Float64", "Float32"])
-def test_weights_without_bounds_raise_no_warning_in_floating_point(twin, arithmetic):
-    weights = [np.array([[1e30, -1e30]]), np.array([[-1e30]])]
-    net = twin.start(Parameters((2, 1, 1), weights, [np.zeros((1, 1))] * 2), arithmetic)
-    x = np.array([[1.0], [0.0]]).repeat(4, axis=1)
-    net.SGD(twin.pairs(x, np.ones((1, 4))), 2, 2, 1.0, on_epoch=silent)
-    assert all(np.isfinite(v).all() for v in flat(net.export()))
 
 
 # --- In a file ----------------------------------------------------------------------------------
@@ -318,6 +297,7 @@ DAMAGED = [
     *(json.dumps({k: v for k, v in SOUND.items() if k != key}) for key in SOUND),
     *(json.dumps(SOUND | change) for change in (
         {"sizes": [1, 3]}, {"sizes": [1]}, {"sizes": 3}, {"sizes": [1, 1, 2]},
+        {"sizes": [1, 10**30]},
         {"weights": [[[1.5], [float("nan")]]]}, {"weights": [[[1.5], [2.0, 3.0]]]},
         {"weights": [[["1.5"], ["2"]]]}, {"weights": [[[True], [False]]]}, {"weights": 1},
         {"biases": [[0.5, 0.25]]}, {"biases": []}, {"format": "jalebi-2"},
@@ -329,7 +309,7 @@ DAMAGED = [
 @both
 def test_the_books_own_file_loads_and_a_damaged_one_is_refused_in_one_line(twin, tmp_path):
     path = tmp_path / "net.json"
-    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}))
+    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}), encoding="utf-8-sig")
     net = twin.Network.load(path)
     assert same_bits(flat(net.export()), map(np.array, [[[1.5], [2.0]], [[0.5], [0.25]]]))
     for content in DAMAGED:
@@ -406,20 +386,15 @@ def test_forward_can_be_differentiated_by_the_input(arithmetic):
 
 def test_what_is_read_carries_no_graph_and_leaves_no_grad():
     net, (x, y) = TORCH.start((5, 4, 2)), torch_drawn((5, 4, 2))
+    registered = dict(net.named_parameters())
+    assert list(registered) == [f"layers.{k}.{v}" for k in (0, 1) for v in ("weight", "bias")]
+    assert all(p.requires_grad for p in registered.values())
     read = [net.feedforward(x), *net.trace(x)[0], *net.deltas(x, y), *flat(net.backprop(x, y))]
     with torch.no_grad():
         assert same_bits(flat(net.backprop(x, y)), read[-4:])
     net.update_mini_batch((x, y), 3.0)
     assert not any(v.requires_grad for v in read)
     assert all(p.grad is None for p in net.parameters())
-
-
-def test_weights_and_biases_are_the_registered_parameters():
-    net = TORCH.start((5, 4, 2))
-    registered = dict(net.named_parameters())
-    assert list(registered) == [f"layers.{k}.{v}" for k in (0, 1) for v in ("weight", "bias")]
-    assert set(map(id, registered.values())) == set(map(id, [*net.weights, *net.biases]))
-    assert all(p.requires_grad for p in net.parameters())
 
 
 def from_file(net, arithmetic):
@@ -506,7 +481,8 @@ def tf32():
 DEVICES = [  # what is asked for; how many there are; what is told
     *((name, 0, None) for name in ("cpu", "cpu:0", torch.device("cpu"))),
     *((name, 2, f"device is cpu, cuda or cuda:N; received {str(name)!r}")
-      for name in ("mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:²", " cpu", None)),
+      for name in ("mps", "CPU", "", "cpu:", "cpu:1", "cuda:", "cuda:-1", "cuda:01", "cuda:²",
+                   " cpu", None)),
     ("cuda:7", 0, "device 'cuda:7' needs CUDA, and PyTorch finds none here: use cpu"),
     ("cuda:2", 2, "device 'cuda:2' does not exist; PyTorch finds 2, numbered from 0"),
     *((name, 2, None) for name in ("cuda", torch.device("cuda", 1))),

@@ -1,6 +1,7 @@
 """What the networks refuse, and how they say it: one table, both twins, the same words."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ PIXELS = "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as by
 NUMBERS = "{} are finite numbers; received NaN or infinity"
 NO_SIZES = "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
 EXAMPLES = "examples need x of shape (N, n_in) and y of shape (N, n_out) or (N,)"
+TOO_LARGE = (
+    "sizes {} are too large for fixed-point arithmetic: {} would keep 11 fractional bits and need "
+    "at least 12: use float64 arithmetic, or smaller layers or mini-batches"
+)
 NO_DIGITS = (
     "test data pairs every input with its digit and has one example or more; received digits of "
     "shape {}: use what load_data_wrapper returns second or third"
@@ -24,15 +29,6 @@ NOT_DESIRED = (
     "training data pairs every input with 4 desired outputs; received digits: use the first of "
     "what load_data_wrapper returns, or vectorized_result"
 )
-
-
-class Made:
-    """Parameters that nobody has checked."""
-
-    sizes = (2, 3, 1)
-
-    def __init__(self, weights, biases):
-        self.weights, self.biases = ([np.zeros(s) for s in shapes] for shapes in (weights, biases))
 
 
 def other(v, k, value):
@@ -63,17 +59,11 @@ def evaluating(twin, net, x, digits):
     yield net.SGD, twin.data(X, Y), 1, 1, 1.0, twin.data(x, digits)
 
 
-def shapes(twin, text, *shapes):
-    """A text with shapes of columns, or of rows where the twin has those."""
-    return text.format(*(s[::-1] if twin.rows else s for s in shapes))
-
-
 def inputs_said(shape):
     def said(twin):
-        rows = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
-        return shapes(
-            twin, f"inputs are {rows}, one example in each, one or more; received shape {{}}", shape
-        )
+        form = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
+        received = f"received shape {twin.shape(shape)}"
+        return f"inputs are {form}, one example in each, one or more; {received}"
 
     return said
 
@@ -85,21 +75,34 @@ def all_verbs(twin, net, x):
     yield from (*training(twin, net, x, Y), *evaluating(twin, net, x, DIGITS))
 
 
-def desired_said(m, received):
-    text = f"desired outputs for {m} inputs have shape {{}}; received shape {{}}"
-    return lambda twin: shapes(twin, text, (4, m), received)
+def desired_said(m, shape):
+    def said(twin):
+        received = f"received shape {twin.shape(shape)}"
+        return f"desired outputs for {m} inputs have shape {twin.shape((4, m))}; {received}"
+
+    return said
+
+
+def unchecked(weights, biases):
+    """Parameters of these shapes that nobody has checked."""
+    layers = {"weights": list(map(np.zeros, weights)), "biases": list(map(np.zeros, biases))}
+    return SimpleNamespace(sizes=(2, 3, 1), **layers)
 
 
 # fmt: off
 REFUSED = [  # the arithmetics it holds for; what is called; what is said
     *((None, lambda t, net, s=s: [(t.Network, s)], f"{NO_SIZES}received {s}")
       for s in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"])),
-    *((None, lambda t, net, p=p: [(t.start, Made(*p))],
+    *((None, lambda t, net, p=p: [(t.start, unchecked(*p))],
        f"{name} of these sizes have the shapes {said}")
       for name, p, said in (
           ("weights", ([(3, 2), (3, 1)], []), "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),
           ("biases", ([(3, 2), (1, 3)], [(3,), (1,)]), "[(3, 1), (1, 1)]; received [(3,), (1,)]"),
           ("biases", ([(3, 2), (1, 3)], [(3, 1)]), "[(3, 1), (1, 1)]; received [(3, 1)]"))),
+    (None, lambda t, net: [(t.arithmetic.FixedPoint, (784, 2**24, 10))],
+     TOO_LARGE.format([784, 2**24, 10], "weights and activations")),
+    (None, lambda t, net: [(t.kept("FixedPoint", (2, 1)).round_delta, t.native(np.zeros((1, 17))))],
+     TOO_LARGE.format([2, 1], "deltas in mini-batches of 17")),
     *((None, lambda t, net, s=s: [*reading(t, net, np.zeros(s)), *verbs(t, net, np.zeros(s), Y)],
        inputs_said(s))
       for s in ((3, 1), (1, 2), (3,), (2, 0), (2, 3, 1))),
@@ -124,10 +127,10 @@ REFUSED = [  # the arithmetics it holds for; what is called; what is said
        f"{PIXELS} {bad}: scale them, or use float64")
       for bad in (0.3, 255.0, -1.00390625, 2**-9, 1e308, NAN, INF, -INF)),
     *((None, lambda t, net, e=e: training(t, net, X, Y, e, 1, 1.0),
-       f"epochs is a whole number, 0 or more; received {e}") for e in (-1,)),
+       f"epochs is a whole number, 0 or more; received {e}") for e in (-1, 1.5)),
     *((None, lambda t, net, m=m: training(t, net, X, Y, 1, m, 1.0),
        f"mini_batch_size lies between 1 and the number of training examples, 3; received {m}")
-      for m in (0, -1, 4)),
+      for m in (0, -1, 4, 1.5)),
     *((None, lambda t, net, eta=eta: [*training(t, net, X, Y, 1, 1, eta),
                                       (net.update_mini_batch, (t.native(X), t.native(Y)), eta)],
        f"eta is a finite learning rate such as 3.0; received {eta}") for eta in (NAN, INF, -INF)),

@@ -53,6 +53,10 @@ class Twin:
     def columns(self, v: Any) -> np.ndarray:
         return self.numpy(v).T if self.rows else v
 
+    def shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of columns as this twin has them."""
+        return columns[::-1] if self.rows else columns
+
     def pairs(self, x: np.ndarray, y: np.ndarray) -> list[Any]:
         """The book's list, of columns or of what this twin has in place of them."""
         made = [(self.native(x[:, [k]]), self.native(y[:, [k]])) for k in range(x.shape[1])]

@@ -11,20 +11,11 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
     """Return the device, having made sure that it is there and that it will not round to TF32.
 
     On CUDA this turns TF32 off for the process: with it a float32 product keeps 11 bits of 24.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        "cpu", "cuda", or "cuda:N".
-
-    Raises
-    ------
-    ValueError
-        When the name is no device of this kind, or the machine does not have it.
+    ValueError where the name is not "cpu", "cuda" or "cuda:N", or the machine does not have it.
     """
     name = str(device)
     kind, _, number = name.partition(":")
-    if not re.fullmatch("cpu(:0)?|cuda(:[0-9]+)?", name):
+    if not re.fullmatch("cpu(:0)?|cuda(:(0|[1-9][0-9]*))?", name):
         raise ValueError(f"device is cpu, cuda or cuda:N; received {name!r}")
     if kind == "cuda":
         if not torch.cuda.is_available():

@@ -32,21 +32,11 @@ LARGEST = 1 << 26  # bytes of a file; MNIST's largest has 47 MB, unpacked
 def load_data(path: Any = None) -> tuple[Part, Part, Part]:
     """Reads MNIST as three pairs (images, labels): training, validation and test.
 
-    Parameters
-    ----------
-    path : str or Path, or what model.mnist_files.find_mnist found, optional
-        A folder with the four IDX files, raw or .gz, flat or as torchvision keeps them, or a
-        mnist.pkl.gz. Without it: the environment variable MNIST_DIR, else `data/`.
-
-    Returns
-    -------
-    training, validation, test : pairs (images, labels)
-        images: float32 tensor of shape (N, 784), byte / 256; labels: int64 tensor of shape (N,).
-
-    Raises
-    ------
-    OSError, ValueError
-        If a file is missing or cannot be read; if it is damaged or does not hold digits.
+    The images are a float32 tensor of shape (N, 784), byte / 256; the labels int64 of shape (N,).
+    path is a folder with the four IDX files, raw or .gz, flat or as torchvision keeps them, or a
+    mnist.pkl.gz, or what model.mnist_files.find_mnist found; without it, where the environment
+    variable MNIST_DIR says, else `data/`. OSError or ValueError says what is missing, cannot be
+    read, is damaged or does not hold digits.
     """
     pairs = getattr(path, "pairs", None)
     if pairs is None:
@@ -80,12 +70,8 @@ def vectorized_result(j: int) -> torch.Tensor:
 def download(folder: str | Path) -> None:
     """Fetches MNIST from torchvision's servers to where torchvision keeps it: MNIST/raw/.
 
-    Nothing is written before all four files are there and have the SHA-256 of MNIST's.
-
-    Raises
-    ------
-    OSError
-        If no server sends a file in time, or the folder cannot be written.
+    Nothing is written before all four files are there and have the SHA-256 of MNIST's. OSError if
+    no server sends a file in time, or the folder cannot be written.
     """
     deadline = time.monotonic() + LIMIT
     contents = {name: _fetched(name, deadline) for name in SHA256}
