@@ -123,10 +123,7 @@ def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> 
 
 
 def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str:
-    """Break a text into lines of so many inches, in letters of so many points.
-
-    `letter` is the width of an average letter, as a share of its size.
-    """
+    """Break a text into lines of so many inches, in letters of so many points."""
     letters = max(12, int(width * 72 / (size * letter)))
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
 
@@ -144,8 +141,8 @@ def write_title(figure: Figure, title: str, subtitle: str = "", top: float = 0.0
 
 def write_footer(figure: Figure, note: str) -> None:
     """Write small print along the bottom: which model, which images."""
-    across, down = figure.get_size_inches()
-    figure.text(0.15 / across, 0.07 / down, note, size=7, color=FAINT, va="bottom")
+    down = figure.get_size_inches()[1]
+    write(figure, 0.15, down - 0.07, note, size=7, color=FAINT, va="bottom")
 
 
 @house_style()
