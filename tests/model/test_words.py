@@ -63,33 +63,13 @@ def test_headlines_say_what_the_record_holds(percent, lost, expected):
     assert words.headline(records, 0) == expected
 
 
-def test_a_gain_is_not_told_as_a_loss():
+def test_a_gain_is_not_told_as_a_loss_nor_all_but_of_digits_that_were_not_shown():
     wrong = np.where(LABELS == 4, 9, LABELS)
     more = {"predictions": wrong, "ablated_predictions": LABELS[None]}
     records = records_of_rates([row(d4=98)], **more)
     assert records.frozen.recall_lost.min() == -1.0
     assert words.headline(records, 0).endswith("frozen, no digit loses a point")
     assert "of all images -10.0 (-11." in " ".join(words.story(records, 0))
-
-
-def test_every_headline_agrees_with_the_arrays():
-    rng = np.random.default_rng(6)
-    percent = np.where(rng.random((60, 10)) < 0.4, rng.integers(70, 101, (60, 10)), 3)
-    lost = rng.integers(1, 40, (60, 10)) * (rng.random((60, 10)) < 0.2)
-    records = records_of_rates(percent, lost)
-    for n in range(60):
-        said = words.headline(records, n)
-        for way, extra in (("frozen", 0), ("deleted", 1)):
-            loss = re.search(rf"{way}, (\d) loses (\d+)\.0 points", said)
-            assert (int(loss[2]) if loss else 0) == lost[n].max() + extra
-            assert not loss or lost[n][int(loss[1])] == lost[n].max()
-        told = re.match(r"fires for ((?:\d(?:, | and )?)+);", said)
-        if told:
-            inside = np.isin(np.arange(10), [int(d) for d in re.findall(r"\d", told[1])])
-            assert percent[n][inside].mean() > percent[n][~inside].mean()
-
-
-def test_all_but_is_never_said_of_digits_that_were_not_shown():
     records = records_of_rates([row(d1=0, rest=99)])
     unseen = replace(records, shown=np.where(np.arange(10) == 9, 0, records.shown))
     assert words.headline(unseen, 0) == "fires for 0, 2, 3, 4, 5, 6, 7 and 8"
@@ -102,22 +82,17 @@ def test_a_story_names_the_neuron_and_tells_each_answer():
     told = words.story(records, 0)
     assert told[0] == 'Neuron 0 ("Jalebi") fires for 4 and 6.'
     low, high = records.partition_mcc_interval[0]
-    assert told[1] == (
+    least, most = 100 * records.frozen.accuracy_lost_interval[0]
+    for said, expected in zip(told[1:], (
         "Feature-selective, {4 6} | rest, on these images; Matthews correlation of {4 6} | rest: "
-        f"{records.partition_mcc[0]:.2f} ({low:.2f} to {high:.2f})."
-    )
-    assert told[2] == (
+        f"{records.partition_mcc[0]:.2f} ({low:.2f} to {high:.2f}).",
         "It fires on 98.0 % of the 4s, 97.0 % of the 6s and 1.0 % of the 0s; overall on 20 % of "
-        "the images."
-    )
-    low, high = 100 * records.frozen.accuracy_lost_interval[0]
-    assert told[3] == (
+        "the images.",
         "Frozen at its mean activation, 4 loses 43.0 points, most often read as 5; of all images "
-        f"4.3 ({low:.1f} to {high:.1f}) points."
-    )
-    assert told[4].startswith(
-        "Deleted, 4 loses 44.0 points, most often read as 5; of all images 5.3"
-    )
+        f"4.3 ({least:.1f} to {most:.1f}) points.",
+        "Deleted, 4 loses 44.0 points, most often read as 5; of all images 5.3",
+    ), strict=True):  # fmt: skip
+        assert said.startswith(expected)
     assert words.title(records, 0) == f'Neuron 0 ("Jalebi") {words.headline(records, 0)}'
 
 
@@ -136,10 +111,8 @@ def test_a_role_on_which_the_splits_disagree_is_between():
         "Between feature-selective, {1 5 6} | rest and feature-selective, {1 5} | rest, on one"
     )
     assert words.fires(records, 1) == "fires for 1 and 5, on some images also for 6"
-    assert (words.partition(records, 0), words.partition(records, 1)) == (
-        "{5 6} | rest",
-        "{1 5 6} | rest ?",
-    )
+    found = [words.partition(records, n) for n in (0, 1)]
+    assert found == ["{5 6} | rest", "{1 5 6} | rest ?"]
     assert words.roles(records) == {"between": [0, 1]}
 
 
@@ -191,7 +164,7 @@ def test_findings_measure_the_start():
     )
 
 
-@pytest.mark.parametrize("hidden", [1, 20, 100])
+@pytest.mark.parametrize("hidden", [1, 30])
 def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
     names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
     lines = words.table(records_of(hidden, neuron_names=names))
