@@ -124,7 +124,7 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
     for (row, column), value in np.ndenumerate(cells):
         ink = _ink_on(canvas.DIVERGING(norm(value)))
         bold = "bold" if row == len(cells) - 1 else "normal"
-        told = signed(value) if round(value, 1) else ""
+        told = f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if round(value, 1) else ""
         style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
         axes.text(column, row, told, **style)
     for line in (len(rows) - 0.5, len(rows) + 0.5):
@@ -166,14 +166,20 @@ def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
 
 def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
     """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
-    epochs = np.arange(1, len(correct) + 1)
-    axes.plot(epochs, 100 * np.array(correct) / examples, "o-", color=canvas.INK, ms=3, lw=1.2)
+    axes.plot(
+        np.arange(1, len(correct) + 1),
+        100 * np.array(correct) / examples,
+        "o-",
+        color=canvas.INK,
+        ms=3,
+        lw=1.2,
+    )
     axes.grid(axis="y", lw=0.4, color=canvas.QUIET)
     axes.set(xlabel="epoch", ylabel=f"% of {examples:,} {split} images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
-    told = f"{last} after {len(correct)} epochs" + (f" (best {best})" if best != last else "")
-    axes.set_title(told if len(correct) > 1 else f"{last} after one epoch")
+    epochs = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
+    axes.set_title(f"{last} after {epochs}" + (f" (best {best})" if best != last else ""))
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -229,11 +235,10 @@ def draw_class_selectivity(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the weights with which a neuron acts on the next layer; red pushes towards."""
-    weights, largest = records.output_weights[n], np.abs(records.output_weights).max()
+    weights, reach = records.output_weights[n], 1.08 * np.abs(records.output_weights).max() or 1.0
     colours = [canvas.EXCITES if weight > 0 else canvas.INHIBITS for weight in weights]
     axes.bar(np.arange(len(weights)), weights, color=colours, width=0.75)
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
-    reach = 1.08 * largest if largest > 0 else 1.0
     axes.set_ylim(-reach, reach)
     if records.to_digits:
         _label_digits(axes, records, n)
@@ -367,8 +372,7 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
 def colour_limit(weights: Array, never_lit: Array | None) -> float:
     """Where the one scale of all (hidden, pixels) ends; never-lit pixels do not count."""
     drawn = np.abs(weights if never_lit is None else weights[:, ~never_lit])
-    limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
-    return limit if limit > 0 else 1.0
+    return (float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0) or 1.0
 
 
 def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
@@ -421,10 +425,9 @@ def never_lit_legend(records: NeuronRecords) -> str:
     if records.never_lit is None or not records.never_lit.any():
         return ""
     told = f"grey: the {int(records.never_lit.sum())} pixels that no training image lights"
-    change = records.change
     # A start that was rounded to a grid has moved by less than this: not by learning.
-    still = change is not None and np.abs(change[:, records.never_lit]).max() < 1e-6
-    return f"{told} (their weights never moved)" if still else told
+    moved = 1.0 if records.change is None else np.abs(records.change[:, records.never_lit]).max()
+    return f"{told} (their weights never moved)" if moved < 1e-6 else told
 
 
 # --- Parts of all these ----------------------------------------------------------------------
@@ -433,11 +436,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
 def whole(number: float) -> str:
     """A number without decimals, a true minus, and no minus zero."""
     return f"{round(number) + 0:d}".replace("-", "\N{MINUS SIGN}")
-
-
-def signed(number: float) -> str:
-    """A number with its sign, a true minus."""
-    return f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _odds(rate: Any) -> Any:

@@ -55,21 +55,14 @@ def is_pickle(path: str | Path) -> bool:
 def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
     """The three pairs in a folder or a pickle, every file read once, and the four SHA-256."""
     if is_pickle(path):
-        pairs = read_pickle(path)
-        return pairs, _digests_of_pickle(pairs)
-    pairs, contents = read_folder(path)
+        pairs, contents = read_pickle(path), {}
+        for name in SHA256:  # the four IDX files, had they been made from this pickle
+            parts = pairs[:2] if name.startswith("train") else pairs[2:]
+            arrays = [x.reshape(-1, 28, 28) if "images" in name else y for x, y in parts]
+            contents[name] = synthetic_digits.idx_bytes(np.concatenate(arrays))
+    else:
+        pairs, contents = read_folder(path)
     return pairs, {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
-
-
-def _digests_of_pickle(pairs: Pairs) -> dict[str, str]:
-    """The SHA-256 that the four IDX files would have, had they been made from this pickle."""
-    digests = {}
-    for name in SHA256:
-        parts = pairs[:2] if name.startswith("train") else pairs[2:]
-        arrays = [x.reshape(-1, 28, 28) if "images" in name else y for x, y in parts]
-        whole = synthetic_digits.idx_bytes(np.concatenate(arrays))
-        digests[name] = hashlib.sha256(whole).hexdigest()
-    return digests
 
 
 def describe(path: str | Path) -> MnistFiles:
@@ -151,19 +144,9 @@ def at_home(read: Callable[[Path], Found]) -> Found:
 def find_mnist(data: str | Path | None = None, download: Download | None = None) -> MnistFiles:
     """Return the data set to use and what it is.
 
-    Parameters
-    ----------
-    data : str or Path, optional
-        A folder, a mnist.pkl.gz, or "synthetic". Without it: MNIST_DIR, `data/`, a download,
-        synthetic digits.
-    download : callable, optional
-        Given a folder, puts MNIST there or raises OSError.
-
-    Raises
-    ------
-    OSError, ValueError
-        If a place that was named lacks a file or cannot be read, or nothing can be written; if a
-        file is damaged.
+    `data` is a folder, a mnist.pkl.gz, or "synthetic"; without it: MNIST_DIR, `data/`, a download,
+    synthetic digits. `download`, given a folder, puts MNIST there or raises OSError. OSError or
+    ValueError if a named place lacks a file or cannot be read, or a file is damaged.
     """
     if data is not None:
         return _drawn("asked for") if data == "synthetic" else describe(data)

@@ -104,8 +104,8 @@ def test_auroc_equals_counting_pairs_with_ties_and_absent_digits():
     ],
 )
 def test_class_selectivity_by_hand_and_at_its_ends(means, index, digit):
-    found = selectivity.class_selectivity(np.array(means))
-    assert found == (pytest.approx(index, rel=1e-15, nan_ok=True), digit)
+    *found, _ = selectivity.class_selectivity(np.array(means), np.zeros(len(means)))
+    assert found == [pytest.approx(index, rel=1e-15, nan_ok=True), digit]
 
 
 def test_intervals_are_as_wide_as_those_of_drawing_images_again():
@@ -123,9 +123,8 @@ def test_intervals_are_as_wide_as_those_of_drawing_images_again():
 
     area, means, sds, shown = found(np.arange(480))
     again = [found(rng.integers(0, 480, 480)) for _ in range(600)]
-    index, _ = selectivity.class_selectivity(means)
-    reach = 1.96 * np.std([selectivity.class_selectivity(one[1])[0] for one in again])
-    held = selectivity.class_selectivity_interval(means, sds, shown)
+    index, _, held = selectivity.class_selectivity(means, sds**2 / shown)
+    reach = 1.96 * np.std([selectivity.class_selectivity(one[1], sds)[0] for one in again])
     assert_allclose(held, [index - reach, index + reach], atol=0.15 * reach)
     reach = 1.96 * np.std([one[0] for one in again], axis=0)
     bounds = selectivity.auroc_interval(area, shown)
