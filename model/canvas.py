@@ -59,28 +59,14 @@ DPI, WIDTH = 200, 8.0
 LETTER, BOLD_LETTER = 0.51, 0.57
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "hatch.linewidth": 0.5,
-    "pdf.fonttype": 42,
-}
+    "font.family": "DejaVu Sans", "font.size": 8.5, "text.color": INK, "text.parse_math": False,
+    "axes.titlesize": 9, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.labelsize": 8.5, "axes.labelcolor": INK, "axes.edgecolor": FAINT, "axes.linewidth": 0.7,
+    "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
+    **{f"{axis}tick.labelsize": 8 for axis in "xy"},
+    **{f"{axis}tick.color": INK for axis in "xy"},
+    **{f"{axis}tick.major.width": 0.7 for axis in "xy"},
+}  # fmt: skip
 
 
 @contextmanager
@@ -101,19 +87,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI)
 
 
-def box(
-    figure: Figure, left: float, top: float, width: float, height: float
-) -> tuple[float, float, float, float]:
-    """Turn a place in inches, measured from the top left corner, into what add_axes takes."""
-    across, down = figure.get_size_inches()
-    return left / across, 1 - (top + height) / down, width / across, height / down
-
-
 def panel(
     figure: Figure, left: float, top: float, width: float, height: float, **shared: Any
 ) -> Axes:
-    """Make axes at such a place."""
-    return figure.add_axes(box(figure, left, top, width, height), **shared)
+    """Make axes at a place in inches, measured from the top left corner."""
+    across, down = figure.get_size_inches()
+    place = left / across, 1 - (top + height) / down, width / across, height / down
+    return figure.add_axes(place, **shared)
 
 
 def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:

@@ -229,7 +229,6 @@ DOCUMENTS = [  # what is wrong in a file or in the arguments, and the line that 
     ({"weights": [WEIGHTS[0][:2], WEIGHTS[1]]}, f"weights[0]: {SHAPE} shape (2, 2)"),
     ({"weights": [[[0.5, 1.0], [2.0], [0.0, 3.0]], ROW]}, f"weights[0]: {SHAPE} shape (3,)"),
     ({"biases": [[0.125, -2.0, 1.0], [0.75]]}, f"biases[0]: {COLUMN} shape (3,)"),
-    ({"biases": [[[0.125, -2.0, 1.0]], [[0.75]]]}, f"biases[0]: {COLUMN} shape (1, 3)"),
 ]
 FILES = [
     *((json.dumps(document(**changes)), line) for changes, line in [
@@ -237,19 +236,16 @@ FILES = [
         ({"biases": None}, f'{OBJECT} "sizes", "weights"'),
         ({"sizes": None, "weights": None, "biases": None}, f"{OBJECT} none"),
         ({"format": "jalebi-2"}, f'format: expected "jalebi-1", received "jalebi-2"; {NEWER}'),
-        ({"format": 1}, f'format: expected "jalebi-1", received 1; {NEWER}'),
         ({"fingerprint": "a" * 64}, OTHER.format(f'"{"a" * 64}"')),
-        ({"fingerprint": "a" * 65}, OTHER.format(f'"{"a" * 40}..."')),
         ({"fingerprint": 5}, OTHER.format("5")),
     ]),
-    *((json.dumps(document()).replace(old, written, 1),
-       f"{key}{ENTRY}: {FINITE} {received}")
-      for key, old in (("weights", "2.0"), ("biases", "-2.0"))
+    *((json.dumps(document()).replace("2.0", written, 1), f"weights{ENTRY}: {FINITE} {received}")
       for written, received in [
           ('"0.5"', '"0.5"'), ("true", "true"), ("null", "null"), ("[1.0]", "a list of 1"),
           ("{}", "a dict (JSON object)"), ("NaN", "nan"), ("-Infinity", "-inf"), ("1e999", "inf"),
           ("1" + "0" * 350, "a whole number of 1163 bits"),
       ]),
+    (json.dumps(document()).replace("-2.0", "null"), f"biases{ENTRY}: {FINITE} null"),
 ]
 ARRAYS = [
     ({"biases": [np.zeros(3), np.zeros((1, 1))]}, f"biases[0]: {COLUMN} shape (3,)"),
