@@ -291,8 +291,7 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
     place = axes.get_window_extent()
     width = (high - low) * place.height / place.width
     axes.set(xlim=(low, high), ylim=(0, 1))
-    for index in dict.fromkeys(records.along.indices[n].tolist()):
-        z = records.along.zs[n][records.along.indices[n] == index][0]
+    for index, z in dict(zip(records.along.indices[n], records.along.zs[n], strict=True)).items():
         left = min(max(z - width / 2, low), high - width)
         _image(axes, images[index], (left, left + width, 0.0, 1.0))
     axes.set_aspect("auto")

@@ -132,12 +132,13 @@ def test_a_switch_has_its_digits_in_order_of_firing_and_discs_for_what_is_lost(r
 
 
 def test_the_path_of_an_image_adds_up(records_of):
-    records, on_it = records_of(3), np.array([0.9, 0.0, 0.4])
+    records, on_it = records_of(3), np.array([0.9, 0.01, 0.4])
     axes = drawn(figures.draw_path, records, on_it)
     *added, bias, sums = axes.images[0].get_array()
     assert np.allclose(sums, np.sum(added, axis=0) + bias)
     expected = [on_it[n] * records.output_weights[n] for n in records.by_rate]
     assert_array_equal(added, expected)
+    assert "+0.0" not in [text.get_text() for text in axes.texts]
     lamps = axes.collections[0].get_facecolors()[:, 0] < 0.5
     assert lamps.tolist() == [bool(on_it[n] > 0.5) for n in records.by_rate]
     picture = pages.path(records, np.zeros(784), 7, on_it)
@@ -192,9 +193,9 @@ def test_a_neuron_of_anything_that_holds_a_network_is_drawn_on_the_users_axes(tm
         draw_neuron(0, Network([100, 20, 10]), ax=axes)
 
 
-def test_the_scale_leaves_out_what_is_not_drawn_and_is_never_empty():
+def test_the_scale_leaves_out_a_single_weight_and_what_is_not_drawn_and_is_never_empty():
     values, mask = np.ones((1, 784)), np.arange(784) < 10
-    values[:, :10] = 1000
+    values[:, :10], values[:, 400] = 1000, 50
     assert figures.colour_limit(values, mask) == 1
     assert figures.colour_limit(np.zeros((1, 784)), None) == 1
     assert figures.colour_limit(values, np.ones(784, dtype=bool)) == 1

@@ -125,6 +125,14 @@ def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
             assert_array_equal(ranking.zs[n], hand["zs"][best, n])
 
 
+def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
+    zs = np.array([[-1.0, -2, -30, 1, 2, 3, 4, 100, 0]]).T
+    hand = case(1, 9, zs=zs, activations=(zs > 0) * 1.0, labels=np.array([0] * 8 + [1]))
+    records = neuron_records(**hand)
+    assert records.divided_digits[0, 0] == 0
+    assert records.divided.indices[0, 0].tolist() == [[1, 0, 2, -1], [5, 4, 6, 3]]
+
+
 def test_the_order_of_examples_and_of_neurons_decides_nothing():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles

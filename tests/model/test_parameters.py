@@ -203,10 +203,8 @@ FINITE = "expected a finite number (float64, up to 1.8e308), received"
 NEWER = "a newer version of jalebi may have written it"
 OBJECT = "expected a JSON object with the keys sizes, weights, biases, received"
 JSON = "expected a JSON object in UTF-8:"
-OTHER = (
-    f"fingerprint: the weights and biases have {FINGERPRINT}, the file says {{}}: a number in it "
-)
-OTHER += "was changed"
+OTHER = f"fingerprint: the weights and biases have {FINGERPRINT}, the file says"
+CHANGED = "a number in it was changed"
 ROW = [[0.0, 0.0, 0.0]]
 ENTRY = "[0], row 1, column 0"
 # fmt: off
@@ -236,8 +234,8 @@ FILES = [
         ({"biases": None}, f'{OBJECT} "sizes", "weights"'),
         ({"sizes": None, "weights": None, "biases": None}, f"{OBJECT} none"),
         ({"format": "jalebi-2"}, f'format: expected "jalebi-1", received "jalebi-2"; {NEWER}'),
-        ({"fingerprint": "a" * 64}, OTHER.format(f'"{"a" * 64}"')),
-        ({"fingerprint": 5}, OTHER.format("5")),
+        ({"fingerprint": "a" * 64}, f'{OTHER} "{"a" * 64}": {CHANGED}'),
+        ({"fingerprint": 5}, f"{OTHER} 5: {CHANGED}"),
     ]),
     *((json.dumps(document()).replace("2.0", written, 1), f"weights{ENTRY}: {FINITE} {received}")
       for written, received in [

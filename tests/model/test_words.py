@@ -54,6 +54,7 @@ SPLIT = records_of_rates([row(d6=60), row(d1=90)], counts={
     "one": counts(row(d6=60, d5=36), row(d1=90, d5=70, d6=40)),
     "two": counts(row(d6=60, d5=30), row(d1=90, d5=70, d6=20)),
 })  # fmt: skip
+HALF = records_of_rates([row(d1=99, d3=99, d5=99, d7=99, d9=99)])
 UNSEEN = records_of_rates([row(d1=0, rest=99)])
 UNSEEN = replace(UNSEEN, shown=np.where(np.arange(10) == 9, 0, UNSEEN.shown))
 GAIN = records_of_rates(
@@ -87,7 +88,6 @@ SAID = [
         (row(d0=98), None, "fires for 0"),
         (row(d1=0, rest=99), None, "fires for all but 1"),
         (row(d1=0, d7=0, rest=99), None, "fires for all but 1 and 7"),
-        (row(d1=99, d3=99, d5=99, d7=99, d9=99), None, "fires for 1, 3, 5, 7 and 9"),
         (row(), None, "fires on none of the images"),
         (row(rest=100), None, "fires on all of the images"),
         (row(d2=4), None, "fires on 0.4 % of the images"),
@@ -98,8 +98,11 @@ SAID = [
     (GAIN, headline, "fires for 4; frozen, no digit loses a point"),  # a gain is no loss
     (GAIN, lambda r: words.story(r, 0)[-1], "Frozen at its mean activation, no digit loses a point"
      f"; of all images -10.0 {interval(GAIN.frozen.accuracy_lost_interval[0], 100, 1)} points."),
+    (GAIN, lambda r: (r.frozen.recall_lost.min(), *r.frozen.mistaken_for), (-1.0, -1)),
     (UNSEEN, headline, "fires for 0, 2, 3, 4, 5, 6, 7 and 8"),  # not all but: 9 was not shown
     (UNSEEN, lambda r: words.sides(r, 0), "rest | {1}"),
+    (HALF, lambda r: words.sides(r, 0), "{1 3 5 7 9} | rest"),
+    (HALF, headline, "fires for 1, 3, 5, 7 and 9"),
     (PAIR, lambda r: words.title(r, 0), f'Neuron 0 ("Jalebi") {headline(PAIR)}'),
     (PAIR, lambda r: words.story(r, 0), [
         'Neuron 0 ("Jalebi") fires for 4 and 6.',
