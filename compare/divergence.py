@@ -90,7 +90,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     with canvas.house_style():
         figure = canvas.new_figure(canvas.WIDTH, 4.6)
         top = canvas.write_title(figure, title(runs), COMPARED.format(runs[0]["candidate"])) + 0.25
-        axes = figure.add_axes(canvas.box(figure, 0.75, top, canvas.WIDTH - 0.95, 4.05 - top))
+        axes = canvas.panel(figure, 0.75, top, canvas.WIDTH - 0.95, 4.05 - top)
         for run, style in zip(runs, ("-", "--"), strict=False):
             shown = np.maximum(run["differences"], NO_DIFFERENCE)
             axes.semilogy(run["steps"], shown, style, color=canvas.INK, lw=1.6)

@@ -10,6 +10,7 @@ from model import canvas  # before matplotlib, which is imported with care there
 
 # isort: split
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from model.pages import Picture
 from model.selectivity import Array, wilson
@@ -27,10 +28,8 @@ MOST_PARTITIONS = 20
 BAR: dict[str, Any] = {"solid_capstyle": "butt", "color": canvas.INK}
 
 
-@canvas.house_style()
 def atlas(study: Study, note: str = "") -> Picture:
     """The study in five panels."""
-    figure = canvas.new_figure(canvas.WIDTH, 7.3)
     alike = {arm: float(np.median(study.alike(arm))) for arm in ("rounding", "order", "start")}
     told = ", ".join(f"{arm} {r:.2f}" for arm, r in alike.items())
     title = f"How alike a network's neurons stay when one thing differs: {told}"
@@ -39,21 +38,22 @@ def atlas(study: Study, note: str = "") -> Picture:
         f"{len(study.data['networks'])} networks of 30 epochs, {bases} starts; z of the validation "
         "images, neurons matched one to one. Bars at a point are 95 % intervals over starts."
     )
-    top = canvas.write_title(figure, title, how) + 0.35
-
-    draw_causes(canvas.panel(figure, 1.35, top, 2.5, 2.4), study)
-    draw_partitions(canvas.panel(figure, 5.6, top, 2.2, 5.55), study)
-    early = canvas.panel(figure, 0.55, top + 3.25, 1.05, 2.1)
-    draw_steps(early, study.kept("early"), "epochs", "Over time")
-    early.set_ylabel("% with the final partition")
     pruned = {f"{100 * float(zero):.0f}%": v for zero, v in study.kept("pruned").items()}
-    axes = canvas.panel(figure, 1.95, top + 3.25, 0.8, 2.1)
-    draw_steps(axes, pruned, "weights zero", "Pruned")
     single = {str(width): found[:, 0] for width, found in study.widths().items()}
-    axes = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
-    draw_steps(axes, single, "hidden neurons", "% for one digit")
-    canvas.write_footer(figure, note)
-    return Picture("seeds.png", title + ".", figure)
+
+    def draw(figure: Figure, _: float) -> None:
+        top = canvas.write_title(figure, title, how) + 0.35
+        draw_causes(canvas.panel(figure, 1.35, top, 2.5, 2.4), study)
+        draw_partitions(canvas.panel(figure, 5.6, top, 2.2, 5.55), study)
+        early = canvas.panel(figure, 0.55, top + 3.25, 1.05, 2.1)
+        draw_steps(early, study.kept("early"), "epochs", "Over time")
+        early.set_ylabel("% with the final partition")
+        middle = canvas.panel(figure, 1.95, top + 3.25, 0.8, 2.1)
+        draw_steps(middle, pruned, "weights zero", "Pruned")
+        right = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
+        draw_steps(right, single, "hidden neurons", "% for one digit")
+
+    return Picture("seeds.png", title, (7.3, draw), note)
 
 
 def draw_causes(axes: Axes, study: Study) -> None:
@@ -68,11 +68,9 @@ def draw_causes(axes: Axes, study: Study) -> None:
         axes.plot([middle], [row], "o", color="white", mec=canvas.INK, ms=6)
         axes.text(middle, row - 0.3, f"{middle:.2f}", ha="center", size=8)
     axes.set_yticks(range(len(ARMS)), list(ARMS.values()))
-    axes.set_ylim(len(ARMS) - 0.5, -0.7)
-    axes.set_xlim(0, 1.02)
     axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(0, 1.02), ylim=(len(ARMS) - 0.5, -0.7), title="Against a network with")
     axes.set_xlabel("|correlation of z|: 5, 25, 50, 75, 95 %")
-    axes.set_title("Against a network with")
 
 
 def draw_partitions(axes: Axes, study: Study) -> None:
@@ -91,11 +89,9 @@ def draw_partitions(axes: Axes, study: Study) -> None:
                 axes.plot([place], [row], mark, color="none", mec=canvas.FAINT, ms=6, mew=0.8)
     axes.axvline(100 * UNIVERSAL, color=canvas.FAINT, lw=0.8, ls=":")
     axes.set_yticks(range(len(rows)), [in_words(p) for p in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.7)
-    axes.set_xlim(0, 103)
     axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(0, 103), ylim=(len(rows) - 0.5, -0.7), title="Which partitions form")
     axes.set_xlabel("% of the starts (◁ even, ▷ odd seeds)")
-    axes.set_title("Which partitions form")
 
 
 def draw_steps(axes: Axes, steps: dict[str, Array], across: str, title: str) -> None:
@@ -105,8 +101,5 @@ def draw_steps(axes: Axes, steps: dict[str, Array], across: str, title: str) -> 
         axes.plot([place, place], 100 * bounds, lw=3, solid_capstyle="butt", color=canvas.QUIET)
         axes.plot([place], [100 * share], "o", color=canvas.INK, ms=5)
         axes.text(place, 100 * share + 5, f"{100 * share:.0f}", ha="center", size=8)
-    axes.set_ylim(0, 108)
     axes.set_xticks(range(len(steps)), list(steps))
-    axes.set_xlim(-0.5, len(steps) - 0.5)
-    axes.set_xlabel(across)
-    axes.set_title(title)
+    axes.set(xlim=(-0.5, len(steps) - 0.5), ylim=(0, 108), xlabel=across, title=title)

@@ -119,8 +119,6 @@ def _sweep(path: Path, wait: bool) -> None:
 def _lock(descriptor: int, wait: bool = True) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        raise
     except OSError as error:  # some network folders know no locks: there nobody is held off
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
             raise

@@ -59,28 +59,14 @@ DPI, WIDTH = 200, 8.0
 LETTER, BOLD_LETTER = 0.51, 0.57
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "hatch.linewidth": 0.5,
-    "pdf.fonttype": 42,
-}
+    "font.family": "DejaVu Sans", "font.size": 8.5, "text.color": INK, "text.parse_math": False,
+    "axes.titlesize": 9, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.labelsize": 8.5, "axes.labelcolor": INK, "axes.edgecolor": FAINT, "axes.linewidth": 0.7,
+    "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
+    **{f"{axis}tick.labelsize": 8 for axis in "xy"},
+    **{f"{axis}tick.color": INK for axis in "xy"},
+    **{f"{axis}tick.major.width": 0.7 for axis in "xy"},
+}  # fmt: skip
 
 
 @contextmanager
@@ -101,19 +87,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI)
 
 
-def box(
-    figure: Figure, left: float, top: float, width: float, height: float
-) -> tuple[float, float, float, float]:
-    """Turn a place in inches, measured from the top left corner, into what add_axes takes."""
-    across, down = figure.get_size_inches()
-    return left / across, 1 - (top + height) / down, width / across, height / down
-
-
 def panel(
     figure: Figure, left: float, top: float, width: float, height: float, **shared: Any
 ) -> Axes:
-    """Make axes at such a place."""
-    return figure.add_axes(box(figure, left, top, width, height), **shared)
+    """Make axes at a place in inches, measured from the top left corner."""
+    across, down = figure.get_size_inches()
+    place = left / across, 1 - (top + height) / down, width / across, height / down
+    return figure.add_axes(place, **shared)
 
 
 def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:
@@ -123,10 +103,7 @@ def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> 
 
 
 def wrapped(text: str, width: float, size: float, letter: float = LETTER) -> str:
-    """Break a text into lines of so many inches, in letters of so many points.
-
-    `letter` is the width of an average letter, as a share of its size.
-    """
+    """Break a text into lines of so many inches, in letters of so many points."""
     letters = max(12, int(width * 72 / (size * letter)))
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
 
@@ -144,8 +121,8 @@ def write_title(figure: Figure, title: str, subtitle: str = "", top: float = 0.0
 
 def write_footer(figure: Figure, note: str) -> None:
     """Write small print along the bottom: which model, which images."""
-    across, down = figure.get_size_inches()
-    figure.text(0.15 / across, 0.07 / down, note, size=7, color=FAINT, va="bottom")
+    down = figure.get_size_inches()[1]
+    write(figure, 0.15, down - 0.07, note, size=7, color=FAINT, va="bottom")
 
 
 @house_style()

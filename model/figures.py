@@ -38,6 +38,7 @@ from model.parameters import Parameters
 from model.words import ONE_POINT, percent, short_name
 
 Array = NDArray[Any]
+Heatmaps = list[tuple[str, Array]]  # each with its name
 
 #: Pixels along the side of an image.
 SIDE = 28
@@ -75,11 +76,10 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
         across = _apart(_odds(records.firing_rate[n, digits]), DIGIT_ROOM)
         fires = records.partition[n, digits] & records.fires_for[n].any()
         if records.frozen is not None:
-            lost = np.maximum(100 * records.frozen.recall_lost[n, digits], 0)
+            lost = 100 * records.frozen.recall_lost[n, digits]
             big = lost >= 100 * ONE_POINT
-            axes.scatter(
-                across[big], np.full(big.sum(), row), s=area * lost[big], c=canvas.LOST_PALE
-            )
+            discs: Any = {"s": area * lost[big], "c": canvas.LOST_PALE}
+            axes.scatter(across[big], np.full(big.sum(), row), **discs)
         for digit, place, own in zip(digits, across, fires, strict=True):
             style: Any = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
             axes.text(place, row, f"{digit}", ha="center", va="center_baseline", size=9, **style)
@@ -87,8 +87,8 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
             cut = (across[~fires].max() + across[fires].min()) / 2
             line = "-" if records.partition_holds[n] else ":"
             axes.plot([cut, cut], [row - 0.4, row + 0.4], line, color=canvas.INK, lw=1.6)
-    axes.set_xlim(_odds(LEAST_RATE) - 0.4, -_odds(LEAST_RATE) + 0.4)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    end = 0.4 - _odds(LEAST_RATE)
+    axes.set(xlim=(-end, end), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xticks([_odds(rate) for rate in RATES], [percent(rate) for rate in RATES])
     axes.set_yticks(range(len(rows)), [short_name(records, n, 17) for n in rows])
     axes.tick_params(length=0)
@@ -107,30 +107,29 @@ def disc_area(records: NeuronRecords) -> float:
     return float(min(AREA, LARGEST_AREA / max(1.0, 100 * np.nanmax(records.frozen.recall_lost))))
 
 
-def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
-    """Draw what each neuron answers to one image and adds to each digit; return the sums.
+def added(records: NeuronRecords, activations: Array) -> tuple[Array, Array]:
+    """What each neuron adds to each digit by its activation, (hidden, digits), and the sums."""
+    parts = activations[:, None] * records.output_weights
+    return parts, parts.sum(axis=0) + records.output_bias
 
-    Parameters
-    ----------
-    activations
-        (hidden,) on that image.
-    """
+
+def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
+    """Draw what each neuron answers to one image, (hidden,) activations, and adds to each digit."""
     rows = records.by_rate
-    added = activations[:, None] * records.output_weights
-    sums = added.sum(axis=0) + records.output_bias
-    cells = np.vstack([added[rows], records.output_bias, sums])
+    parts, sums = added(records, activations)
+    cells = np.vstack([parts[rows], records.output_bias, sums])
     limit = float(np.abs(cells).max()) or 1.0
     norm = Normalize(-limit, limit)
     axes.imshow(cells, cmap=canvas.DIVERGING, norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
         ink = _ink_on(canvas.DIVERGING(norm(value)))
         bold = "bold" if row == len(cells) - 1 else "normal"
-        told = signed(value) if round(value, 1) else ""
+        told = f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if round(value, 1) else ""
         style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
         axes.text(column, row, told, **style)
-    axes.axhline(len(rows) - 0.5, color=canvas.INK, lw=1)
-    axes.axhline(len(rows) + 0.5, color=canvas.INK, lw=1)
-    axes.set_xticks(range(cells.shape[1]))
+    for line in (len(rows) - 0.5, len(rows) + 0.5):
+        axes.axhline(line, color=canvas.INK, lw=1)
+    axes.set_xticks(range(len(sums)))
     axes.xaxis.tick_top()
     asked = [f"{words.partition(records, n)}   {n}" for n in rows]
     axes.set_yticks(range(len(cells)), [*asked, "bias", "sum"])
@@ -139,15 +138,13 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> Array:
     beside = axes.get_yaxis_transform()
     fires = activations[rows] > FIRING_ACTIVATION
     colours = [canvas.FIRES if on else "white" for on in fires]
-    place = np.full(len(rows), -0.033)
     lamps: Any = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
-    axes.scatter(place, range(len(rows)), c=colours, transform=beside, **lamps)
+    axes.scatter([-0.033] * len(rows), range(len(rows)), c=colours, transform=beside, **lamps)
     read = int(sums.argmax())
     axes.get_xticklabels()[read].set_fontweight("bold")
     frame = (read - 0.5, len(rows) + 0.5), 1, 1
     axes.add_patch(Rectangle(*frame, fill=False, lw=2, ec=canvas.INK, clip_on=False))
     axes.spines[:].set(visible=True, linewidth=0.4)
-    return sums
 
 
 def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
@@ -162,25 +159,27 @@ def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
         weight = "bold" if shown == read else "normal"
         told = f"{count}" if count else ""
         axes.text(read, shown, told, ha="center", va="center", size=8, weight=weight)
-    axes.set_xticks(range(len(wrong)))
-    axes.set_yticks(range(len(wrong)))
+    axes.set(xticks=range(len(wrong)), yticks=range(len(wrong)))
     axes.tick_params(length=0)
-    axes.set_xlabel("read as")
-    axes.set_ylabel("digit shown")
-    axes.set_title("Images of each digit, as they are read")
+    axes.set(xlabel="read as", ylabel="digit shown", title="Images of each digit, as they are read")
 
 
 def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
     """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
-    epochs = np.arange(1, len(correct) + 1)
-    axes.plot(epochs, 100 * np.array(correct) / examples, "o-", color=canvas.INK, ms=3, lw=1.2)
+    axes.plot(
+        np.arange(1, len(correct) + 1),
+        100 * np.array(correct) / examples,
+        "o-",
+        color=canvas.INK,
+        ms=3,
+        lw=1.2,
+    )
     axes.grid(axis="y", lw=0.4, color=canvas.QUIET)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"% of {examples:,} {split} images")
+    axes.set(xlabel="epoch", ylabel=f"% of {examples:,} {split} images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
-    told = f"{last} after {len(correct)} epochs" + (f" (best {best})" if best != last else "")
-    axes.set_title(told if len(correct) > 1 else f"{last} after one epoch")
+    epochs = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
+    axes.set_title(f"{last} after {epochs}" + (f" (best {best})" if best != last else ""))
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -236,11 +235,10 @@ def draw_class_selectivity(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the weights with which a neuron acts on the next layer; red pushes towards."""
-    weights, largest = records.output_weights[n], np.abs(records.output_weights).max()
+    weights, reach = records.output_weights[n], 1.08 * np.abs(records.output_weights).max() or 1.0
     colours = [canvas.EXCITES if weight > 0 else canvas.INHIBITS for weight in weights]
     axes.bar(np.arange(len(weights)), weights, color=colours, width=0.75)
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
-    reach = 1.08 * largest if largest > 0 else 1.0
     axes.set_ylim(-reach, reach)
     if records.to_digits:
         _label_digits(axes, records, n)
@@ -276,25 +274,14 @@ def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 
 def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
-    """Draw a neuron's ranked images in a row, ink dark, with digit, z and index under each.
-
-    Parameters
-    ----------
-    axes
-        A low, wide place; images stand at its top, and their words below it.
-    images
-        (examples, pixels) that the ranking speaks of, 0 to 1.
-    """
-    _bare(axes)
+    """Draw a neuron's ranked images in a row, with digit, z and index below each."""
     axes.set_axis_off()
     for place, index in enumerate(ranking.indices[n]):
         left = 1.12 * place * SIDE
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
         told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
-    axes.set_xlim(-0.2, 1.12 * RANKED * SIDE)
-    axes.set_ylim(SIDE + 0.2, -0.2)
-    axes.set_anchor("NW")
+    axes.set(xlim=(-0.2, 1.12 * RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
 def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
@@ -303,10 +290,8 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
     low, high = z_limits(records, n)
     place = axes.get_window_extent()
     width = (high - low) * place.height / place.width
-    axes.set_xlim(low, high)
-    axes.set_ylim(0, 1)
-    for index in dict.fromkeys(records.along.indices[n].tolist()):
-        z = records.along.zs[n][records.along.indices[n] == index][0]
+    axes.set(xlim=(low, high), ylim=(0, 1))
+    for index, z in dict(zip(records.along.indices[n], records.along.zs[n], strict=True)).items():
         left = min(max(z - width / 2, low), high - width)
         _image(axes, images[index], (left, left + width, 0.0, 1.0))
     axes.set_aspect("auto")
@@ -314,23 +299,19 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
 
 def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images: Array) -> None:
     """Draw images of one digit on either side of the switch, nearest to their side's median z."""
-    _bare(axes)
     axes.set_axis_off()
     digit = records.divided_digits[n, which]
     gap = 0.8 * SIDE
-    for side in (0, 1):
-        for place, index in enumerate(records.divided.indices[n, which, side]):
-            left = side * (OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
-            if index >= 0:
-                _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
+    for (side, place), index in np.ndenumerate(records.divided.indices[n, which]):
+        left = side * (OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
+        if index >= 0:
+            _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
     rate = records.firing_rate[n, digit]
     end = 2 * OF_EACH * SIDE * 1.06 + gap
     style: dict[str, Any] = {"size": 8, "va": "bottom"}
     axes.text(0, -3, f"{digit}: silent on {percent(1 - rate)}", **style)
     axes.text(end, -3, f"fires on {percent(rate)}", ha="right", weight="bold", **style)
-    axes.set_xlim(-0.2, end + 0.2)
-    axes.set_ylim(SIDE + 0.2, -0.2)
-    axes.set_anchor("NW")
+    axes.set(xlim=(-0.2, end + 0.2), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
 def ranked_title(ranking: Ranking, n: int, what: str) -> str:
@@ -387,34 +368,17 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def colour_limit(values: Array, never_lit: Array | None) -> float:
-    """Where the colours of the scale that all rows share end, on either side of zero.
-
-    Parameters
-    ----------
-    values
-        (hidden, pixels)
-    never_lit
-        (pixels,) pixels that are not drawn and do not count; None for none.
-    """
-    drawn = np.abs(values if never_lit is None else values[:, ~never_lit])
-    limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
-    return limit if limit > 0 else 1.0
+def colour_limit(weights: Array, never_lit: Array | None) -> float:
+    """Where the one scale of all (hidden, pixels) ends; never-lit pixels do not count."""
+    drawn = np.abs(weights if never_lit is None else weights[:, ~never_lit])
+    return (float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0) or 1.0
 
 
 def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
     """Draw one number for each pixel, red above zero and blue below, never-lit pixels grey.
 
-    In grey red and blue are alike: so where blue is strong it carries a minus.
-
-    Parameters
-    ----------
-    values
-        (pixels,) row by row.
-    limit
-        The magnitude at which the colours end.
-    never_lit
-        (pixels,) True where no training image lights the pixel; None where unknown.
+    In grey red and blue are alike: so where blue is strong it carries a minus. `limit` is the
+    magnitude at which the colours end.
     """
     _bare(axes)
     _pixels(axes, values, canvas.DIVERGING, Normalize(-limit, limit))
@@ -426,7 +390,7 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
         _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
 
 
-def heatmaps(records: NeuronRecords, n: int) -> list[tuple[str, Array]]:
+def heatmaps(records: NeuronRecords, n: int) -> Heatmaps:
     """A neuron's weights, where its start is known as the sum that they are."""
     weights = records.weights[n]
     if records.change is None:
@@ -435,13 +399,18 @@ def heatmaps(records: NeuronRecords, n: int) -> list[tuple[str, Array]]:
     return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 
-def draw_colour_bar(axes: Axes, limit: float, clipped: bool, low: str, high: str) -> None:
-    """Draw the colour scale, with the meaning of blue and red in words at its ends."""
+def beyond(maps: Heatmaps, limit: float) -> bool:
+    """Whether any of them has a value that its colour does not tell."""
+    return any(bool((np.abs(values) > limit).any()) for _, values in maps)
+
+
+def draw_colour_bar(axes: Axes, limit: float, maps: Heatmaps, low: str, high: str) -> None:
+    """Draw the colour scale of some maps, with the meaning of blue and red in words at its ends."""
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(-limit, limit), canvas.DIVERGING),
         cax=axes,
         orientation="horizontal",
-        extend="both" if clipped else "neither",
+        extend="both" if beyond(maps, limit) else "neither",
     )
     bar.outline.set_linewidth(0.4)
     bar.ax.tick_params(labelsize=8, length=2)
@@ -455,10 +424,9 @@ def never_lit_legend(records: NeuronRecords) -> str:
     if records.never_lit is None or not records.never_lit.any():
         return ""
     told = f"grey: the {int(records.never_lit.sum())} pixels that no training image lights"
-    change = records.change
     # A start that was rounded to a grid has moved by less than this: not by learning.
-    still = change is not None and np.abs(change[:, records.never_lit]).max() < 1e-6
-    return f"{told} (their weights never moved)" if still else told
+    moved = 1.0 if records.change is None else np.abs(records.change[:, records.never_lit]).max()
+    return f"{told} (their weights never moved)" if moved < 1e-6 else told
 
 
 # --- Parts of all these ----------------------------------------------------------------------
@@ -467,11 +435,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
 def whole(number: float) -> str:
     """A number without decimals, a true minus, and no minus zero."""
     return f"{round(number) + 0:d}".replace("-", "\N{MINUS SIGN}")
-
-
-def signed(number: float) -> str:
-    """A number with its sign, a true minus."""
-    return f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _odds(rate: Any) -> Any:
@@ -510,8 +473,7 @@ def _label_digits(axes: Axes, records: NeuronRecords, n: int, vertical: bool = F
         label.set_fontweight("bold" if fires_for else "normal")
     axis.set_tick_params(length=0)
     if vertical:
-        axes.set_ylim(len(firing) - 0.4, -0.6)
-        axes.set_ylabel("digit shown")
+        axes.set(ylim=(len(firing) - 0.4, -0.6), ylabel="digit shown")
     else:
         axes.set_xlim(-0.6, len(firing) - 0.4)
 
@@ -541,9 +503,8 @@ def _not_measured(axes: Axes) -> None:
 
 
 def _bare(axes: Axes) -> None:
-    """Leave no ticks, a thin frame, and as much room for a box as its neighbours have."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    """Leave no ticks and a thin frame."""
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, linewidth=0.4, color=canvas.FAINT)
 
 

@@ -18,12 +18,8 @@ def initial_parameters(sizes: Sequence[int], seed: int) -> Parameters:
     """Draw every weight and bias from N(0, 1), the biases first, as the book's first network does.
 
     The same sizes and seed, 0 to 2**63 - 1, give the same parameters to the last bit; the seed is
-    kept in their metadata. ValueError says which of them is no such number.
-
-    Source
-    ------
-    Nielsen, Neural Networks and Deep Learning, chapter 1, ``Network.__init__``: all biases layer
-    by layer, then all weights layer by layer.
+    kept in their metadata. ValueError says which of them is no such number. All biases layer by
+    layer, then all weights: Nielsen, chapter 1, ``Network.__init__``.
     """
     sizes = check_sizes(sizes)
     if not is_whole(seed) or not 0 <= seed <= MAX_SEED:

@@ -111,19 +111,9 @@ def _drawn(why: str) -> MnistFiles:
 def find_mnist(data: str | Path | None = None, download: Download | None = None) -> MnistFiles:
     """Return the data set to use and what it is.
 
-    Parameters
-    ----------
-    data : str or Path, optional
-        A folder, a mnist.pkl.gz, or "synthetic". Without it: MNIST_DIR, `data/`, a download,
-        synthetic digits.
-    download : callable, optional
-        Given a folder, puts MNIST there or raises OSError.
-
-    Raises
-    ------
-    OSError, ValueError
-        If a place that was named lacks a file or cannot be read, or nothing can be written; if a
-        file is damaged.
+    `data` is a folder, a mnist.pkl.gz, or "synthetic"; without it: MNIST_DIR, `data/`, a download,
+    synthetic digits. `download`, given a folder, puts MNIST there or raises OSError. OSError or
+    ValueError if a named place lacks a file or cannot be read, or a file is damaged.
     """
     if data is not None:
         return _drawn("asked for") if data == "synthetic" else describe(data)

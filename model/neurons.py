@@ -48,6 +48,9 @@ MOST_DIGITS = 62  # a digit set is kept as the bits of an int64
 LARGEST_Z = 1e100  # beyond, its square would overflow
 SEED = 0  # of the bootstrap: the same resamples for every neuron with the same counts
 NAME_LENGTH = 64
+NONE = np.array([math.nan])  # of which every quantile is NaN
+#: What is answered while each neuron is held, and the field that says what is lost.
+HELD = {"ablated_predictions": "frozen", "deleted_predictions": "deleted"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,52 +208,27 @@ class NeuronRecords:
 
 
 def neuron_records(
-    parameters: Parameters,
-    zs: ArrayLike,
-    activations: ArrayLike,
-    labels: ArrayLike,
+    parameters: Parameters,  # metadata["neuron_names"], if there, maps "11" to an informal name
+    zs: ArrayLike,  # (examples, hidden) of the first hidden layer
+    activations: ArrayLike,  # (examples, hidden)
+    labels: ArrayLike,  # (examples,) the digits shown
     *,
-    predictions: ArrayLike | None = None,
-    ablated_predictions: ArrayLike | None = None,
-    deleted_predictions: ArrayLike | None = None,
-    switched_predictions: ArrayLike | None = None,
-    blanked_predictions: ArrayLike | None = None,
-    never_lit: ArrayLike | None = None,
+    predictions: ArrayLike | None = None,  # (examples,) the digits that the network answers
+    ablated_predictions: ArrayLike | None = None,  # (hidden, examples) each neuron at its mean
+    deleted_predictions: ArrayLike | None = None,  # (hidden, examples) each neuron at 0
+    switched_predictions: ArrayLike | None = None,  # (examples,) every activation made 0 or 1
+    blanked_predictions: ArrayLike | None = None,  # (examples,) the `rarely_lit` pixels blank
+    never_lit: ArrayLike | None = None,  # (pixels,) bool, `never_lit_pixels` of training images
     rarely_lit: int | None = None,
-    initial: Parameters | None = None,
-    start_zs: ArrayLike | None = None,
-    counts: Mapping[str, Counts] | None = None,
-    resamples: int = 1000,
+    initial: Parameters | None = None,  # that training started from
+    start_zs: ArrayLike | None = None,  # (examples, hidden) of the untrained network
+    counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
+    resamples: int = 1000,  # of the bootstrap; 0 leave its intervals NaN
 ) -> NeuronRecords:
-    """Measure every neuron of the first hidden layer.
+    """Measure every neuron of the first hidden layer; ValueError says which array does not fit.
 
-    Parameters
-    ----------
-    parameters
-        The network; metadata["neuron_names"], if there, maps "11" to an informal name.
-    zs, activations, start_zs
-        (examples, hidden) of the first hidden layer; `start_zs` of the untrained network.
-    labels, predictions, switched_predictions, blanked_predictions
-        (examples,) digits: those shown, and those that the network answers: intact, with every
-        hidden activation rounded to 0 or 1, and with the `rarely_lit` pixels blank, so many.
-    ablated_predictions, deleted_predictions
-        (hidden, examples) digits that it answers while that one hidden neuron is held at its mean
-        activation or at 0, as `model.observe` holds it; they need `predictions`.
-    never_lit
-        (pixels,) bool, from `never_lit_pixels(training images)`.
-    initial
-        The parameters that training started from.
-    counts
-        `firing_counts` by the name of the images: the role is computed on the first and confirmed
-        on the others; by default, on the images at hand alone.
-    resamples
-        Of the bootstrap; 0 leave its intervals NaN.
-
-    Raises
-    ------
-    ValueError
-        Where there is no hidden layer or no example, or arrays do not fit the network or each
-        other.
+    The role is computed on the first of `counts` and confirmed on the others; by default, on the
+    images at hand alone. Neurons are held as `model.observe` holds them.
     """
     _check_network(parameters, initial)
     digits, hidden = parameters.sizes[-1], parameters.sizes[1]
@@ -260,19 +238,20 @@ def neuron_records(
     a = _turned("activations", activations, shape, 0.0, 1.0)
     own = firing_counts(a.T, labels, digits)
     split = _roles(counts or {"these images": own})
-    others = {"switched": switched_predictions, "blanked": blanked_predictions}
-    more = {k: _digits(k, v, labels.shape, digits) for k, v in others.items() if v is not None}
-    answered = _needs(predictions, ablated_predictions, deleted_predictions, labels, own[1], hidden)
-    intact = answered.pop("intact")
-    blanked = int((more["blanked"] != intact).sum()) if "blanked" in more else None
+    answers = {
+        "predictions": predictions,
+        "ablated_predictions": ablated_predictions,
+        "deleted_predictions": deleted_predictions,
+        "switched_predictions": switched_predictions,
+        "blanked_predictions": blanked_predictions,
+    }
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
-    switched = int((more["switched"] == labels).sum()) if "switched" in more else None
     return NeuronRecords(
         names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
         **split,
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
-        **answered,
+        **_answered(answers, labels, own[1], hidden),
         **_images(z, a, labels, own),
         start_share=_start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
@@ -281,9 +260,7 @@ def neuron_records(
         codes=len(np.unique(a > FIRING_ACTIVATION, axis=1).T),
         saturated=mean(saturated),
         saturated_interval=selectivity.mean_interval(saturated),
-        switched_correct=switched,
         rarely_lit=rarely_lit,
-        blanked_changes=blanked,
         resamples=resamples,
     )
 
@@ -334,15 +311,17 @@ def _responds_to(
     fired, shown = counts[0], np.broadcast_to(counts[1], counts[0].shape)
     groups = [labels == digit for digit in range(shown.shape[1])]
     means = _by_digit(mean, a, groups)
-    selective = [selectivity.class_selectivity(row) for row in means]
-    sds = _by_digit(selectivity.standard_deviation, a, groups)
+    errors = selectivity.rates(_by_digit(selectivity.standard_deviation, a, groups) ** 2, shown)
+    selective = [selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True)]
     areas = np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z])
     edges = _bin_edges(z)
     return {
         "z_mean": _by_digit(mean, z, groups),
         "z_sd": _by_digit(selectivity.standard_deviation, z, groups),
-        "z_quantiles": _by_digit(_quantiles, z, groups),
-        "z_histogram": _by_digit(lambda values: _histogram(values, edges), z, groups),
+        "z_quantiles": _by_digit(
+            lambda v: np.quantile(v if len(v) else NONE, QUANTILES), z, groups
+        ),
+        "z_histogram": _by_digit(lambda values: np.histogram(values, edges)[0], z, groups),
         "z_edges": edges,
         "activation_mean": means,
         "activation_mean_all": np.array([mean(row) for row in a]),
@@ -355,14 +334,9 @@ def _responds_to(
         "digit_mcc": selectivity.digit_matthews(fired, shown),
         "auroc": areas,
         "auroc_interval": selectivity.auroc_interval(areas, counts[1]),
-        "class_selectivity": np.array([index for index, _ in selective]),
-        "class_selectivity_interval": np.array(
-            [
-                selectivity.class_selectivity_interval(*row, counts[1])
-                for row in zip(means, sds, strict=True)
-            ]
-        ),
-        "preferred_digit": np.array([digit for _, digit in selective]),
+        "class_selectivity": np.array([index for index, *_ in selective]),
+        "class_selectivity_interval": np.array([bounds for *_, bounds in selective]),
+        "preferred_digit": np.array([digit for _, digit, _ in selective]),
         "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
         "saturated_high": (z > SATURATED_Z).sum(axis=1) / len(labels),
     }
@@ -377,34 +351,31 @@ def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) 
     return found
 
 
-def _needs(
-    predictions: ArrayLike | None,
-    frozen: ArrayLike | None,
-    deleted: ArrayLike | None,
-    labels: Array,
-    shown: Array,
-    hidden: int,
-) -> Arrays:
-    """What the intact network reads, and what is lost with each neuron held."""
+def _answered(given: Arrays, labels: Array, shown: Array, hidden: int) -> Arrays:
+    """What the network reads, and what is lost with neurons held or switched, or pixels blank."""
     digits = len(shown)
-    if predictions is None:
-        if frozen is not None or deleted is not None:
+    read: Arrays = {}
+    for name, answers in given.items():
+        shape = (hidden, len(labels)) if name in HELD else labels.shape
+        read[name] = None if answers is None else _digits(name, answers, shape, digits)
+    found: Arrays = dict.fromkeys(("confusion", "recall", "correct", *HELD.values()))
+    intact, switched = read["predictions"], read["switched_predictions"]
+    blanked = None if intact is None else read["blanked_predictions"]
+    found["switched_correct"] = None if switched is None else int((switched == labels).sum())
+    found["blanked_changes"] = None if blanked is None else int((blanked != intact).sum())
+    if intact is not None:
+        confusion = _confusion(intact, labels, digits)
+        right = np.diag(confusion)
+        found |= {"confusion": confusion, "correct": int(right.sum())}
+        found["recall"] = selectivity.rates(right, shown)
+    for name, way in HELD.items():
+        if read[name] is not None and intact is None:
             raise ValueError(
                 "ablated_predictions: without the intact network's predictions there is nothing to "
                 "compare with; hand in predictions too"
             )
-        return dict.fromkeys(("confusion", "recall", "correct", "frozen", "deleted", "intact"))
-    intact = _digits("predictions", predictions, labels.shape, digits)
-    confusion = _confusion(intact, labels, digits)
-    found: Arrays = {"intact": intact, "confusion": confusion}
-    for name, answers in (("frozen", frozen), ("deleted", deleted)):
-        of_it = "ablated_predictions" if name == "frozen" else "deleted_predictions"
-        found[name] = None
-        if answers is not None:
-            held = _digits(of_it, answers, (hidden, len(labels)), digits)
-            found[name] = ablation(held, intact, labels, shown)
-    right = np.diag(confusion)
-    return {**found, "recall": selectivity.rates(right, shown), "correct": int(right.sum())}
+        found[way] = None if read[name] is None else ablation(read[name], intact, labels, shown)
+    return found
 
 
 def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
@@ -499,7 +470,10 @@ def _weights(
     if never_lit is not None:
         mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
         found["never_lit"] = mask
-        found["never_lit_share"] = np.array([_share(np.abs(w), mask) for w in weights])
+        parts = [[math.fsum(np.abs(w[own]).tolist()) for own in (mask, ...)] for w in weights]
+        found["never_lit_share"] = np.array(
+            [part / whole if whole else 0.0 for part, whole in parts]
+        )
     return found
 
 
@@ -515,26 +489,11 @@ def _confusion(predictions: Array, labels: Array, digits: int) -> Array:
     return cells.reshape(digits, digits)
 
 
-def _quantiles(values: Array) -> Array:
-    return np.quantile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), math.nan)
-
-
-def _histogram(values: Array, edges: Array) -> Array:
-    place = np.searchsorted(edges, values, side="right") - 1
-    return np.bincount(np.clip(place, 0, BINS - 1), minlength=BINS)
-
-
 def _bin_edges(zs: Array) -> Array:
     """Equal bins over all z of all neurons; a width even where there is only one value."""
     low, high = float(zs.min()), float(zs.max())
     room = 0.5 * max(1.0, abs(low)) if low == high else 0.0
     return np.linspace(low - room, high + room, BINS + 1)
-
-
-def _share(values: Array, mask: Array) -> float:
-    """Share of the sum that lies under the mask; 0 of nothing."""
-    total = math.fsum(values.tolist())
-    return math.fsum(values[mask].tolist()) / total if total > 0 else 0.0
 
 
 def name_of(metadata: Mapping[str, Any], number: int) -> str:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.neurons import mean_activations
-
-Array = NDArray[Any]
+from model.selectivity import Array
 
 #: Images that are looked at together: their float64 copy stays small.
 TOGETHER = 2000
@@ -32,19 +30,9 @@ class Observation:
 
 
 def observe(net: Any, images: Array) -> Observation:
-    """Show a network some images, whole and with each neuron of its first hidden layer held.
+    """Show a Network some (examples, pixels), whole and with each neuron of its first layer held.
 
-    Parameters
-    ----------
-    net : reference.network.Network or torch_impl.network.Network
-        With one hidden layer or more.
-    images
-        (examples, pixels).
-
-    Raises
-    ------
-    ValueError
-        Where there is no image, or the images do not fit the network.
+    ValueError where there is no image, or the images do not fit the network.
     """
     if not len(images):
         raise ValueError("images: expected one or more, received none")
@@ -55,18 +43,10 @@ def observe(net: Any, images: Array) -> Observation:
 
 
 def ablated(net: Any, activations: Array, values: Array) -> Array:
-    """The digits that a network answers while one neuron after another is held at its value.
+    """The digits (hidden, examples) that follow while one neuron after another is held.
 
-    Parameters
-    ----------
-    activations
-        (examples, hidden) of its first hidden layer.
-    values
-        (hidden,) where each neuron is held: its mean freezes it, 0 deletes it.
-
-    Returns
-    -------
-    (hidden, examples)
+    The (examples, hidden) activations are of the first hidden layer; of the (hidden,) values at
+    which a neuron is held its mean freezes it, and 0 deletes it.
     """
     held = []
     for number, value in enumerate(values):

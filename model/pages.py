@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from model.canvas import (
     NEVER_LIT,
     WIDTH,
     Figure,
-    box,
     house_style,
     new_figure,
     panel,
@@ -34,29 +33,40 @@ from model.neurons import FIRING_ACTIVATION, NeuronRecords
 
 #: Heights of a sheet, of the activations of one neuron, of a run, and of a page of the report.
 SHEET, ACTIVATIONS, RUN, PAGE = 5.5, 5.6, 4.6, 11.3
-SMALL = (5.0, 3.4)
+
+
+Part = tuple[float, Callable[[Figure, float], object]]  # inches tall, and drawn from a top on
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure, the name of its file, and what it shows in a sentence."""
+    """A page of one part, the name of its file, and what it shows in a sentence."""
 
     file: str
-    caption: str
-    figure: Figure
+    title: str  # the sentence without its stop
+    part: Part
+    note: str = ""
+    width: float = WIDTH
+
+    @property
+    def caption(self) -> str:
+        """What it shows, for those who cannot see it."""
+        return f"{self.title}."
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The page, drawn when it is first asked for."""
+        return page(self.note, self.part, width=self.width)
 
     def png(self) -> bytes:
         """The bytes of the file."""
         return png_bytes(self.figure)
 
 
-Part = tuple[float, Callable[[Figure, float], object]]
-
-
 @house_style()
-def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
-    """Draw parts below each other, each so many inches tall; the page is as tall as they need."""
-    figure, top = new_figure(WIDTH, max(least, sum(tall for tall, _ in parts))), 0.0
+def page(note: str, *parts: Part, least: float = 0.0, width: float = WIDTH) -> Figure:
+    """Draw parts below each other on a page that is as tall as they need."""
+    figure, top = new_figure(width, max(least, sum(tall for tall, _ in parts))), 0.0
     for tall, draw in parts:
         draw(figure, top)
         top += tall
@@ -68,62 +78,60 @@ def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
 
 
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
-    """All that is known of one neuron, on one page."""
+    """All that is known of one neuron: its weights, its images, its push, and what is lost."""
     figures.check_neuron(n, records.hidden)
-    figure = page(note, (SHEET, partial(draw_sheet, records, n, images)))
-    return Picture(f"neuron-{n:02d}.png", words.title(records, n) + ".", figure)
+
+    def draw(figure: Figure, top: float) -> None:
+        title = f"{words.name(records, n)} {words.fires(records, n)}"
+        write_title(figure, title, words.role_line(records, n), top)
+        limit, maps = (
+            figures.colour_limit(records.weights, records.never_lit),
+            figures.heatmaps(records, n),
+        )
+        for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
+            axes = panel(figure, 0.2 + 1.42 * column, top + 1.05, 1.32, 1.32)
+            figures.draw_heatmap(axes, values, limit, records.never_lit)
+            axes.set_title(caption, pad=3)
+        bar = panel(figure, 1.25, top + 2.5, 2.0, 0.09)
+        figures.draw_colour_bar(bar, limit, maps, "inhibits", "excites")
+        figures.draw_output_weights(panel(figure, 5.2, top + 1.05, 2.65, 0.75), records, n)
+        figures.draw_losses(panel(figure, 5.2, top + 2.2, 2.65, 0.95), records, n)
+        write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
+        figures.draw_along(panel(figure, 0.6, top + 3.1, 3.7, 0.42), records, n, images)
+        figures.draw_z_by_digit(panel(figure, 0.6, top + 3.62, 3.7, 1.22), records, n)
+        write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
+        both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
+        for place in np.flatnonzero(both).tolist():
+            axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
+            figures.draw_divided(axes, records, n, place, images)
+        if not both.any():
+            write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
+
+    return Picture(f"neuron-{n:02d}.png", words.title(records, n), (SHEET, draw), note)
 
 
-def draw_sheet(
-    records: NeuronRecords, n: int, images: Array, figure: Figure, top: float = 0.0
-) -> None:
-    """Draw the four panels of a neuron: its weights, its images, its push, and what is lost."""
-
-    title = f"{words.name(records, n)} {words.fires(records, n)}"
-    write_title(figure, title, words.role_line(records, n), top)
-    limit = figures.colour_limit(records.weights, records.never_lit)
-    maps = figures.heatmaps(records, n)
-    for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
-        axes = panel(figure, 0.2 + 1.42 * column, top + 1.05, 1.32, 1.32)
-        figures.draw_heatmap(axes, values, limit, records.never_lit)
-        axes.set_title(caption, pad=3)
-    clipped = any(bool((np.abs(values) > limit).any()) for _, values in maps)
-    bar = panel(figure, 1.25, top + 2.5, 2.0, 0.09)
-    figures.draw_colour_bar(bar, limit, clipped, "inhibits", "excites")
-    figures.draw_output_weights(panel(figure, 5.2, top + 1.05, 2.65, 0.75), records, n)
-    figures.draw_losses(panel(figure, 5.2, top + 2.2, 2.65, 0.95), records, n)
-    write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
-    figures.draw_along(panel(figure, 0.6, top + 3.1, 3.7, 0.42), records, n, images)
-    figures.draw_z_by_digit(panel(figure, 0.6, top + 3.62, 3.7, 1.22), records, n)
-    write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
-    both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
-    for place in np.flatnonzero(both).tolist():
-        axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
-        figures.draw_divided(axes, records, n, place, images)
-    if not both.any():
-        write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
-
-
-@house_style()
 def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """What one neuron responds to: top inputs, z by digit, and its class selectivity."""
-    figure, title = new_figure(WIDTH, ACTIVATIONS), words.title(records, n)
-    write_title(figure, title, words.role_line(records, n))
-    told = figures.ranked_title(records.highest, n, "Largest z")
-    write(figure, 0.3, 1.05, told, size=9, weight="bold")
-    figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
-    figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
-    figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
-    write_footer(figure, note)
-    return Picture(f"activations-{n:02d}.png", title + ".", figure)
+    title = words.title(records, n)
+
+    def draw(figure: Figure, _: float) -> None:
+        write_title(figure, title, words.role_line(records, n))
+        told = figures.ranked_title(records.highest, n, "Largest z")
+        write(figure, 0.3, 1.05, told, size=9, weight="bold")
+        figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
+        figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
+        figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
+
+    return Picture(f"activations-{n:02d}.png", title, (ACTIVATIONS, draw), note)
 
 
-@house_style()
 def distribution(records: NeuronRecords, n: int) -> Picture:
     """One small picture of a neuron: its z by digit."""
-    figure = new_figure(*SMALL)
-    figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), records, n)
-    return Picture(f"z-{n:02d}.png", words.title(records, n) + ".", figure)
+
+    def draw(figure: Figure, _: float) -> None:
+        figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), records, n)
+
+    return Picture(f"z-{n:02d}.png", words.title(records, n), (3.4, draw), width=5.0)
 
 
 # --- The layer -------------------------------------------------------------------------------
@@ -131,13 +139,12 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
 
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
-    figure = page(note, switches(records))
-    return Picture("firing-rates.png", _switch_title(records) + ".", figure)
-
-
-def switches(records: NeuronRecords) -> Part:
-    """The switch chart with its title and legend, for the top of a page."""
     tall = 1.65 + 0.285 * records.hidden
+    costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
+    are = "is" if on_it == 1 else "are"
+    title = f"Frozen, {on_it} of {costly} neurons {are} missed most on the rarer side of the switch"
+    if not costly:
+        title = "Each neuron is a switch between two sides of the digits"
 
     def draw(figure: Figure, _: float) -> None:
         how = (
@@ -145,28 +152,18 @@ def switches(records: NeuronRecords) -> Part:
             "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
             "bold; dotted where other images put it elsewhere."
         )
-        top = 0.3 + write_title(figure, _switch_title(records), how)
+        top = 0.3 + write_title(figure, title, how)
         figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
         draw_disc_legend(figure, records, tall - 0.4)
 
-    return tall, draw
-
-
-def _switch_title(records: NeuronRecords) -> str:
-    """How many neurons are needed most by a digit on the rarer side of their switch."""
-    costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
-    if not costly:
-        return "Each neuron is a switch between two sides of the digits"
-    are = "is" if on_it == 1 else "are"
-    return f"Frozen, {on_it} of {costly} neurons {are} missed most on the rarer side of the switch"
+    return Picture("firing-rates.png", title, (tall, draw), note)
 
 
 def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
     """What the orange discs are, by three of them."""
     axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
     axes.set_axis_off()
-    axes.set_xlim(0, WIDTH - 2.0)
-    axes.set_ylim(-1, 1)
+    axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
     if records.frozen is None:
         axes.text(0, 0, "What is lost without a neuron was not measured.", va="center", size=8)
         return
@@ -179,115 +176,90 @@ def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None
         axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
 
 
-@house_style()
 def weights(records: NeuronRecords, note: str = "") -> Picture:
     """The heatmaps of all neurons: start, what training changed, and weights, side by side."""
-    maps = [figures.heatmaps(records, n) for n in range(records.hidden)]
-    each = len(maps[0])
+    every = [figures.heatmaps(records, n) for n in range(records.hidden)]
+    each = len(every[0])
     columns = min(records.hidden, 3 if each == 3 else 5)
-    rows = math.ceil(records.hidden / columns)
     width = (WIDTH - 0.3) / columns
     side = min((width - 0.14) / each - 0.03, 1.4)
+    tall = 1.8 + math.ceil(records.hidden / columns) * (side + 0.3)
+    layer, limit = words.layer(records), figures.colour_limit(records.weights, records.never_lit)
+    beyond = f"; beyond {limit:.1f} they have its end colours"
+    clipped = any(figures.beyond(maps, limit) for maps in every)
+    how = f"Weights into each neuron of {layer}, pixel by pixel, on one colour scale"
+    how += (beyond if clipped else "") + ". Left to right: start, change, weights" * (each == 3)
     title = "Start, plus what training changed, is the weights"
-    if each == 1:
-        title = f"The weights of {words.layer(records)}"
-    limit = figures.colour_limit(records.weights, records.never_lit)
-    figure = new_figure(WIDTH, 1.8 + rows * (side + 0.3))
-    down = figure.get_size_inches()[1]
-    how = f"Weights into each neuron of {words.layer(records)}, pixel by pixel, on one colour scale"
-    clipped = any(bool((np.abs(values) > limit).any()) for own in maps for _, values in own)
-    beyond = f"; beyond {limit:.1f} they have its end colours" if clipped else ""
-    order = ". Left to right: start, change, weights" if each == 3 else ""
-    top = 0.3 + write_title(figure, title, f"{how}{beyond}{order}.")
-    for n, own in enumerate(maps):
-        row, column = divmod(n, columns)
-        left, above = 0.15 + column * width, top + row * (side + 0.3)
-        name = f"{words.short_name(records, n, 18)}   {words.partition(records, n)}"
-        write(figure, left, above - 0.04, name, size=8.5, va="bottom")
-        for place, (_, values) in enumerate(own):
-            axes = panel(figure, left + place * (side + 0.03), above, side, side)
-            figures.draw_heatmap(axes, values, limit, records.never_lit)
-    bar = panel(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12)
-    ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
-    figures.draw_colour_bar(bar, limit, clipped, *ends)
-    grey = figures.never_lit_legend(records)
-    if grey:
-        write(figure, 0.15, down - 0.36, "■", size=8, color=NEVER_LIT)
-        write(figure, 0.3, down - 0.36, grey, size=8)
-    write_footer(figure, note)
-    return Picture("weights.png", title + ".", figure)
+    title = title if each == 3 else f"The weights of {layer}"
+
+    def draw(figure: Figure, _: float) -> None:
+        top = 0.3 + write_title(figure, title, f"{how}.")
+        for n, maps in enumerate(every):
+            row, column = divmod(n, columns)
+            left, above = 0.15 + column * width, top + row * (side + 0.3)
+            name = f"{words.short_name(records, n, 18)}   {words.partition(records, n)}"
+            write(figure, left, above - 0.04, name, size=8.5, va="bottom")
+            for place, (_step, values) in enumerate(maps):
+                axes = panel(figure, left + place * (side + 0.03), above, side, side)
+                figures.draw_heatmap(axes, values, limit, records.never_lit)
+        down = figure.get_size_inches()[1]
+        bar = panel(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12)
+        ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
+        figures.draw_colour_bar(bar, limit, [own for maps in every for own in maps], *ends)
+        if grey := figures.never_lit_legend(records):
+            write(figure, 0.15, down - 0.36, "■", size=8, color=NEVER_LIT)
+            write(figure, 0.3, down - 0.36, grey, size=8)
+
+    return Picture("weights.png", title, (tall, draw), note)
 
 
 def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: str = "") -> Picture:
     """One image's way through the network: each neuron's answer, and what it adds to each digit.
 
-    Parameters
-    ----------
-    image
-        (pixels,)
-    digit
-        The digit shown.
-    on_it
-        (hidden,) activations on it.
+    The image is (pixels,), `digit` the one that it shows, `on_it` the (hidden,) activations on it.
     """
-    figure = page(note, way(records, image, digit, on_it))
-    return Picture("path.png", figure.texts[0].get_text() + ".", figure)
-
-
-def way(records: NeuronRecords, image: Array, digit: int, on_it: Array) -> Part:
-    """An image's way with its title, for the top of a page."""
     tall = 1.5 + 0.235 * (max(records.hidden, 6) + 2)
+    read = int(figures.added(records, on_it)[1].argmax())
+    many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
+    title = f"{many} about one image: a {digit}, read as {read}"
 
     def draw(figure: Figure, _: float) -> None:
-        axes = figure.add_axes((0, 0, 1, 1))
-        read = int(figures.draw_path(axes, records, on_it).argmax())
-        many = f"{records.hidden} questions" if records.hidden > 1 else "One question"
-        title = f"{many} about one image: a {digit}, read as {read}"
         how = (
             "A dark lamp: the neuron fires, its answer is yes to the left of the bar. Beside it, "
             "what it adds to the weighted input of each output: activation times weight, red for, "
             "blue against. The largest sum is what is read."
         )
         top = 0.3 + write_title(figure, title, how)
-        axes.set_position(box(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3))
+        axes = panel(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3)
+        figures.draw_path(axes, records, on_it)
         figures.draw_image(panel(figure, 0.15, top, 1.3, 1.3), image)
         fires = int((on_it > FIRING_ACTIVATION).sum())
         told = f"{fires} of {records.hidden} fire;\nread as {read}"
         write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
-    return tall, draw
+    return Picture("path.png", title, (tall, draw), note)
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    figure = page(note, (RUN, partial(draw_run, records, correct, examples)))
-    return Picture("run.png", _mistakes_title(records) + ".", figure)
+    title = "What the network reads was not measured"
+    if records.confusion is not None:
+        title = f"{records.correct:,} of {records.examples:,} images are recognised"
+        wrong = records.confusion * (1 - np.eye(len(records.confusion), dtype=int))
+        if wrong.any():
+            shown, read = divmod(int(wrong.argmax()), len(wrong))
+            title += f"; most often {shown} is read as {read} ({wrong.max()})"
 
+    def draw(figure: Figure, top: float) -> None:
+        write_title(figure, title, "On the diagonal: read rightly.", top)
+        if correct:
+            beside = panel(figure, 0.65, top + 1.0, 2.9, 2.85)
+            figures.draw_accuracy(beside, correct, examples, "validation")
+        axes = panel(figure, 4.15, top + 1.0, 3.7, 2.85)
+        figures.draw_confusion(axes, records)
+        axes.set_aspect("auto")
 
-def draw_run(
-    records: NeuronRecords, correct: Sequence[int], examples: int, figure: Figure, top: float
-) -> None:
-    """Draw how a run went, at a place on a page."""
-    write_title(figure, _mistakes_title(records), "On the diagonal: read rightly.", top)
-    if correct:
-        beside = panel(figure, 0.65, top + 1.0, 2.9, 2.85)
-        figures.draw_accuracy(beside, correct, examples, "validation")
-    axes = panel(figure, 4.15, top + 1.0, 3.7, 2.85)
-    figures.draw_confusion(axes, records)
-    axes.set_aspect("auto")
-
-
-def _mistakes_title(records: NeuronRecords) -> str:
-    """How many images are recognised and which mistake is the most frequent."""
-    if records.confusion is None:
-        return "What the network reads was not measured"
-    told = f"{records.correct:,} of {records.examples:,} images are recognised"
-    wrong = records.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    if not wrong.any():
-        return told
-    shown, read = divmod(int(wrong.argmax()), len(wrong))
-    return f"{told}; most often {shown} is read as {read} ({wrong.max()})"
+    return Picture("run.png", title, (RUN, draw), note)
 
 
 # --- The report ------------------------------------------------------------------------------
@@ -296,7 +268,7 @@ def _mistakes_title(records: NeuronRecords) -> str:
 def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:
     """The switch chart, and below it what was found."""
     below = 0.75 * len(told), partial(_write_sentences, told)
-    return page(note, switches(records), below, least=PAGE)
+    return page(note, firing_rates(records).part, below, least=PAGE)
 
 
 def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
@@ -327,11 +299,11 @@ def run_page(
     note: str,
 ) -> Figure:
     """An image's way, where there are digits to add to, and below it how the run went."""
-    above = [way(records, *one)] if records.to_digits else []
-    return page(note, *above, (RUN, partial(draw_run, records, *history)), least=PAGE)
+    above = [path(records, *one).part] if records.to_digits else []
+    return page(note, *above, run(records, *history).part, least=PAGE)
 
 
 def sheets(records: NeuronRecords, images: Array, note: str = "") -> list[Figure]:
     """The sheets of all neurons, two on a page."""
-    every = [(SHEET + 0.1, partial(draw_sheet, records, n, images)) for n in range(records.hidden)]
-    return [page(note, *every[n : n + 2], least=PAGE) for n in range(0, records.hidden, 2)]
+    parts = [(SHEET + 0.1, sheet(records, n, images).part[1]) for n in range(records.hidden)]
+    return [page(note, *parts[n : n + 2], least=PAGE) for n in range(0, len(parts), 2)]

@@ -105,11 +105,30 @@ class Parameters:
         """
         content = _read(Path(path))
         try:
-            return cls._from_document(_parse(content))
+            document = _parse(content)
+            if not isinstance(document, dict) or not document.keys() >= {*_NETWORK_KEYS}:
+                found = describe(document)
+                if isinstance(document, dict):
+                    found = ", ".join(_quote(key) for key in list(document)[:8]) or "none"
+                keys = ", ".join(_NETWORK_KEYS)
+                raise ValueError(f"expected a JSON object with the keys {keys}, received {found}")
+            if (version := document.get("format", FORMAT)) != FORMAT:
+                raise ValueError(
+                    f"format: expected {_quote(FORMAT)}, received {describe(version)}; "
+                    f"a newer version of jalebi may have written it"
+                )
+            metadata = {key: document[key] for key in document if key not in _RESERVED_KEYS}
+            _check_room(len(json.dumps(metadata, ensure_ascii=False)))  # nor "weights" within it
+            result = cls(document["sizes"], document["weights"], document["biases"], metadata)
+            if (stated := document.get("fingerprint", result.fingerprint)) != result.fingerprint:
+                raise ValueError(
+                    f"fingerprint: the weights and biases have {result.fingerprint}, the file says "
+                    f"{describe(stated)}: a number in it was changed"
+                )
         except (ValueError, RecursionError) as error:  # lists within lists, thousands of them
-            raise ValueError(
-                f"{path}: {error}; restore the file or save the network again"
-            ) from None
+            advice = "restore the file or save the network again"
+            raise ValueError(f"{path}: {error}; {advice}") from None
+        return result
 
     @classmethod
     def of(cls, model: Any) -> "Parameters":
@@ -119,30 +138,6 @@ class Parameters:
         if isinstance(model, str | os.PathLike):
             return cls.load(model)
         return cls(model.sizes, *model.export())
-
-    @classmethod
-    def _from_document(cls, document: Any) -> "Parameters":
-        if not isinstance(document, dict) or not document.keys() >= {*_NETWORK_KEYS}:
-            keys = ", ".join(_NETWORK_KEYS)
-            found = describe(document)
-            if isinstance(document, dict):
-                found = ", ".join(_quote(key) for key in list(document)[:8]) or "none"
-            raise ValueError(f"expected a JSON object with the keys {keys}, received {found}")
-        version, stated = document.get("format", FORMAT), document.get("fingerprint")
-        if version != FORMAT:
-            raise ValueError(
-                f"format: expected {_quote(FORMAT)}, received {describe(version)}; "
-                f"a newer version of jalebi may have written it"
-            )
-        metadata = {key: document[key] for key in document if key not in _RESERVED_KEYS}
-        _check_room(len(json.dumps(metadata, ensure_ascii=False)))  # nor "weights" within it
-        result = cls(document["sizes"], document["weights"], document["biases"], metadata)
-        if "fingerprint" in document and stated != result.fingerprint:
-            raise ValueError(
-                f"fingerprint: the weights and biases have {result.fingerprint}, the file says "
-                f"{describe(stated)}: a number in it was changed"
-            )
-        return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to a JSON file, all of it or nothing, replacing one that exists.
@@ -344,9 +339,8 @@ def _read(path: Path) -> bytes:
     received = f"{status.st_size:,} bytes"
     if not stat.S_ISREG(status.st_mode):
         received = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
-    raise OSError(
-        f"{path}: expected a file of at most {MAX_FILE_BYTES:,} bytes, received {received}"
-    )
+    expected = f"expected a file of at most {MAX_FILE_BYTES:,} bytes"
+    raise OSError(f"{path}: {expected}, received {received}")
 
 
 def _rows(layers: Sequence[np.ndarray]) -> str:

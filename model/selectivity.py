@@ -160,33 +160,23 @@ def auroc_interval(area: Array, shown: Array) -> Array:
     return np.clip(np.stack([area - reach, area + reach], axis=-1), 0, 1)
 
 
-def class_selectivity(means: Array) -> tuple[float, int]:
-    """Class selectivity index (m - o) / (m + o), and the digit with the largest mean activation m.
+def class_selectivity(means: Array, errors: Array) -> tuple[float, int, Array]:
+    """Class selectivity index (m - o) / (m + o), the digit with the largest mean m, an interval.
 
     Here o is the mean of the other digits' mean activations; the index is NaN where fewer than two
     digits have images. Morcos et al. 2018, "On the importance of single directions for
-    generalization", section 2.3.
+    generalization", section 2.3. The interval, of 95 %, is by the delta method: the index moves by
+    its slope times the error of each mean, `errors` being squares.
     """
     digit = int(np.nanargmax(means))
-    others = np.delete(means, digit)
+    most, others = means[digit], np.delete(means, digit)
     other = mean(others[~np.isnan(others)])
-    total = float(means[digit]) + other
-    return ((float(means[digit]) - other) / total if total != 0 else 0.0), digit
-
-
-def class_selectivity_interval(means: Array, sds: Array, shown: Array) -> Array:
-    """The 95 % interval of that index for the digit that it speaks of, (2,), by the delta method.
-
-    Each mean has the error of its images, and the index moves by its slope times that error.
-    """
-    index, digit = class_selectivity(means)
-    of_means = rates(sds**2, shown)
-    others = np.delete(means, digit)
-    many, other = (~np.isnan(others)).sum(), mean(others[~np.isnan(others)])
-    rest = np.nansum(np.delete(of_means, digit)) / max(many, 1) ** 2
-    slope = 2 / max((means[digit] + other) ** 2, TIE)
-    reach = NORMAL * slope * math.sqrt(other**2 * of_means[digit] + means[digit] ** 2 * rest)
-    return np.clip([index - reach, index + reach], 0, 1)
+    total = most + other
+    index = float((most - other) / total) if total != 0 else 0.0
+    rest = np.nansum(np.delete(errors, digit)) / max((~np.isnan(others)).sum(), 1) ** 2
+    slope = 2 / max(total**2, TIE)
+    reach = NORMAL * slope * math.sqrt(other**2 * errors[digit] + most**2 * rest)
+    return index, digit, np.clip([index - reach, index + reach], 0, 1)
 
 
 def mean_interval(values: Array) -> Array:

@@ -37,13 +37,7 @@ SUBTITLE = (
 
 @canvas.house_style()
 def tuning_figure(results: dict[str, Any]) -> Figure:
-    """Draw results as `scripts.tune` writes them.
-
-    Parameters
-    ----------
-    results
-        Of results.json: `configurations`, `chosen`, `seeds`, `epochs`, `finding`, `notice`.
-    """
+    """Draw results.json, as `scripts.tune` writes it."""
     chosen = results["configurations"][results["chosen"]["configuration"]]
     ranked = sorted(results["configurations"], key=lambda one: -one["accuracy"]["mean"])
     panels = ranked[:MOST_PANELS]
@@ -73,12 +67,9 @@ def draw_panels(
         axes = canvas.panel(figure, *place, width, PANEL_HEIGHT, sharex=first, sharey=first)
         first = first or axes
         draw_by_epoch(axes, one, chosen)
-        if column:
-            axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel("validation accuracy, %")
-        if k + COLUMNS >= len(panels):
-            axes.set_xlabel("epoch")
+        axes.tick_params(labelleft=not column)
+        axes.set_ylabel("" if column else "validation accuracy, %")
+        axes.set_xlabel("epoch" if k + COLUMNS >= len(panels) else "")
 
 
 def draw_by_epoch(axes: Axes, one: Configuration, chosen: Configuration) -> None:
@@ -114,9 +105,8 @@ def draw_spread(axes: Axes, ranked: Sequence[Configuration], chosen: Configurati
         axes.set_xlim(left=edge)
     axes.set_yticks(range(len(ranked)), [one["name"] for one in ranked])
     axes.get_yticklabels()[ranked.index(chosen)].set(color=canvas.CHOSEN, weight="bold")
-    axes.set_ylim(len(ranked) - 0.5, -0.5)
+    axes.set(ylim=(len(ranked) - 0.5, -0.5), xlabel="validation accuracy after the last epoch, %")
     axes.tick_params(axis="y", length=0, pad=8)
     axes.grid(axis="x", color=canvas.QUIET, alpha=0.3, lw=0.6)
-    axes.set_xlabel("validation accuracy after the last epoch, %")
     above: Any = {"transform": axes.transAxes, "va": "bottom", "size": 7.5}
     axes.text(1.015, 1.02, "mean ± sd", color=canvas.FAINT, **above)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from model import selectivity
+from model.neurons import MOST_DIGITS
 from model.selectivity import CLASS_SELECTIVE, IDLE, ROLES, WEAK, Array
 from model.words import interval_of as told
 
@@ -86,8 +87,8 @@ def partitions(fired: Array, shown: Array) -> Array:
 
 def in_words(partition: int) -> str:
     """A partition by its smaller side: "{4 7 9} | rest"."""
-    digits = [str(digit) for digit in range(int(partition).bit_length()) if partition >> digit & 1]
-    return f"{{{' '.join(digits)}}} | rest"
+    digits = np.flatnonzero(selectivity.members(np.array(partition), MOST_DIGITS))
+    return f"{{{' '.join(map(str, digits))}}} | rest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +107,14 @@ class Study:
         """Validation images of each digit."""
         return np.array(self.data["shown"])
 
-    def networks(self, arm: str, hidden: int | None = None) -> list[dict[str, Any]]:
-        """The networks of an arm, those of a width where one is given."""
-        found = [one for one in self.data["networks"] if one["arm"] == arm]
-        return [one for one in found if hidden is None or one["hidden"] == hidden]
+    def own(self, network: dict[str, Any]) -> Array:
+        """The partition of each neuron of one network that has one."""
+        found = partitions(np.array(network["fired"]), self.shown)
+        return found[found >= 0]
+
+    def networks(self, *arms: str) -> list[dict[str, Any]]:
+        """The networks of some arms, one arm after the other."""
+        return [one for arm in arms for one in self.data["networks"] if one["arm"] == arm]
 
     def alike(self, arm: str) -> Array:
         """(families, hidden) |correlation of z| of matched neurons, where there is that arm."""
@@ -118,7 +123,7 @@ class Study:
     def holding(self, parity: int | None = None) -> dict[int, Array]:
         """For each partition, most frequent first, which bases have it; of even or odd seeds."""
         bases = [n for n in self.networks("base") if parity is None or n["seed"] % 2 == parity]
-        each = [set(partitions(np.array(n["fired"]), self.shown).tolist()) - {-1} for n in bases]
+        each = [set(self.own(one).tolist()) for one in bases]
         order = sorted(Counter(p for own in each for p in own).items(), key=lambda v: (-v[1], v[0]))
         return {p: np.array([p in own for own in each]) for p, _ in order}
 
@@ -127,34 +132,30 @@ class Study:
         found = []
         for one in self.networks("base"):
             fired = np.array(one["fired"])
-            shown = np.broadcast_to(self.shown, fired.shape)
             digit, lost = np.array(one[way]).T
-            digit = digit.astype(int)
             costly = (partitions(fired, self.shown) >= 0) & (lost >= 0.01)
-            inside = selectivity.members(selectivity.best_sets(fired, shown)[1], len(self.shown))
+            sets = selectivity.best_sets(fired, np.broadcast_to(self.shown, fired.shape))[1]
+            inside = sets >> digit.astype(int) & 1
             rare = fired.sum(axis=1) / self.shown.sum() < 0.5
-            on_it = inside[np.arange(len(fired)), digit] == rare
-            found.append([costly.sum(), (costly & on_it).sum()])
+            found.append([costly.sum(), (costly & (inside == rare)).sum()])
         return np.array(found)
 
     def kept(self, what: str) -> dict[str, Array]:
         """(bases,) share of the neurons with a partition that have it early, or pruned."""
         steps: dict[str, list[float]] = {}
         for one in self.networks("base"):
-            own = (partitions(np.array(one["fired"]), self.shown) >= 0).sum()
             for step, found in one[what].items():
-                steps.setdefault(step, []).append(found["kept"] / own)
+                steps.setdefault(step, []).append(found["kept"] / len(self.own(one)))
         return {step: np.array(shares) for step, shares in steps.items()}
 
     def widths(self) -> dict[int, Array]:
         """For each width, (networks, 2): the share of class-selective neurons, and partitions."""
         found: dict[int, list[list[float]]] = {}
-        for one in [*self.networks("width"), *self.networks("base")]:
+        for one in self.networks("width", "base"):
             fired = np.array(one["fired"])
             kinds, _ = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
             single = (kinds == ROLES.index(CLASS_SELECTIVE)).mean()
-            own = set(partitions(fired, self.shown).tolist()) - {-1}
-            found.setdefault(one["hidden"], []).append([single, len(own)])
+            found.setdefault(one["hidden"], []).append([single, len(set(self.own(one).tolist()))])
         return {width: np.array(found[width]) for width in sorted(found)}
 
 

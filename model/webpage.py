@@ -31,26 +31,14 @@ class Shown(NamedTuple):
 
 def page(
     title: str,
-    sections: Sequence[tuple[str, Sequence[str]]],
-    table: Sequence[Sequence[str]],
+    sections: Sequence[tuple[str, Sequence[str]]],  # headings, each with its sentences
+    table: Sequence[Sequence[str]],  # rows of cells, the heads first
     pictures: Sequence[Shown],
     note: str,
 ) -> bytes:
-    """Fill page.html with plain text, which it escapes.
-
-    Parameters
-    ----------
-    sections
-        Headings, each with its sentences.
-    table
-        Rows of cells, the heads first.
-    pictures
-        The first stands at the top.
-    """
-    filled = PAGES.get_template("page.html").render(
-        title=title, sections=sections, table=table, pictures=pictures, note=note
-    )
-    return filled.encode()
+    """Fill page.html with plain text, which it escapes; the first picture stands at the top."""
+    told = {"title": title, "sections": sections, "table": table, "pictures": pictures}
+    return PAGES.get_template("page.html").render(told, note=note).encode()
 
 
 def embedded(png: bytes) -> str:

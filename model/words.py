@@ -133,13 +133,17 @@ def story(records: NeuronRecords, n: int) -> list[str]:
         bounds = 100 * held.accuracy_lost_interval[n]
         points = interval_of(100 * held.accuracy_lost[n], bounds, places=1)
         told.append(f"{WAYS[way]}, {_lost(held, n)}{taken}; of all images {points} points.")
-    return [*told, *_learning(records, n)]
+    if records.start_share is not None and not np.isnan(made := records.start_share[n]):
+        told.append(f"Its start alone would make {share(made)} of the variance of its z.")
+    if records.start_correlation is not None and not np.isnan(r := records.start_correlation[n]):
+        told.append(f"Its weights correlate {r:.2f} with their start.")
+    return told
 
 
 def ways(records: NeuronRecords) -> list[tuple[str, Ablation]]:
     """What was measured of frozen and deleted neurons."""
-    both = {"frozen": records.frozen, "deleted": records.deleted}
-    return [(way, held) for way, held in both.items() if held is not None]
+    both = [(way, getattr(records, way)) for way in WAYS]
+    return [(way, held) for way, held in both if held is not None]
 
 
 def largest_loss(held: Ablation) -> Any:
@@ -149,9 +153,8 @@ def largest_loss(held: Ablation) -> Any:
 
 def interval_of(value: float, bounds: Any, places: int = 2) -> str:
     """A number with its 95 % interval, where there is one: "0.59 (0.57 to 0.61)"."""
-    if np.isnan(bounds).any():
-        return f"{value:.{places}f}"
-    return f"{value:.{places}f} ({bounds[0]:.{places}f} to {bounds[1]:.{places}f})"
+    told, low, high = (f"{v:.{places}f}" for v in (value, *bounds))
+    return told if np.isnan(bounds).any() else f"{told} ({low} to {high})"
 
 
 def _set(records: NeuronRecords, digits: Any) -> str:
@@ -171,25 +174,14 @@ def _lost(held: Ablation, n: int) -> str:
     return f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
 
 
-def _learning(records: NeuronRecords, n: int) -> list[str]:
-    told = []
-    if records.start_share is not None and not np.isnan(records.start_share[n]):
-        made = share(records.start_share[n])
-        told.append(f"Its start alone would make {made} of the variance of its z.")
-    if records.start_correlation is not None and not np.isnan(records.start_correlation[n]):
-        told.append(f"Its weights correlate {records.start_correlation[n]:.2f} with their start.")
-    return told
-
-
 # --- The layer -------------------------------------------------------------------------------
 
 
 def layer(records: NeuronRecords) -> str:
     """Which layer of which network is shown."""
-    sizes = "-".join(map(str, records.sizes))
-    if len(records.sizes) > 3:
-        return f"the first of the {len(records.sizes) - 2} hidden layers of a {sizes} network"
-    return f"the hidden layer of a {sizes} network"
+    many = len(records.sizes) - 2
+    which = "the hidden layer" if many == 1 else f"the first of the {many} hidden layers"
+    return f"{which} of a {'-'.join(map(str, records.sizes))} network"
 
 
 def page_title(records: NeuronRecords) -> str:
@@ -206,17 +198,20 @@ def roles(records: NeuronRecords) -> dict[str, list[int]]:
 
 def findings(records: NeuronRecords) -> list[str]:
     """Say in whole sentences what the layer is like."""
-    return [_switches(records), _by_role(records), *_needed(records), *_start(records)]
+    first, *others = records.splits
+    where = f"computed on {first} and confirmed on {listed(others)} images" if others else "here"
+    told = listed(f"{len(own)} {kind} ({listed(own)})" for kind, own in roles(records).items())
+    by_role = f"Roles, {where}: {told} of {records.hidden}."
+    return [_switches(records), by_role, *_needed(records), *_start(records)]
 
 
 def _switches(records: NeuronRecords) -> str:
     ends = interval_of(100 * records.saturated, 100 * records.saturated_interval, 1)
     told = f"The neurons are switches: {ends} % of the activations are under 0.01 or over 0.99"
     if records.switched_correct is not None and records.correct is not None:
-        rounded, intact = (
-            recognised(records, v) for v in (records.switched_correct, records.correct)
-        )
-        told += f", and with each rounded to 0 or 1 the network reads {rounded}, intact {intact}"
+        told += ", and with each rounded to 0 or 1 the network reads "
+        told += f"{recognised(records, records.switched_correct)}, intact "
+        told += recognised(records, records.correct)
     codes = f"{records.codes:,} different set{'' if records.codes == 1 else 's'} of firing neurons"
     return f"{told}. It uses {codes} on {records.examples:,} images."
 
@@ -225,13 +220,6 @@ def recognised(records: NeuronRecords, correct: int) -> str:
     """The share of the images that are recognised, in per cent, with its interval."""
     bounds = 100 * wilson(np.array(correct), np.array(records.examples))
     return f"{interval_of(100 * correct / records.examples, bounds)} %"
-
-
-def _by_role(records: NeuronRecords) -> str:
-    told = listed(f"{len(own)} {kind} ({listed(own)})" for kind, own in roles(records).items())
-    first, *others = records.splits
-    where = f"computed on {first} and confirmed on {listed(others)} images" if others else "here"
-    return f"Roles, {where}: {told} of {records.hidden}."
 
 
 def rarer(records: NeuronRecords, held: Ablation) -> tuple[int, int]:
@@ -247,14 +235,12 @@ def _needed(records: NeuronRecords) -> list[str]:
     told = [f"{way}, {on_it} of {costly}" for way, (costly, on_it) in counts.items() if costly]
     if not told:
         return []
-    say = "Most needed is a digit on the rarer side of the switch: " + "; ".join(told)
+    say = f"Most needed is a digit on the rarer side of the switch: {'; '.join(told)}."
     idle, held = roles(records).get(IDLE, []), records.deleted
-    if held is None or not idle:
-        return [f"{say}."]
-    lost = listed(f"{100 * held.accuracy_lost[n]:.1f}" for n in idle)
-    return [
-        f"{say}. Idle is not useless: deleted, {listed(idle)} costs {lost} points of all images."
-    ]
+    if held is not None and idle:
+        lost = listed(f"{100 * held.accuracy_lost[n]:.1f}" for n in idle)
+        say += f" Idle is not useless: deleted, {listed(idle)} costs {lost} points of all images."
+    return [say]
 
 
 def _start(records: NeuronRecords) -> list[str]:
@@ -308,8 +294,8 @@ def table(records: NeuronRecords, width: int = 100) -> list[str]:
 
 def columns(records: NeuronRecords) -> list[list[str]]:
     """The same with intervals, as cells: a row of heads, then one for each neuron."""
-    head = ["neuron", "partition", "role", "correlation", "fires"]
-    rows = [[*head, *(f"{way}: points lost" for way, _ in ways(records))]]
+    rows = [["neuron", "partition", "role", "correlation", "fires"]]
+    rows[0] += [f"{way}: points lost" for way, _ in ways(records)]
     for n in range(records.hidden):
         mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
         row = [f"{n} {records.names[n]}".strip(), partition(records, n), role(records, n), mcc]
@@ -336,9 +322,7 @@ def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notic
 
 def history(metadata: Mapping[str, Any]) -> tuple[list[int], int]:
     """Validation images recognised after each epoch, and out of how many; ([], 0) if not told."""
-    accuracy = metadata.get("accuracy")
-    told = accuracy if isinstance(accuracy, Mapping) else {}
-    correct, examples = told.get("validation"), told.get("validation_of", 0)
+    correct, examples = _counted(metadata, "validation")
     if not isinstance(correct, list) or not all(_is_part(count, examples) for count in correct):
         return [], 0
     return correct, examples
@@ -364,21 +348,26 @@ def _training(metadata: Mapping[str, Any]) -> list[str]:
     if not all(type(value) in (int, float) for value in made):
         return ["How it was trained, its file does not say."]
     epochs, mini_batch_size, eta = (printable(value, 20) for value in made)
-    told = (
+    arithmetic = metadata.get("arithmetic")
+    exactly = f", in {printable(arithmetic, 40)} arithmetic" if arithmetic else ""
+    told = [
         f"It was trained for {epochs} epochs of stochastic gradient descent on the quadratic cost, "
-        f"with mini-batches of {mini_batch_size} and a learning rate eta of {eta}"
-    )
-    arithmetic, accuracy = metadata.get("arithmetic"), metadata.get("accuracy")
-    trained = f"{told}, in {printable(arithmetic, 40)} arithmetic." if arithmetic else f"{told}."
-    counted = accuracy if isinstance(accuracy, Mapping) else {}
-    correct, examples = counted.get("test", 0), counted.get("test_of", 0)
-    if not _is_part(correct, examples):
-        return [trained]
-    rate = percent(correct / examples, 2)
-    return [
-        trained,
-        f"After training it recognised {correct:,} of {examples:,} test images ({rate}).",
+        f"with mini-batches of {mini_batch_size} and a learning rate eta of {eta}{exactly}."
     ]
+    correct, examples = _counted(metadata, "test")
+    if _is_part(correct, examples):
+        rate = percent(correct / examples, 2)
+        told.append(
+            f"After training it recognised {correct:,} of {examples:,} test images ({rate})."
+        )
+    return told
+
+
+def _counted(metadata: Mapping[str, Any], split: str) -> tuple[Any, Any]:
+    """What a file says of how many images of a split were recognised, and of how many."""
+    accuracy = metadata.get("accuracy")
+    told = accuracy if isinstance(accuracy, Mapping) else {}
+    return told.get(split), told.get(f"{split}_of")
 
 
 def _is_part(count: Any, examples: Any) -> bool:

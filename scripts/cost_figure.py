@@ -75,7 +75,7 @@ def draw(panels: dict[str, Any], path: Path) -> None:
         width = (canvas.WIDTH - 1.9) / 2
         for k, (name, panel) in enumerate(panels.items()):
             left = 0.7 + k * (width + 0.35)
-            axes = figure.add_axes(canvas.box(figure, left, top, width, 3.05 - top))
+            axes = canvas.panel(figure, left, top, width, 3.05 - top)
             for (what, label), style in zip(WHAT.items(), ("-", "-", ":"), strict=True):
                 color = canvas.FAINT if what == "torch" else canvas.INK
                 costs = panel["microseconds"][what]

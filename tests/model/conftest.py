@@ -20,10 +20,22 @@ def parameters_of(sizes, seed=0, **metadata) -> Parameters:
     return Parameters(sizes, weights, [rng.standard_normal((n, 1)) for n, _ in pairs], metadata)
 
 
+@pytest.fixture(scope="session")
+def records_of():
+    """Records of random numbers; neuron 0 is for 6, the second dead, the third constant."""
+    made: dict[str, NeuronRecords] = {}
+
+    def records_of(*args, **kwargs) -> NeuronRecords:
+        key = f"{args} {kwargs}"
+        made[key] = made.get(key) or make_records(*args, **kwargs)
+        return made[key]
+
+    return records_of
+
+
 def make_records(
     hidden=3, *, sizes=None, start=True, ablated=True, never_lit=True, digits=10, **metadata
 ) -> NeuronRecords:
-    """Records of random numbers; neuron 0 is for 6, the second dead, the third constant."""
     rng = np.random.default_rng(hidden)
     sizes = sizes or (784, hidden, 10)
     labels = np.arange(EXAMPLES) % digits
@@ -34,24 +46,17 @@ def make_records(
     predictions = np.where(rng.random(EXAMPLES) < 0.9, labels, rng.integers(0, 10, EXAMPLES))
     held = np.tile(predictions, (sizes[1], 1))
     held[0, labels == 6] = 4
+    names = ("predictions", "ablated_predictions", "deleted_predictions")
     return neuron_records(
         parameters_of(sizes, 0, **metadata),
         zs,
         1 / (1 + np.exp(-zs)),
         labels,
-        predictions=predictions if ablated else None,
-        ablated_predictions=held if ablated else None,
-        deleted_predictions=held if ablated else None,
+        **(dict(zip(names, (predictions, held, held), strict=True)) if ablated else {}),
         initial=parameters_of(sizes, 1) if start else None,
         never_lit=EDGE.ravel() if never_lit else None,
         resamples=20,
     )
-
-
-@pytest.fixture(scope="session")
-def records_of():
-    """A function that makes records; see `make_records`."""
-    return make_records
 
 
 @pytest.fixture(scope="session")

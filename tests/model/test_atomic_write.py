@@ -16,7 +16,6 @@ from model.atomic_write import check_target, sole_writer, write_atomically
 from model.canvas import new_figure, save_pdf, save_png
 from model.parameters import Parameters
 
-ROOT = Path(__file__).parents[2]
 NETWORK = Parameters([2, 1], [[[1.0, 2.0]]], [[[3.0]]])
 WRITERS = {
     "bytes": lambda path: write_atomically(path, b"new"),
@@ -24,6 +23,7 @@ WRITERS = {
     "png": lambda path: save_png(new_figure(2, 2), path),
     "pdf": lambda path: save_pdf([new_figure(2, 2)], path, "title"),
 }
+IN = {"cwd": Path(__file__).parents[2], "text": True}
 
 
 @pytest.fixture(params=WRITERS)
@@ -31,8 +31,8 @@ def write(request):
     return WRITERS[request.param]
 
 
-def refused(call, *arguments, kind=OSError):
-    with pytest.raises(kind) as caught:
+def refused(call, *arguments):
+    with pytest.raises(OSError) as caught:  # noqa: PT011 what it says is asserted by the caller
         call(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -40,15 +40,11 @@ def refused(call, *arguments, kind=OSError):
 
 def python(code, *arguments):
     """Run some code in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, **IN, capture_output=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), OSError(28, "no space left"), MemoryError()], ids=repr
-)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()], ids=repr)
 def test_a_write_that_fails_leaves_the_old_file_alone(write, error, tmp_path, monkeypatch):
     def failing(descriptor):
         raise error
@@ -79,25 +75,25 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path):
 
 
 def test_content_is_on_the_disk_before_the_name_and_the_folder_after(tmp_path, monkeypatch):
-    order = []
-    sync, rename = os.fsync, os.replace
+    order, sync, rename = [], os.fsync, os.replace
 
     def noting_sync(descriptor):
         order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         sync(descriptor)
 
     def noting_rename(old, new):
-        assert Path(old).read_bytes() == b"new"
-        order.append("rename")
+        order.append(Path(old).read_bytes())
         rename(old, new)
 
     monkeypatch.setattr(os, "fsync", noting_sync)
     monkeypatch.setattr(os, "replace", noting_rename)
-    write_atomically(tmp_path / "file", b"new")
-    assert order == ["file", "rename", "folder"]
-
-
-# --- Names, modes, links ------------------------------------------------------------------------
+    old = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", b"new")
+    finally:
+        os.umask(old)
+    assert order == ["file", b"new", "folder"]
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("name", [b"n", 242 * b"n", 255 * b"n", b"\xff\x1b.json"], ids=len)
@@ -110,12 +106,7 @@ def test_a_name_of_any_length_that_the_system_takes_is_written(tmp_path, name):
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_name_that_is_too_long_is_refused_before_any_work(tmp_path):
-    for call in (check_target, lambda path: write_atomically(path, b"")):
-        assert "File name too long" in refused(call, tmp_path / ("n" * 256))
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o444, 0o755])
+@pytest.mark.parametrize("mode", [0o600, 0o444])
 def test_a_write_through_a_link_replaces_its_target_which_keeps_its_mode(write, tmp_path, mode):
     (tmp_path / "runs").mkdir()
     target, link = tmp_path / "runs" / "file", tmp_path / "latest"
@@ -128,17 +119,6 @@ def test_a_write_through_a_link_replaces_its_target_which_keeps_its_mode(write, 
     assert stat.S_IMODE(target.stat().st_mode) == mode
     assert os.listdir(tmp_path / "runs") == ["file"]
 
-
-def test_a_new_file_is_readable_as_the_umask_says(tmp_path):
-    old = os.umask(0o027)
-    try:
-        write_atomically(tmp_path / "file", b"new")
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
-
-
-# --- Where no file can stand ---------------------------------------------------------------------
 
 NO_FILE = "expected the name of a file to write, received a pipe, device or socket"
 
@@ -159,41 +139,42 @@ def test_what_is_no_place_for_a_file_is_refused_and_left(write, tmp_path):
         ("pipe", NO_FILE),
         ("device", NO_FILE),
         ("loop", NO_FILE),
-    ]:  # fmt: skip
+    ]:
         path = tmp_path / name
         assert refused(check_target, path) == f"{path}: {line}"
         assert refused(write, path).endswith(line)
+    for call in (check_target, write):
+        assert "File name too long" in refused(call, tmp_path / ("n" * 256))
     assert refused(write, Path("/dev/full")) == f"/dev/full: {NO_FILE}"
     assert sorted(os.listdir(tmp_path)) == before
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-# What it says, for one who may neither read the file nor write into the folder.
-FORBIDDEN = {
-    "from model.atomic_write import check_target as call":
-        "{path}: no permission to write in {path.parent}; choose another",
-    "from model.parameters import Parameters; call = Parameters.load":
-        "{path}: no permission to read it; expected a readable file, see ls -l",
-}  # fmt: skip
 UNPRIVILEGED = """
 import os, sys
-{}
+from model.atomic_write import check_target
+from model.parameters import Parameters
 os.geteuid() or os.setuid(65534)
-call(sys.argv[1])
+for call in (check_target, Parameters.load):
+    try:
+        call(sys.argv[1])
+    except PermissionError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize("what", FORBIDDEN)
-def test_without_permission_it_is_refused(what):
+def test_without_permission_to_read_or_to_write_in_its_folder_it_is_refused():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "secret.json"
         path.write_text("{}")
         path.chmod(0)
         os.chmod(folder, 0o555)
-        run = python(UNPRIVILEGED.format(what), path)
+        run = python(UNPRIVILEGED, path)
         os.chmod(folder, 0o755)
-    line = FORBIDDEN[what].format(path=path)
-    assert run.stderr.splitlines()[-1] == f"PermissionError: {line}"
+    assert run.stdout.splitlines() == [
+        f"{path}: no permission to write in {folder}; choose another",
+        f"{path}: no permission to read it; expected a readable file, see ls -l",
+    ]
 
 
 # --- Killed, and two at once --------------------------------------------------------------------
@@ -216,26 +197,28 @@ with sole_writer(sys.argv[1]):
 """
 
 
-def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path):
-    path = tmp_path / "file"
+def test_what_a_killed_process_left_is_swept_by_the_next_and_not_written_through(tmp_path):
+    path, victim = tmp_path / "file", tmp_path / "victim"
     path.write_bytes(b"old")
     assert python(KILLED, path).returncode == -signal.SIGKILL
     left = [name for name in os.listdir(tmp_path) if name != "file"]
-    assert len(left) == 2
-    assert all(name.startswith(".jalebi-") for name in left)
+    assert [name[:8] for name in left] == [".jalebi-"] * 2
     assert path.read_bytes() == b"old"
     with sole_writer(path):
         write_atomically(path, b"new")
     assert (path.read_bytes(), os.listdir(tmp_path)) == (b"new", ["file"])
+    victim.write_bytes(b"mine")
+    for name in left:
+        (tmp_path / name).symlink_to(victim)
+    assert "cannot be written" in refused(write_atomically, path, b"newer")
+    assert victim.read_bytes() == b"mine"
 
 
 def test_another_run_is_refused_while_the_first_lives(tmp_path):
-    path, other = tmp_path / "file", tmp_path / "other"
+    path, command = tmp_path / "file", [sys.executable, "-c", HELD, tmp_path / "file"]
     (tmp_path / "link").symlink_to(path)
-    with subprocess.Popen(
-        [sys.executable, "-c", HELD, path],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **IN, **pipes) as process:
         assert process.stdout.readline() == "held\n"
         for name in (path, tmp_path / "link"):
             with pytest.raises(BlockingIOError) as caught, sole_writer(name):
@@ -243,7 +226,7 @@ def test_another_run_is_refused_while_the_first_lives(tmp_path):
             assert str(caught.value) == (
                 f"{path}: another run is writing it: wait until it ends, or choose another --output"
             )
-        with sole_writer(other):
+        with sole_writer(tmp_path / "other"):
             pass
         process.kill()
     with sole_writer(path):
@@ -252,8 +235,7 @@ def test_another_run_is_refused_while_the_first_lives(tmp_path):
 
 
 def test_writers_of_one_file_wait_for_each_other(tmp_path):
-    path = tmp_path / "file"
-    failed = []
+    path, failed = tmp_path / "file", []
 
     def write(content):
         try:
@@ -271,14 +253,3 @@ def test_writers_of_one_file_wait_for_each_other(tmp_path):
     assert failed == []
     assert path.read_bytes() in contents
     assert os.listdir(tmp_path) == ["file"]
-
-
-def test_what_lies_in_the_place_of_the_new_file_is_not_written_through(tmp_path):
-    path, victim = tmp_path / "file", tmp_path / "victim"
-    victim.write_bytes(b"mine")
-    assert python(KILLED, path).returncode == -signal.SIGKILL
-    for left in tmp_path.glob(".jalebi-*"):
-        left.unlink()
-        left.symlink_to(victim)
-    assert "cannot be written" in refused(write_atomically, path, b"new")
-    assert victim.read_bytes() == b"mine"

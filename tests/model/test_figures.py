@@ -6,13 +6,14 @@ import re
 import struct
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from model import canvas, figures, pages, words
@@ -37,33 +38,31 @@ def title(axes):
 def told(figure):
     """All words on a figure."""
     parts = [text.get_text() for text in figure.texts]
-    parts += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     for axes in figure.axes:
         parts += [title(axes), *(text.get_text() for text in axes.texts)]
     return " ".join(parts).replace("\n", " ")
 
 
+def boxes(figure, texts):
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return [text.get_window_extent(renderer) for text in texts]
+
+
 def overlapping(figure):
     """Pairs of panel titles that are drawn over each other, and those that leave the page."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
     texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
-    titles = [t for t in texts if t.get_text() in {title(axes) for axes in figure.axes} - {""}]
-    boxes = [t.get_window_extent(renderer) for t in titles]
-    pairs = [(a, b) for n, a in enumerate(boxes) for b in boxes[n + 1 :] if a.overlaps(b)]
-    return pairs + [box for box in boxes if box.x1 > figure.bbox.width or box.x0 < 0]
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    names = {title(axes) for axes in figure.axes} - {""}
+    found = boxes(figure, [text for text in texts if text.get_text() in names])
+    pairs = [(a, b) for a, b in combinations(found, 2) if a.overlaps(b)]
+    return pairs + [box for box in found if box.x1 > figure.bbox.width or box.x0 < 0]
 
 
 # --- One neuron and the layer ----------------------------------------------------------------
 
 
 def test_what_is_missing_is_said(records_of):
-    assert told(drawn(figures.draw_z_by_digit, records_of(3, digits=7), 0).figure).count(
-        " no images"
-    ) == len("789")
+    seven = drawn(figures.draw_z_by_digit, records_of(3, digits=7), 0)
+    assert told(seven.figure).count(" no images") == len("789")
     unknown = records_of(2, ablated=False)
     assert "not measured" in told(drawn(figures.draw_confusion, unknown).figure)
     assert title(drawn(figures.draw_losses, unknown, 0)) == "Lost without it: not measured"
@@ -81,13 +80,16 @@ def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
     ):
         assert len(colours) == 10
         assert [digit for digit in range(10) if colours.count(colours[digit]) == 1] == [6]
+    expected = "Selectivity 1.00 (1.00 to 1.00), for 6", "Selectivity 0.00 (0.00 to 0.00)"
+    for n, said in zip((0, 2), expected, strict=True):
+        assert title(drawn(figures.draw_class_selectivity, records_of(3), n)) == said
 
 
 def test_marks_are_where_the_records_say(records_of):
     records = records_of(3)
     lines = drawn(figures.draw_losses, records, 0).lines[1:]  # the first one is zero
     for line, held in zip(lines, (records.frozen, records.deleted), strict=True):
-        np.testing.assert_array_equal(line.get_ydata(), 100 * held.recall_lost[0])
+        assert_array_equal(line.get_ydata(), 100 * held.recall_lost[0])
     for bar in drawn(figures.draw_output_weights, records, 0).patches:
         red, _, blue, _ = bar.get_facecolor()
         assert (red > blue) == (bar.get_height() > 0)
@@ -95,9 +97,12 @@ def test_marks_are_where_the_records_say(records_of):
     assert len(scales) == 1
     deeper = drawn(figures.draw_output_weights, records_of(sizes=(784, 4, 7, 10)), 0)
     assert len(deeper.patches) == 7
-    expected = "Selectivity 1.00 (1.00 to 1.00), for 6", "Selectivity 0.00 (0.00 to 0.00)"
-    for n, told in zip((0, 2), expected, strict=True):
-        assert title(drawn(figures.draw_class_selectivity, records, n)) == told
+    counts = [text.get_text() for text in drawn(figures.draw_confusion, records).texts]
+    assert counts == [f"{count or ''}" for count in records.confusion.ravel()]
+    axes = drawn(figures.draw_accuracy, [50, 80, 75], 100, "validation")
+    assert_array_equal(axes.lines[0].get_xydata(), [[1, 50], [2, 80], [3, 75]])
+    assert title(axes) == "75.00 % after 3 epochs (best 80.00 %)"
+    assert title(drawn(figures.draw_accuracy, [50], 100, "")) == "50.00 % after one epoch"
 
 
 def test_a_switch_has_its_digits_in_order_of_firing_and_discs_for_what_is_lost(records_of):
@@ -119,96 +124,45 @@ def test_a_switch_has_its_digits_in_order_of_firing_and_discs_for_what_is_lost(r
     sizes = [d.get_sizes().tolist() for d in axes.collections if len(d.get_offsets())]
     expected = figures.disc_area(records) * 100 * records.frozen.recall_lost[0, 6]
     assert sizes == [[pytest.approx(expected)]]  # neuron 0's six, and nothing else
-
-
-def test_digits_stand_apart_and_in_order():
     for count in (2, 10):
-        places = figures._apart(np.full(count, 6.0), 0.36)
-        assert np.diff(places).min() > 0.34
-        assert places.max() <= 6.6
-    np.testing.assert_array_equal(figures._apart(np.array([-3.0, 0, 3]), 0.36), [-3, 0, 3])
+        apart = figures._apart(np.full(count, 6.0), 0.36)
+        assert np.diff(apart).min() > 0.34
+        assert apart.max() <= 6.6
+    assert_array_equal(figures._apart(np.array([-3.0, 0, 3]), 0.36), [-3, 0, 3])
 
 
 def test_the_path_of_an_image_adds_up(records_of):
-    records = records_of(3)
-    on_it = np.array([0.9, 0.0, 0.4])
-    axes = drawn(lambda axes: figures.draw_path(axes, records, on_it))
+    records, on_it = records_of(3), np.array([0.9, 0.01, 0.4])
+    axes = drawn(figures.draw_path, records, on_it)
     *added, bias, sums = axes.images[0].get_array()
     assert np.allclose(sums, np.sum(added, axis=0) + bias)
     expected = [on_it[n] * records.output_weights[n] for n in records.by_rate]
-    np.testing.assert_array_equal(added, expected)
+    assert_array_equal(added, expected)
+    assert "+0.0" not in [text.get_text() for text in axes.texts]
     lamps = axes.collections[0].get_facecolors()[:, 0] < 0.5
     assert lamps.tolist() == [bool(on_it[n] > 0.5) for n in records.by_rate]
     picture = pages.path(records, np.zeros(784), 7, on_it)
     assert picture.caption == f"3 questions about one image: a 7, read as {sums.argmax()}."
 
 
-def test_the_accuracy_is_drawn_for_every_epoch():
-    axes = drawn(figures.draw_accuracy, [50, 80, 75], 100, "validation")
-    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 50], [2, 80], [3, 75]])
-    assert title(axes) == "75.00 % after 3 epochs (best 80.00 %)"
-    assert title(drawn(figures.draw_accuracy, [50], 100, "")) == "50.00 % after one epoch"
-
-
-def test_the_confusion_matrix_holds_every_count(records_of):
-    records = records_of(3)
-    counts = [text.get_text() for text in drawn(figures.draw_confusion, records).texts]
-    assert counts == [f"{count or ''}" for count in records.confusion.ravel()]
-
-
-@pytest.mark.parametrize(("number", "expected"), [(-0.4, "0"), (-1.2, "−1"), (2.6, "3")])
-def test_whole_numbers_have_a_true_minus_and_no_minus_zero(number, expected):
-    assert figures.whole(number) == expected
-
-
 # --- Heatmaps --------------------------------------------------------------------------------
 
 
-def square_of(values, never_lit=None, dpi=56):
+def square_of(values, never_lit=None):
     figure = new_figure(1, 1)
     figures.draw_heatmap(figure.add_axes((0, 0, 1, 1)), values.ravel(), 1.0, never_lit)
-    return pixels(png_bytes(figure, dpi=dpi))  # at 56 a pixel is 2 by 2
+    png = png_bytes(figure, dpi=56)  # a pixel is 2 by 2
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-def test_red_is_positive_blue_is_negative_and_the_first_pixel_is_top_left():
-    values = np.zeros((28, 28))
+def test_red_is_positive_blue_negative_the_first_pixel_top_left_and_never_lit_ones_grey():
+    values, mask = np.zeros((28, 28)), np.zeros((28, 28), dtype=bool)
     values[1, 20], values[14, 21] = 1, -1
     picture = square_of(values)
     redder = picture[..., 0] - picture[..., 2]
     assert redder[3, 41] > 60
     assert redder[29, 43] < -60
     assert abs(redder[40, 40]) < 3
-
-
-def test_strong_blue_carries_a_minus_so_that_grey_shows_the_sign():
-    values = np.array([[-1.0, 1.0], [-0.3, 0.0]])
-    axes = drawn(figures.draw_heatmap, np.pad(values, (0, 26)).ravel(), 1.0, None)
-    (lines,) = axes.collections
-    assert [tuple(place.mean(axis=0)) for place in lines.get_segments()] == [(0, 0)]
-    inside = slice(20, -20)  # of the frame
-    blue, red = (square_of(np.full((28, 28), v), dpi=280)[inside, inside] for v in (-1.0, 1.0))
-    assert np.ptp(blue.mean(axis=2)) > 100
-    assert np.ptp(red.mean(axis=2)) < 3
-
-
-@pytest.mark.parametrize("form", ["parameters", "network", "file"])
-def test_a_neuron_of_anything_that_holds_a_network_is_drawn_on_the_users_axes(form, tmp_path):
-    network = Network([784, 3, 10])
-    parameters = Parameters(network.sizes, *network.export(), {"neuron_names": {"1": "a $b$"}})
-    parameters.save(tmp_path / "a.json")
-    model = {"parameters": parameters, "network": network, "file": tmp_path / "a.json"}[form]
-    axes = new_figure(1, 1).add_subplot()
-    assert draw_neuron(1, model, ax=axes) is axes
-    shown = axes.images[0].get_array()
-    np.testing.assert_array_equal(shown.ravel(), network.weights[0][1])
-    assert axes.get_title() == ("1" if form == "network" else "1 a $b$")
-    assert not axes.title.get_parse_math()
-    with pytest.raises(ValueError, match="expected a number from 0 to 2, received 3"):
-        draw_neuron(3, model, ax=axes)
-
-
-def test_never_lit_pixels_are_grey_whatever_their_weight():
-    mask = np.zeros((28, 28), dtype=bool)
     mask[14] = True
     picture = square_of(np.ones(784), mask.ravel())
     assert np.ptp(picture[29, 29]) < 3
@@ -216,15 +170,38 @@ def test_never_lit_pixels_are_grey_whatever_their_weight():
     assert picture[25, 29, 0] > picture[25, 29, 2] + 60
 
 
-def test_the_scale_leaves_out_what_is_not_drawn_and_is_never_empty():
+def test_strong_blue_carries_a_minus_so_that_grey_shows_the_sign():
+    values = np.pad([[-1.0, 1.0, -1.0], [-0.3, 0.0, 0.0]], ((0, 26), (0, 25)))
+    (lines,) = drawn(figures.draw_heatmap, values.ravel(), 1.0, np.arange(784) == 2).collections
+    assert [tuple(place.mean(axis=0)) for place in lines.get_segments()] == [(0, 0)]
+    assert lines.get_color().tolist() == [[1, 1, 1, 1]]
+
+
+def test_a_neuron_of_anything_that_holds_a_network_is_drawn_on_the_users_axes(tmp_path):
+    network = Network([784, 3, 10])
+    parameters = Parameters(network.sizes, *network.export(), {"neuron_names": {"1": "a $b$"}})
+    parameters.save(tmp_path / "a.json")
+    for model, name in ((parameters, "1 a $b$"), (network, "1"), (tmp_path / "a.json", "1 a $b$")):
+        axes = new_figure(1, 1).add_subplot()
+        assert draw_neuron(1, model, ax=axes) is axes
+        assert_array_equal(axes.images[0].get_array().ravel(), network.weights[0][1])
+        assert axes.get_title() == name
+        assert not axes.title.get_parse_math()
+        with pytest.raises(ValueError, match="expected a number from 0 to 2, received 3"):
+            draw_neuron(3, model, ax=axes)
+    with pytest.raises(ValueError, match="expected 784 inputs, one for each of the 28 by 28"):
+        draw_neuron(0, Network([100, 20, 10]), ax=axes)
+
+
+def test_the_scale_leaves_out_a_single_weight_and_what_is_not_drawn_and_is_never_empty():
     values, mask = np.ones((1, 784)), np.arange(784) < 10
-    values[:, :10] = 1000
+    values[:, :10], values[:, 400] = 1000, 50
     assert figures.colour_limit(values, mask) == 1
     assert figures.colour_limit(np.zeros((1, 784)), None) == 1
     assert figures.colour_limit(values, np.ones(784, dtype=bool)) == 1
 
 
-@pytest.mark.parametrize(("hidden", "start"), [(1, True), (20, True), (100, False)])
+@pytest.mark.parametrize(("hidden", "start"), [(1, True), (20, True), (20, False)])
 def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, start, hidden):
     picture = pages.weights(records_of(hidden, start=start), "the small print")
     *maps, bar = picture.figure.axes
@@ -240,31 +217,36 @@ def test_every_neuron_is_drawn_on_one_symmetric_scale(records_of, start, hidden)
 def test_start_and_change_add_up_to_the_weights(records_of):
     (_, begun), (_, change), (_, weights) = figures.heatmaps(records_of(3), 1)
     np.testing.assert_allclose(begun + change, weights, atol=1e-12)
-    assert figures.never_lit_legend(records_of(3)).endswith(
-        "56 pixels that no training image lights"
-    )
+    legend = figures.never_lit_legend(records_of(3))
+    assert legend.endswith("56 pixels that no training image lights")
     assert figures.never_lit_legend(records_of(2, never_lit=False)) == ""
-    with pytest.raises(ValueError, match="expected 784 inputs, one for each of the 28 by 28"):
-        figures.check_pixels((100, 20, 10))
 
 
-def test_ranked_images_carry_their_digit_and_z(records_of, images):
+def test_images_carry_their_digit_and_z_and_stand_on_either_side_of_the_switch(records_of, images):
     ranking = records_of(3).highest
     axes = drawn(figures.draw_ranked, ranking, 0, images)
     assert len(axes.images) == len(axes.texts) == 8
     for place, index in enumerate(ranking.indices[0]):
-        np.testing.assert_array_equal(axes.images[place].get_array().ravel(), images[index])
+        assert_array_equal(axes.images[place].get_array().ravel(), images[index])
         expected = f"{ranking.labels[0, place]} · z {ranking.zs[0, place]:.0f}\nimage {index}"
         assert axes.texts[place].get_text() == expected
     assert figures.ranked_title(ranking, 0, "Largest z") == "Largest z: all 8 show 6"
     mixed = figures.Ranking(*[np.array([[8, 3, 8, 5, 8, 7, 8, 8]])] * 4)
     assert figures.ranked_title(mixed, 0, "Largest z") == "Largest z: 8 (5 of 8), 3, 5, 7"
+    assert [figures.whole(number) for number in (-0.4, -1.2, 2.6)] == ["0", "−1", "3"]
+    records = records_of(4)
+    for n in (0, 3):
+        axes = drawn(figures.draw_divided, records, n, 0, images)
+        indices = records.divided.indices[n, 0].ravel()
+        assert len(axes.images) == (indices >= 0).sum()
+        for image, index in zip(axes.images, indices[indices >= 0], strict=True):
+            assert_array_equal(image.get_array().ravel(), images[index])
 
 
 # --- Pages -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hidden", "numbers"), [(1, [0]), (3, [0, 1, 2]), (100, [99])])
+@pytest.mark.parametrize(("hidden", "numbers"), [(1, [0]), (3, [0, 1, 2]), (30, [29])])
 def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden, numbers):
     records = records_of(hidden)
     for n in numbers:  # of 3: for 6, dead, constant
@@ -276,18 +258,7 @@ def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden, numbers):
                 assert part in told(picture.figure)
             assert picture.caption == words.title(records, n) + "."
             assert not overlapping(picture.figure)
-            assert png_bytes(picture.figure, dpi=40)
-        assert pages.distribution(records, n).png()
-
-
-def test_a_sheet_shows_images_on_either_side_of_the_switch(records_of, images):
-    records = records_of(4)
-    for n in (0, 3):
-        axes = drawn(figures.draw_divided, records, n, 0, images)
-        indices = records.divided.indices[n, 0].ravel()
-        assert len(axes.images) == (indices >= 0).sum()
-        for image, index in zip(axes.images, indices[indices >= 0], strict=True):
-            np.testing.assert_array_equal(image.get_array().ravel(), images[index])
+        assert len(pages.distribution(records, n).figure.axes) == 1
 
 
 def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
@@ -300,13 +271,11 @@ def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
     assert "Weights to the next layer" in told(deeper)
     assert not overlapping(deeper)
     for n in (-1, 3):
-        with pytest.raises(
-            ValueError, match=f"^neuron: expected a number from 0 to 2, received {n};"
-        ):
+        with pytest.raises(ValueError, match=f"^neuron: expected .* from 0 to 2, received {n};"):
             pages.sheet(records_of(3), n, images)
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 30, 100])
+@pytest.mark.parametrize("hidden", [1, 2, 30])
 def test_the_layer_is_shown_whatever_its_size(records_of, hidden):
     records = records_of(hidden)
     on_it = np.linspace(0, 1, hidden)
@@ -319,23 +288,25 @@ def test_the_layer_is_shown_whatever_its_size(records_of, hidden):
         assert picture.caption.rstrip(".") in told(picture.figure)
         assert not overlapping(picture.figure)
         assert picture.figure.get_figwidth() == canvas.WIDTH
-        assert png_bytes(picture.figure, dpi=40)
-    assert len(pages.run(records_of(2), [], 0).figure.axes) == 1
-    many = f"{records_of(3).correct} of 120 images are recognised; most often "
+    assert len(pages.run(records, [], 0).figure.axes) == 1
+    many = f"{records.correct} of 120 images are recognised; most often "
     shown, read = re.fullmatch(
-        rf"{many}(\d) is read as (\d) \(\d+\)\.", pages.run(records_of(3), [], 0).caption
+        rf"{many}(\d) is read as (\d) \(\d+\)\.", pages.run(records, [], 0).caption
     ).groups()
     assert shown != read
 
 
-def test_the_words_of_the_report_fit_their_page(records_of):
+def test_the_words_of_the_report_and_a_long_title_fit_their_page(records_of):
     made = type("Made", (), {"metadata": {"epochs": 30, "mini_batch_size": 10, "eta": 3.0}})
     figure = pages.text_page("A title", words.sections(made, records_of(20)), "the small print")
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
-    assert min(box.y0 for box in boxes) >= 0
-    assert max(box.x1 for box in boxes) <= figure.bbox.width
-    assert not [(a, b) for a, b in pairwise(boxes) if a.overlaps(b)]
+    found = boxes(figure, [text for text in figure.texts if text.get_text()])
+    assert min(box.y0 for box in found) >= 0
+    assert max(box.x1 for box in found) <= figure.bbox.width
+    assert not [(a, b) for a, b in pairwise(found) if a.overlaps(b)]
+    figure = new_figure(4, 2)
+    with house_style():
+        canvas.write_title(figure, "a finding of many words " * 5, "and how to read it " * 8)
+        assert max(box.x1 for box in boxes(figure, figure.texts)) <= figure.bbox.width
 
 
 # --- The canvas ------------------------------------------------------------------------------
@@ -347,24 +318,25 @@ def drawing(words="a finding"):
     return axes.figure
 
 
-def test_files_hold_the_picture_and_no_time(tmp_path):
+def test_files_hold_the_picture_and_no_time_whatever_the_user_set_in_matplotlib(tmp_path):
     png, names, at = png_bytes(drawing()), set(), 8
     while at < len(png):
         names.add(png[at + 4 : at + 8].decode())
         at += 12 + struct.unpack(">I", png[at : at + 4])[0]
     assert names == {"IHDR", "PLTE", "IDAT", "IEND"}
-    assert canvas.save_png(drawing(), tmp_path / "a.png").read_bytes() == png
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.transparent": True}):
+        held = dict(matplotlib.rcParams)
+        assert canvas.save_png(drawing(), tmp_path / "a.png").read_bytes() == png
+        assert dict(matplotlib.rcParams) == held
     one, two = (
         canvas.save_pdf([drawing()] * 2, tmp_path / f"{n}.pdf", "t").read_bytes() for n in "12"
     )
     assert one == two
     assert b"/Count 2" in one
     assert b"Date" not in one
-    with pytest.raises(OSError, match="the folder does not exist"):
-        canvas.save_png(drawing(), tmp_path / "nowhere" / "a.png")
 
 
-def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_nearest():
+def test_frequent_colours_and_those_that_mean_something_stay_exact_others_become_their_nearest():
     picture = np.zeros((20, 30, 3), dtype=np.uint8)
     flat = picture.reshape(-1, 3)
     flat[:512, 0] = np.arange(512) // 4  # 256 colours, two pixels of each
@@ -372,32 +344,19 @@ def test_the_most_frequent_colours_stay_exact_and_the_others_become_their_neares
     flat[-1] = (100, 250, 3)
     reduced = np.array(canvas.indexed(picture).convert("RGB"))
     assert tuple(reduced[-1, -1]) == (100, 255, 0)
-    np.testing.assert_array_equal(reduced.reshape(-1, 3)[:-1], flat[:-1])
-
-
-def test_colours_that_mean_something_stay_exact_however_few_pixels_have_them():
-    meant = canvas.exact_colours()
-    picture = np.zeros((60, 60, 3), dtype=np.uint8)
+    assert_array_equal(reduced.reshape(-1, 3)[:-1], flat[:-1])
+    meant, picture = canvas.exact_colours(), np.zeros((60, 60, 3), dtype=np.uint8)
     picture.reshape(-1, 3)[:, 1] = np.arange(3600) % 240  # frequent greens, more than are kept
     picture.reshape(-1, 3)[1800:, 0] = 7
     for place, colour in enumerate(meant):
         picture.reshape(-1, 3)[place] = colour >> 16, colour >> 8 & 255, colour & 255
     kept = np.array(canvas.indexed(picture).convert("RGB"))
-    np.testing.assert_array_equal(canvas.packed(kept).ravel()[: len(meant)], meant)
+    assert_array_equal(canvas.packed(kept).ravel()[: len(meant)], meant)
     assert len(np.unique(canvas.packed(picture))) > 256 > len(np.unique(meant)) > 90
 
 
-def test_what_the_user_set_in_matplotlib_neither_changes_a_picture_nor_is_changed():
-    before = png_bytes(drawing())
-    unusual = {"font.size": 20, "axes.grid": True, "savefig.transparent": True}
-    with matplotlib.rc_context(unusual):
-        held = dict(matplotlib.rcParams)
-        assert png_bytes(drawing()) == before
-        assert dict(matplotlib.rcParams) == held
-
-
-@pytest.mark.parametrize("backend", [None, "nonsense", "svg"])
-@pytest.mark.parametrize("module", ["figures", "tuning_figure"])
+@pytest.mark.parametrize(("module", "backend"), [("figures", "nonsense"), ("atlas", None),
+                                                 ("tuning_figure", "svg")])  # fmt: skip
 def test_no_backend_is_chosen_and_none_stops_the_drawing(module, backend):
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
     environment |= {"MPLBACKEND": backend} if backend else {}
@@ -412,26 +371,3 @@ def test_no_backend_is_chosen_and_none_stops_the_drawing(module, backend):
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert run.stdout == f"{backend} {'svg' if backend == 'svg' else None}\n", run.stderr
-
-
-def test_names_are_drawn_letter_by_letter_whatever_they_are(records_of, images):
-    odd = {"0": "$\\frac{$", "1": "a$x^2$b", "2": "\x1b[1m\udcff\n糖"}
-    records = records_of(3, neuron_names=odd)
-    for n in range(3):
-        sheet = pages.sheet(records, n, images, words.note(records, "test", "$\\a$\udcff", "", ""))
-        assert png_bytes(sheet.figure, dpi=40)
-        assert records.names[n] in told(sheet.figure)
-    assert png_bytes(pages.firing_rates(records).figure, dpi=40)
-    with house_style():
-        renderer = FigureCanvasAgg(figure := new_figure(4, 1)).get_renderer()
-        plain, power = (figure.text(0, 0, f"a{s}x^2{s}b") for s in ("", "$"))
-        widths = [text.get_window_extent(renderer).width for text in (plain, power)]
-    assert widths[1] > widths[0]  # as mathematics the dollars would be gone
-
-
-def test_a_long_title_is_broken_within_the_figure():
-    figure = new_figure(4, 2)
-    with house_style():
-        canvas.write_title(figure, "a finding of many words " * 5, "and how to read it " * 8)
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        assert max(t.get_window_extent(renderer).x1 for t in figure.texts) <= figure.bbox.width

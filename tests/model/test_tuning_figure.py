@@ -12,47 +12,32 @@ from model.tuning_figure import MOST_PANELS, tuning_figure
 
 def results(configurations=3, seeds=3, epochs=5, worst=0.8, hidden=20):
     """Results as scripts.tune writes them; the second configuration is the best."""
-    rng = np.random.default_rng(0)
-    records = []
+    rng, records = np.random.default_rng(0), []
     for k in range(configurations):
         final = np.linspace(worst, 0.95, configurations)[(k - 2) % configurations]
         shares = final - 0.1 / np.arange(1, epochs + 1) + 0.004 * rng.random((seeds, epochs))
-        by_epoch = shares.tolist()
-        ends = [line[-1] for line in by_epoch]
+        ends = shares[:, -1].tolist()
+        sd = statistics.stdev(ends) if seeds > 1 else None
+        mean = statistics.fmean(ends)
         records.append(
             {
                 "name": f"{hidden + k} hidden, mini-batch {hidden // 2}, eta 3.0",
-                "by_epoch": by_epoch,
+                "by_epoch": shares.tolist(),
                 "mean_by_epoch": shares.mean(axis=0).tolist(),
                 "final": ends,
-                "accuracy": {
-                    "mean": statistics.fmean(ends),
-                    "sd": statistics.stdev(ends) if seeds > 1 else None,
-                    "min": min(ends),
-                    "max": max(ends),
-                },
+                "accuracy": {"mean": mean, "sd": sd, "min": min(ends), "max": max(ends)},
             }
         )
     best = max(range(configurations), key=lambda k: records[k]["accuracy"]["mean"])
     return {
-        "configurations": records,
-        "chosen": {"configuration": best},
-        "seeds": list(range(seeds)),
-        "epochs": epochs,
-        "arithmetic": "fixed-point",
-        "notice": "",
-        "finding": "This one is best",
-    }
-
-
-def texts(figure):
-    axes = [text.get_text() for one in figure.axes for text in one.texts]
-    return [*(text.get_text() for text in figure.texts), *axes]
+        "configurations": records, "chosen": {"configuration": best}, "seeds": list(range(seeds)),
+        "epochs": epochs, "arithmetic": "fixed-point", "notice": "", "finding": "This one is best",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("configurations", "seeds", "epochs", "hidden"),
-    [(1, 1, 1, 20), (1, 3, 30, 20), (3, 3, 5, 200), (4, 2, 1, 20), (14, 5, 3, 20)],
+    [(1, 1, 1, 20), (3, 3, 5, 200), (4, 2, 1, 20), (14, 2, 3, 20)],
 )
 def test_it_is_drawn_for_any_number_of_configurations_seeds_and_epochs(
     configurations, seeds, epochs, hidden
@@ -65,12 +50,9 @@ def test_it_is_drawn_for_any_number_of_configurations_seeds_and_epochs(
         assert len(axes.lines) == seeds + 2  # the mean and that of the chosen one as well
         assert len(axes.lines[0].get_xdata()) == epochs
     assert len(spread.get_yticks()) == configurations
-    assert_nothing_lies_on_the_title_or_the_footer_or_outside(figure)
     left_out = f"; the best {MOST_PANELS} of {configurations} by epoch"
     assert figure.texts[-1].get_text().endswith(left_out) == (configurations > MOST_PANELS)
-
-
-def assert_nothing_lies_on_the_title_or_the_footer_or_outside(figure):
+    # Nothing lies on the title or the footer or outside.
     figure.draw_without_rendering()
     title, subtitle, footer = (text.get_window_extent() for text in figure.texts)
     inside = [axes.get_tightbbox() for axes in figure.axes]
@@ -82,20 +64,24 @@ def assert_nothing_lies_on_the_title_or_the_footer_or_outside(figure):
 
 
 def test_the_best_comes_first_and_its_lines_are_its_accuracies_in_percent():
-    found = results(3, 2, 4)
+    found = {**results(3, 2, 4), "notice": "synthetic digits, not MNIST (\x1b[1m\udcff)"}
     before, style = copy.deepcopy(found), dict(matplotlib.rcParams)
     figure = tuning_figure(found)
     one = found["configurations"][found["chosen"]["configuration"]]
-    assert texts(figure)[0] == "This one is best"
+    assert figure.texts[0].get_text() == "This one is best"
     assert figure.axes[0].get_title(loc="left") == one["name"]
     assert figure.axes[-1].get_yticklabels()[0].get_text() == one["name"]
     drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
     expected = [one["mean_by_epoch"], one["mean_by_epoch"], *one["by_epoch"]]
     assert drawn == [[100 * share for share in shares] for shares in expected]
     accuracy = one["accuracy"]
-    assert f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}" in texts(figure)
+    told = f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}"
+    assert told in [text.get_text() for text in figure.axes[-1].texts]
     assert found == before
     assert dict(matplotlib.rcParams) == style
+    shown = figure.texts[-1].get_text()
+    assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
+    assert shown.isprintable()
 
 
 @pytest.mark.parametrize(("worst", "arrows"), [(0.2, 2), (0.9, 0)])
@@ -105,10 +91,3 @@ def test_what_lies_far_behind_is_an_arrow_at_the_edge(worst, arrows):
     edge = 100 * found["configurations"][found["chosen"]["configuration"]]["accuracy"]["mean"] - 10
     assert [line.get_marker() for line in spread.lines].count("<") == arrows
     assert (spread.get_xlim()[0] == pytest.approx(edge)) == bool(arrows)
-
-
-def test_what_the_data_are_not_is_repeated():
-    found = {**results(), "notice": "synthetic digits, not MNIST (\x1b[1m\udcff)"}
-    shown = tuning_figure(found).texts[-1].get_text()
-    assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
-    assert shown.isprintable()
