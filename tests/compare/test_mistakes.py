@@ -72,21 +72,20 @@ def test_what_is_held_out_knows_neither_the_page_nor_the_table() -> None:
         assert imported <= allowed | more, name
 
 
-def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(
-    tiny: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny: Any) -> None:
     caught = next(m for m in ALL if m.name == "tanh neurons")
     correct = next(m for m in ALL if m.group == "correct")
-    assert kills.self_test([caught, correct])[0].failure == ""
-    swapped = Mutant("table", "x", caught.candidate, "", ())
-    assert kills.self_test([swapped])[0].failure == "rejected at forward"
-    missed = Mutant("table", "x", correct.candidate, "forward", ("x",))
-    assert kills.self_test([missed])[0].failure == "caught by no link, not by forward"
-    late = Mutant("table", "x", caught.candidate, "gradients", ("x",))
-    assert kills.self_test([late])[0].failure == "caught by forward, not by gradients"
-    called = Mutant("table", "x", caught.candidate, "forward", ("relu neurons",))
-    assert "diagnosed as tanh neurons, not as relu" in kills.self_test([called])[0].failure
-    lines = kills.matrix(kills.self_test([called, correct]), 80)
+    for mutant, link, called, failure in (
+        (caught, "forward", "tanh neurons", ""),
+        (correct, "", "", ""),
+        (caught, "", "x", "rejected at forward"),
+        (correct, "forward", "x", "caught by no link, not by forward"),
+        (caught, "gradients", "x", "caught by forward, not by gradients"),
+        (caught, "forward", "relu", "diagnosed as tanh neurons, not as relu"),
+    ):
+        kill = tried(Mutant("table", "x", mutant.candidate, link, (called,)), tiny)
+        assert kill.failure == failure
+    lines = kills.matrix([kill, tried(correct, tiny)], 80)
     assert any(line.startswith("! ") for line in lines)
     assert max(map(len, lines)) <= 80
     assert "table 0 of 1" in " ".join(lines)

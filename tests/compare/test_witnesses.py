@@ -96,8 +96,8 @@ def test_a_network_worked_by_hand_comes_out_exactly():
 CAUGHT: list[tuple[type, Any, list[str]]] = [
     (TWICE_THE_COST, lambda n: by_digits(n, CASES[0], every_entry(CASES[0])), ["nabla_b[0]"]),
     (TWICE_THE_COST, by_hand, ["cost[0]"]),
-    (TANH, lambda n: by_digits(n, CASES[0], []), ["activations[2]"]),
-    (CARELESS, lambda n: by_digits(n, CASES[0], []), ["activations[2]"]),
+    (TANH, lambda n: by_digits(n, CASES[0], {}), ["activations[2]"]),
+    (CARELESS, lambda n: by_digits(n, CASES[0], {}), ["activations[2]"]),
     (CARELESS, lambda n: by_digits(n, large_case(), handful(large_case())), ["activations[2]"]),
     (SLIGHTLY_WRONG_DELTA, lambda n: by_complex_step(n, CASES[0]), ["nabla_w[0]"]),
     (SLIGHTLY_WRONG_DELTA, lambda n: by_digits(n, CASES[0], every_entry(CASES[0])), ["nabla_w[0]"]),
