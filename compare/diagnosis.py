@@ -336,7 +336,8 @@ def known(case: Case) -> Diagnosis | None:
             if case.explained(lesson.predicted(row, strength), case.found, within):
                 return described(row, strength, lesson)
     nablas = [name for name in case.found if name.startswith("nabla")]
-    for row in (row for row in rows if nablas and row.strength_is_one):
+    whole = [m for m in rows if m.harmless is None and not m.read and not m.strengths]
+    for row in whole if nablas else ():
         predicted = lesson.predicted(row, STATED)
         c = share(predicted[nablas[0]], case.found[nablas[0]])
         for factor, value, meaning, _ in factors(lesson.m, lesson.start.sizes[-1], 0.5):

@@ -49,11 +49,6 @@ class Mistake:
         changes = {k: given.pop(k) for k in list(given) if hasattr(Columns, k)}
         return cls(link, name, advice, changes, **given)
 
-    @property
-    def strength_is_one(self) -> bool:
-        """Whether it leaves nothing open."""
-        return self.harmless is None and not self.read and not self.strengths
-
     def network(self, strength: float = STATED) -> Any:
         """Return the mistaken network as a class."""
         return type(self.name, (Columns,), {**self.changes, "strength": strength})
@@ -168,30 +163,21 @@ def zeros(layers: Iterable[Array]) -> list[Array]:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str) -> dict[str, Any]:
-    """Return the change to a method whose first answer is given again, whatever it is asked."""
+def kept_from(method: str, in_the_class: bool = False) -> dict[str, Any]:
+    """Return the change to a method whose first answer is given again, whatever it is asked.
+
+    Kept in the class by input, it is given again whatever the parameters have become.
+    """
+    by_all: dict[Any, Any] = {}
 
     def answered(net: Net, x: Array, *others: Array) -> Any:
-        answers = net.__dict__.setdefault("answers", {})
-        if x.shape not in answers:
-            answers[x.shape] = getattr(Columns, method)(net, np.array(x), *others)
-        return answers[x.shape]
+        answers = by_all if in_the_class else net.__dict__.setdefault("answers", {})
+        key = (type(net), x.tobytes()) if in_the_class else x.shape
+        if key not in answers:
+            answers[key] = getattr(Columns, method)(net, np.array(x), *others)
+        return answers[key]
 
     return {method: answered}
-
-
-def cached_in_the_class() -> dict[str, Any]:
-    """Return the change to answers that are kept by input, whatever the parameters have become."""
-    answers: dict[Any, Any] = {}
-
-    def trace(net: Net, x: Array) -> Any:
-        key = (type(net), x.tobytes())
-        if key not in answers:
-            answers[key] = Columns.trace(net, np.array(x))
-        zs, activations = answers[key]
-        return list(zs), list(activations)
-
-    return {"trace": trace}
 
 
 def never_cleared(net: Net, x: Array, y: Array) -> Any:
@@ -260,14 +246,12 @@ def one_part_late(weights_first: bool) -> dict[str, Any]:
     return {"update_mini_batch": update}
 
 
-def repeated(count: Callable[[Array], int], part: Any, rate: Any) -> dict[str, Any]:
-    """Return the change to several steps in place of one: which examples, and by what eta."""
+def steps(parts: Callable[[int], list[tuple[Any, float]]]) -> dict[str, Any]:
+    """Return the change to other steps than one: of m examples, which, and by what share of eta."""
 
     def update(net: Net, x: Array, y: Array, eta: float) -> None:
-        for k in range(count(x)):
-            columns = part(x, k)
-            chosen = x[:, columns], y[:, columns]
-            Columns.update_mini_batch(net, *chosen, rate(eta, x.shape[1]))
+        for columns, share in parts(x.shape[1]):
+            Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
     return {"update_mini_batch": update}
 
@@ -335,19 +319,14 @@ def shrinking_eta(net: Net, nablas: list[Array], eta: float, m: int) -> list[Arr
 
 def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
     """Take every gradient of an epoch at the weights that it began with."""
-    begun = list(net.weights), list(net.biases)
-    after_w, after_b = begun
-    for k in range(0, len(order), size):
-        net.weights, net.biases = (list(v) for v in begun)
-        net.update_mini_batch(x[:, order[k : k + size]], y[:, order[k : k + size]], eta)
-        after_w = [v + n - o for v, n, o in zip(after_w, net.weights, begun[0], strict=True)]
-        after_b = [v + n - o for v, n, o in zip(after_b, net.biases, begun[1], strict=True)]
-    net.weights, net.biases = after_w, after_b
+    begun = Columns(net.sizes, net.weights, net.biases)
+    for chosen in slices(order, size):
+        nabla_b, nabla_w = begun.backprop(x[:, chosen], y[:, chosen])
+        net.descend(nabla_b, nabla_w, eta, len(chosen))
 
 
 def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-    for k in range(0, len(order), size):
-        chosen = order[k : k + size]
+    for chosen in slices(order, size):
         net.update_mini_batch(x[:, chosen], y[:, chosen], eta * len(chosen) / size)
 
 
@@ -497,7 +476,7 @@ TABLE: list[Mistake] = [
     forward("a cached answer", "a second input gets the answer of the first: compute every answer "
         "from its own input", **kept_from("trace")),
     forward("a cached answer", "the answer is that of other parameters, which another network had: "
-        "keep no answers, neither in the class nor in its module", **cached_in_the_class()),
+        "keep no answers, neither in the class nor in its module", **kept_from("trace", True)),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
         "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
     *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", **neurons(fire, fire if
@@ -661,23 +640,20 @@ TABLE: list[Mistake] = [
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
     update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
-        "the other: take one", **repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m:
-        eta)),
+        "the other: take one", **steps(lambda m: [(slice(None), 1)] * 2)),
     update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1],
-        lambda x, k: [k], lambda eta, m: eta / m)),
+        "the gradients of the mini-batch, then take one step",
+        **steps(lambda m: [([k], 1 / m) for k in range(m)])),
     update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1], lambda
-        x, k: [k], lambda eta, m: eta)),
+        "gradients of the mini-batch, then take one step",
+        **steps(lambda m: [([k], 1) for k in range(m)])),
     update("an example left out", "the last example of the mini-batch is left out: look at the end "
-        "of the loop or of the slice", **repeated(lambda x: 1, lambda x, k: slice(0, max(1, x.shape[
-        1] - 1)), lambda eta, m: eta)),
+        "of the loop or of the slice", **steps(lambda m: [(slice(0, max(1, m - 1)), 1)])),
     update("an example left out", "the first example of the mini-batch is left out: count from 0",
-        **repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m:
-        eta)),
+        **steps(lambda m: [(slice(min(1, m - 1), None), 1)])),
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop", **repeated(lambda x: 1, lambda x, k: slice(0, max(1,
-        x.shape[1] - 1)), lambda eta, m: eta * max(1, m - 1) / m)),
+        "m: look at the end of the loop",
+        **steps(lambda m: [(slice(0, max(1, m - 1)), max(1, m - 1) / m)])),
     *(update(name, f"besides the step, {what}: leave out the {which}", **decayed(biases, shape),
         harmless=0, example=0.001) for name, what, which, biases, shape in (("weight decay", "the "
         "weights shrink by eta times {} of themselves", f"regularisation {NETWORK2}", False,

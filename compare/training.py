@@ -79,9 +79,7 @@ class Walk:
         u = FORMATS.get(self.dtype, FORMATS["float64"])[0]
         self.free = reference_net(start, self.dtype)
         self.nudged = reference_net(nudged(start, 2 * u), self.dtype)
-        self.own_gap = 0.0
-        self.steps: list[int] = []
-        self.gaps: list[float] = []
+        self.own_gap, self.steps, self.gaps = 0.0, list[int](), list[float]()
 
     def step(self, step: int, looked_at: bool) -> Iterator[Item]:
         """Take a step with all, and yield what is to be measured of it."""
