@@ -189,7 +189,7 @@ def never_cleared(net: Net, x: Array, y: Array) -> Any:
 
 
 def at_the_start(net: Net, x: Array, y: Array) -> Any:
-    begun = net.__dict__.setdefault("begun", Columns(net.sizes, net.weights, net.biases))
+    begun = net.__dict__.setdefault("begun", Columns.of(net))
     return begun.backprop(x, y)
 
 
@@ -319,7 +319,7 @@ def shrinking_eta(net: Net, nablas: list[Array], eta: float, m: int) -> list[Arr
 
 def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
     """Take every gradient of an epoch at the weights that it began with."""
-    begun = Columns(net.sizes, net.weights, net.biases)
+    begun = Columns.of(net)
     for chosen in slices(order, size):
         nabla_b, nabla_w = begun.backprop(x[:, chosen], y[:, chosen])
         net.descend(nabla_b, nabla_w, eta, len(chosen))

@@ -184,7 +184,7 @@ class FiftyDigits:
         exp = np.frompyfunc(Decimal.exp, 1, 1)
         changes = {"kept": lambda _, v: exact(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
         page: Any = type("Page", (Columns,), changes)
-        self.net = page(list(case.sizes), case.weights, case.biases)
+        self.net = page.of(case)
         self.x, self.y = exact(case.x), exact(case.y)
 
     def outputs(self) -> Array:

@@ -40,7 +40,7 @@ def bounds(case, dtype="float64", probabilistic=False, module=balls):
 
 def on_the_page(case):
     """Work the step on the page of compare.columns, in float64: the centre of every ball."""
-    return page_step(Columns(case.sizes, case.weights, case.biases), case.x, case.y, case.eta)
+    return page_step(Columns.of(case), case.x, case.y, case.eta)
 
 
 def page_step(net, x, y, eta):
@@ -300,7 +300,7 @@ def exact_step(case):
     """Work the step in 60 decimal digits, on the page: its equations are witnessed elsewhere."""
     sigmoid = np.vectorize(lambda z: 1 / (1 + (-z).exp()), otypes=[object])
     changes = {"kept": lambda _, v: in_digits(v), "fire": lambda _, z, last: sigmoid(z)}
-    net = type("Digits", (Columns,), changes)(case.sizes, case.weights, case.biases)
+    net = type("Digits", (Columns,), changes).of(case)
     return page_step(net, in_digits(case.x), in_digits(case.y), Decimal(case.eta))
 
 

@@ -120,7 +120,7 @@ def test_cost_and_gradient_wrong_together_escape_the_complex_step_alone():
 
 @pytest.mark.parametrize("network", dict.fromkeys(network for network, _, _ in CAUGHT))
 def test_a_wrong_reference_is_different(network):
-    assert outside(witnesses(network))
+    assert any(d.verdict is Verdict.DIFFERENT for d in witnesses(network))
 
 
 def test_a_cast_that_drops_the_imaginary_part_is_named():
