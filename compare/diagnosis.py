@@ -322,7 +322,7 @@ def known(case: Case) -> Diagnosis | None:
             if case.explained(lesson.predicted(row, strength), case.found, within):
                 return described(row, strength, lesson)
     nablas = [name for name in case.found if name.startswith("nabla")]
-    whole = [m for m in rows if m.harmless is None and not m.read and not m.strengths]
+    whole = [m for m in rows if not (m.linear or m.read or m.strengths)]
     for row in whole if nablas else ():
         predicted = lesson.predicted(row, STATED)
         c = share(predicted[nablas[0]], case.found[nablas[0]])
@@ -351,23 +351,17 @@ def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
         strength = mistake.read(found, lesson.material.eta)
         if strength is not None and np.isfinite(strength) and strength != 0:
             yield strength
-    elif mistake.scaled:
-        name = next(iter(found))
-        yield share(lesson.predicted(mistake, 1.0)[name], found[name])
-    elif mistake.harmless is None:
+    elif not mistake.linear:
         yield 1.0
     else:
-        wrong = lesson.predicted(mistake, STATED)
+        without, once = (lesson.predicted(mistake, strength) for strength in (0.0, 1.0))
         for name, v in found.items():  # the first answer that it changes is linear in it
-            right = case.right[name]
-            effect, by = wrong[name] - right, v - right
-            if effect.shape != by.shape or not np.isfinite(by).all():
+            if v.shape != without[name].shape or not np.isfinite(v).all():
                 return
-            if np.abs(effect).max() > CLEARLY * lesson.within * np.abs(right).max():
-                part = share(effect, by)
-                if abs(part) > CLEARLY * lesson.within:
-                    strength = mistake.harmless + (STATED - mistake.harmless) * part
-                    yield strength if abs(strength) > NOTHING else 0.0
+            effect, size = once[name] - without[name], np.abs(case.right[name]).max()
+            if np.abs(effect).max() > CLEARLY * lesson.within * size:
+                strength = share(effect, v - without[name])
+                yield strength if abs(strength) > NOTHING else 0.0
                 return
 
 
