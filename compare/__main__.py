@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,33 +99,32 @@ def parser() -> argparse.ArgumentParser:
 def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """End with status 2 where options are given that would be ignored."""
     chosen = [k for k, v in vars(given).items() if v != found.get_default(k)]
-    names = ["--" + name.replace("_", "-") for name in chosen]
-    if given.self_test and len(chosen) > 1:
-        found.error(f"--self-test takes no other option, received {names[0]}")
-    if given.program:
-        for name in ("candidate", "device", "arithmetic"):
-            if name in chosen:
-                found.error(f"--{name} is not for a --program: it says itself what it computes in")
-    if given.compile and (given.candidate or given.program):
-        found.error("--compile is for torch_impl's network: leave out --candidate and --program")
-    if given.model and given.sizes:
-        found.error("--sizes are those of the --model: leave one out")
-    if given.mini_batch_size == 0:
-        found.error("--mini-batch-size: expected 1 or more, received 0")
+    for name in ("candidate", "device", "arithmetic"):
+        if given.program and name in chosen:
+            found.error(f"--{name} is not for a --program: it says itself what it computes in")
     for name in ("data", "model", "candidate", "program"):
         if getattr(given, name) == "":
             found.error(f"--{name}: expected a name, received nothing")
-    if given.divergence and given.divergence.suffix.lower() != ".png":
-        found.error(f"--divergence: expected a name that ends in .png, received {given.divergence}")
-    written = [given.json, given.junit, given.divergence]
-    written += [given.divergence.with_suffix(".json")] if given.divergence else []
+    picture = given.divergence
+    written = [given.json, given.junit, picture, picture and picture.with_suffix(".json")]
     named = [path.absolute() for path in written if path is not None]
-    if len(set(named)) < len(named):
-        found.error(
-            "--json, --junit and --divergence: expected different files, received one twice"
-        )
-    if given.divergence and given.arithmetic == "fixed-point":
-        found.error("--divergence: in fixed-point two networks never part")
+    others = ["--" + name.replace("_", "-") for name in chosen if name != "self_test"]
+    for wrong, text in (
+        (given.self_test and others,
+         f"--self-test takes no other option, received {''.join(others[:1])}"),
+        (given.compile and (given.candidate or given.program),
+         "--compile is for torch_impl's network: leave out --candidate and --program"),
+        (given.model and given.sizes, "--sizes are those of the --model: leave one out"),
+        (given.mini_batch_size == 0, "--mini-batch-size: expected 1 or more, received 0"),
+        (picture and picture.suffix.lower() != ".png",
+         f"--divergence: expected a name that ends in .png, received {picture}"),
+        (len(set(named)) < len(named),
+         "--json, --junit and --divergence: expected different files, received one twice"),
+        (picture and given.arithmetic == "fixed-point",
+         "--divergence: in fixed-point two networks never part"),
+    ):  # fmt: skip
+        if wrong:
+            found.error(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -199,28 +198,23 @@ def coloured() -> bool:
     return sys.stdout is not None and sys.stdout.isatty() and wanted
 
 
-def sizes(text: str) -> list[int]:
-    """Return the sizes that a command line gives: a whole number, or several with commas."""
-    with contextlib.suppress(ValueError):
-        return [int(part) for part in text.strip("[] ").split(",")]
-    message = f"expected whole numbers such as 784 20 10, received {text!r}"
-    raise argparse.ArgumentTypeError(message)
+def taken(convert: Callable[[str], Any], fits: Callable[[Any], Any], what: str) -> Any:
+    """Return a type for argparse: what a text is turned into, which of that is taken, in words."""
+
+    def read(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            if fits(found := convert(text)):
+                return found
+        raise argparse.ArgumentTypeError(f"expected {what}, received {text!r}")
+
+    return read
 
 
-def whole(text: str) -> int:
-    """Return a whole number, 0 or more."""
-    if text.isdecimal() and text.isascii():
-        return int(text)
-    message = f"expected a whole number, 0 or more, received {text!r}"
-    raise argparse.ArgumentTypeError(message)
-
-
-def positive(text: str) -> float:
-    """Return a number above 0."""
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"expected a number above 0, received {text!r}")
+sizes = taken(lambda text: [int(part) for part in text.strip("[] ").split(",")], bool,
+              "whole numbers such as 784 20 10")  # fmt: skip
+whole = taken(lambda text: int(text) if text.isdecimal() and text.isascii() else -1,
+              lambda n: n >= 0, "a whole number, 0 or more")  # fmt: skip
+positive = taken(float, lambda v: 0 < v < float("inf"), "a number above 0")
 
 
 if __name__ == "__main__":

@@ -258,10 +258,6 @@ class Ball:
 class Bounded(Columns):
     """The network over balls: its weights are exact, and so are x and y."""
 
-    @classmethod
-    def of(cls, parameters: Parameters) -> Bounded:
-        return cls(list(parameters.sizes), list(parameters.weights), list(parameters.biases))
-
     def fire(self, z: Ball, last: bool) -> Ball:
         return z.logistic()
 

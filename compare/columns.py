@@ -41,6 +41,11 @@ class Columns:
         self.sizes = list(sizes)
         self.take(weights, biases)
 
+    @classmethod
+    def of(cls, p: Any) -> Any:
+        """Return a network with parameters: any object with sizes, weights, biases."""
+        return cls(list(p.sizes), list(p.weights), list(p.biases))
+
     def take(self, weights: Layers, biases: Layers) -> None:
         self.weights = [self.kept(w) for w in weights]
         self.biases = [self.kept(b) for b in biases]

@@ -9,6 +9,7 @@ with the causally first tensor that is wrong.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from compare.columns import Columns
 from compare.difference import Link, Refused
 from compare.host import Host
-from compare.links import SETS
+from compare.links import SETS, exported
 from compare.material import Material
 from compare.mistakes import FORMATS, MISTAKES, STATED, Mistake, factors
 from compare.trial import Trial
@@ -83,23 +84,13 @@ class Lesson:
         kept = self.material.__dict__.setdefault("_predicted", {})
         key = (mistake, strength, self.link, id(self.start))
         if key not in kept:
-            kept[key] = self.answers(with_parameters(mistake.network(strength)))
+            kept[key] = self.answers(mistake.network(strength).of)
         return dict(kept[key])
-
-
-def with_parameters(network: Any) -> Make:
-    return lambda p: network(list(p.sizes), list(p.weights), list(p.biases))
 
 
 def offers(net: Any, name: str) -> bool:
     """Return whether a network has a method, whether it is asked by way of a trial or not."""
     return bool(net.offers(name)) if isinstance(net, Trial) else callable(getattr(net, name, None))
-
-
-def exported(net: Any) -> Named:
-    weights, biases = net.export()
-    yield from ((f"weights[{k}]", v) for k, v in enumerate(weights))
-    yield from ((f"biases[{k}]", v) for k, v in enumerate(biases))
 
 
 # What is asked.
@@ -160,19 +151,17 @@ def ask_gradients(lesson: Lesson, make: Make) -> Named:
 
 def ask_update(lesson: Lesson, make: Make) -> Named:
     net = make(lesson.start)
-    old = list(exported(net))
+    start = old = exported(net)
     for k in (0, 1):
         net.update_mini_batch(*lesson.batch(k), lesson.material.eta)
-        new = list(exported(net))
-        for (name, v), (_, w) in zip(old, new, strict=True):
-            yield f"step of {name} #{k}", np.asarray(w) - np.asarray(v)
+        new = exported(net)
+        yield from ((f"step of {name} #{k}", new[name] - v) for name, v in old.items())
         old = new
-    net = make(lesson.start)
-    before = list(exported(net))
-    net.update_mini_batch(*lesson.batch(0), lesson.material.eta / 4)
-    for (name, v), (_, w) in zip(before, exported(net), strict=True):
-        yield f"step of {name} at another eta", np.asarray(w) - np.asarray(v)
-    yield from ((f"new {name}", v) for name, v in old)
+    other = make(lesson.start)
+    other.update_mini_batch(*lesson.batch(0), lesson.material.eta / 4)
+    new = exported(other)
+    yield from ((f"step of {name} at another eta", new[name] - v) for name, v in start.items())
+    yield from ((f"new {name}", v) for name, v in old.items())
 
 
 def ask_training(lesson: Lesson, make: Make) -> Named:
@@ -181,12 +170,12 @@ def ask_training(lesson: Lesson, make: Make) -> Named:
         order = np.random.default_rng(3).permutation(EPOCH)
         x, y = lesson.material.batch(np.arange(EPOCH))
         net.train(x, y, order, MINI_BATCH, lesson.material.eta)
-        yield from exported(net)
+        yield from exported(net).items()
 
 
 LESSONS: dict[str, Callable[[Lesson, Make], Named]] = {
     "data": ask_data,
-    "initial weights": lambda lesson, make: exported(make(lesson.start)),
+    "initial weights": lambda lesson, make: iter(exported(make(lesson.start)).items()),
     "forward": ask_forward,
     "gradients": ask_gradients,
     "update": ask_update,
@@ -261,12 +250,9 @@ class Case:
 
 def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis | str:
     """Return what explains a candidate's answers, else which one is wrong first, in words."""
-
-    def candidate(parameters: Parameters) -> Trial:
-        return Trial(host, parameters)
-
+    candidate = functools.partial(Trial, host)
     with np.errstate(all="ignore"):
-        found, right = lesson.answers(candidate), lesson.answers(with_parameters(Columns))
+        found, right = lesson.answers(candidate), lesson.answers(Columns.of)
         wrong = first_wrong(found, right, lesson.within)
         if wrong is None:
             return ""
@@ -336,7 +322,8 @@ def known(case: Case) -> Diagnosis | None:
             if case.explained(lesson.predicted(row, strength), case.found, within):
                 return described(row, strength, lesson)
     nablas = [name for name in case.found if name.startswith("nabla")]
-    for row in (row for row in rows if nablas and row.strength_is_one):
+    whole = [m for m in rows if not (m.linear or m.read or m.strengths)]
+    for row in whole if nablas else ():
         predicted = lesson.predicted(row, STATED)
         c = share(predicted[nablas[0]], case.found[nablas[0]])
         for factor, value, meaning, _ in factors(lesson.m, lesson.start.sizes[-1], 0.5):
@@ -364,23 +351,17 @@ def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
         strength = mistake.read(found, lesson.material.eta)
         if strength is not None and np.isfinite(strength) and strength != 0:
             yield strength
-    elif mistake.scaled:
-        name = next(iter(found))
-        yield share(lesson.predicted(mistake, 1.0)[name], found[name])
-    elif mistake.harmless is None:
+    elif not mistake.linear:
         yield 1.0
     else:
-        wrong = lesson.predicted(mistake, STATED)
+        without, once = (lesson.predicted(mistake, strength) for strength in (0.0, 1.0))
         for name, v in found.items():  # the first answer that it changes is linear in it
-            right = case.right[name]
-            effect, by = wrong[name] - right, v - right
-            if effect.shape != by.shape or not np.isfinite(by).all():
+            if v.shape != without[name].shape or not np.isfinite(v).all():
                 return
-            if np.abs(effect).max() > CLEARLY * lesson.within * np.abs(right).max():
-                part = share(effect, by)
-                if abs(part) > CLEARLY * lesson.within:
-                    strength = mistake.harmless + (STATED - mistake.harmless) * part
-                    yield strength if abs(strength) > NOTHING else 0.0
+            effect, size = once[name] - without[name], np.abs(case.right[name]).max()
+            if np.abs(effect).max() > CLEARLY * lesson.within * size:
+                strength = share(effect, v - without[name])
+                yield strength if abs(strength) > NOTHING else 0.0
                 return
 
 
@@ -569,10 +550,10 @@ def own_start(case: Case) -> Diagnosis | None:
 def another_order(case: Case) -> Diagnosis | None:
     """Find an epoch that is right where order cannot matter: where every example is the same."""
     x, y = case.lesson.material.batch(np.zeros(EPOCH, dtype=np.intp))
-    nets = case.trial(), with_parameters(Columns)(case.lesson.start)
+    nets = case.trial(), Columns.of(case.lesson.start)
     for net in nets:
         net.train(x, y, np.arange(EPOCH), MINI_BATCH, case.lesson.material.eta)
-    theirs, ours = (dict(exported(net)) for net in nets)
+    theirs, ours = (exported(net) for net in nets)
     if misfit(theirs, ours) > case.lesson.within:
         return None
     return Diagnosis(
@@ -591,7 +572,7 @@ def shuffled(case: Case) -> Diagnosis | None:
 
     folder = case.lesson.material.folder
     theirs = case.trial().load_data(folder)
-    ours = with_parameters(Columns)(case.lesson.start).load_data(folder)
+    ours = Columns.of(case.lesson.start).load_data(folder)
     pairs = zip(theirs[::2], theirs[1::2], ours, strict=True)
     if any(examples(v, w) != examples(*right) for v, w, right in pairs):
         return None
@@ -609,7 +590,7 @@ def by_quotient(case: Case) -> Diagnosis | None:
     error = case.found[f"nabla_b[{last}] #0"].ravel() - right
 
     def cost(neuron: int, by: float) -> float:
-        net = with_parameters(Columns)(case.lesson.start)
+        net = Columns.of(case.lesson.start)
         net.biases[last][neuron] += by
         return float(np.sum((net.feedforward(x) - y) ** 2) / 2)
 
@@ -644,7 +625,7 @@ def together_and_alone(host: Host, material: Material) -> Diagnosis | None:
     """Find test images that are answered wrong in one large batch, and right in a small one."""
     x, within = material.test_images.T.astype(np.float64), CLEARLY * WITHIN[material.dtype]
     trial = Trial(host, material.trained)
-    ours = with_parameters(Columns)(material.trained)
+    ours = Columns.of(material.trained)
     asked: list[tuple[str, str, Callable[[Any, Array], Array]]] = [
         ("output", "large batches", lambda net, x: net.feedforward(x)),
         ("zs[0]", "hidden neurons in large batches", lambda net, x: net.trace(x)[0][0]),

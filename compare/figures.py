@@ -52,30 +52,29 @@ def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[D
     notes["sentence"] = "; ".join(told)
 
 
-def seen_by(net: Any, images: NDArray[Any], means: Array | None) -> Seen:
-    """Show a network some images, whole and with each hidden neuron held at its mean."""
+def seen_by(net: Any, images: NDArray[Any]) -> Seen:
+    """Show a network some images."""
     blocks = [images[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(images), BLOCK)]
     traced = [net.trace(x) for x in blocks]
     if not traced[0][0]:
         raise NotOffered("trace")
     layers = [(zs[0], activations[1], activations[-1]) for zs, activations in traced]
-    z, a, outputs = (np.concatenate(v, axis=1, dtype=np.float64) for v in zip(*layers, strict=True))
-    seen = {"zs[0]": z, "activations[1]": a, "outputs": outputs}
-    if means is not None:
-        held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
-        seen["outputs while held"] = np.array([np.concatenate(v, axis=1) for v in held], np.float64)
-    return seen
+    joined = (np.concatenate(v, axis=1, dtype=np.float64) for v in zip(*layers, strict=True))
+    return dict(zip(("zs[0]", "activations[1]", "outputs"), joined, strict=True))
 
 
 def shown(trial: Trial, material: Material) -> tuple[Seen, Seen, Array]:
     """Return what candidate and reference do on test images, and where neurons were held."""
     images = material.test_images[: material.shown]
-    ours = reference_net(material.trained, material.dtype)
-    activations = seen_by(ours, images, None)["activations[1]"]
-    means = np.asarray(ours.net.arithmetic.parameters(mean_activations(activations.T)))
-    offered = trial.offers("held")
-    theirs = seen_by(trial, images, means if offered else None)
-    return theirs, seen_by(ours, images, means if offered else None), means.astype(np.float64)
+    reference = reference_net(material.trained, material.dtype)
+    theirs, ours = seen_by(trial, images), seen_by(reference, images)
+    means = mean_activations(ours["activations[1]"].T)
+    means = np.asarray(reference.net.arithmetic.parameters(means))
+    for net, seen in ((trial, theirs), (reference, ours)) if trial.offers("held") else ():
+        blocks = [images[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(images), BLOCK)]
+        held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
+        seen["outputs while held"] = np.array([np.concatenate(v, axis=1) for v in held], np.float64)
+    return theirs, ours, means.astype(np.float64)
 
 
 def in_floating_point(
@@ -90,12 +89,10 @@ def in_floating_point(
         case = f"{material.dtype}, {count:,} test images, trained"
         yield measure(name, theirs[name], right, near[name], case)
     notes["undecided"] = undecided = open_decisions(ours, near)
-    some = (
-        f"rounding may choose {undecided['firing']} firings and {undecided['digits']} digits, such "
-        f"as {undecided['where'][0]}"
-        if undecided["where"]
-        else "nothing lies so near a threshold that rounding could have chosen a role or a digit"
-    )
+    some = "nothing lies so near a threshold that rounding could have chosen a role or a digit"
+    if undecided["where"]:
+        counts = f"{undecided['firing']} firings and {undecided['digits']} digits"
+        some = f"rounding may choose {counts}, such as {undecided['where'][0]}"
     if not trial.offers("held"):
         notes.setdefault("not_offered", []).append(trial.missing("held"))
     yield from when_moved(trial, material)
@@ -143,16 +140,15 @@ def open_decisions(ours: Seen, near: dict[str, Array]) -> dict[str, Any]:
     """
     gap = np.abs(ours["activations[1]"] - FIRING_ACTIVATION)
     firing = np.argwhere(gap <= near["activations[1]"])
-    digits = np.flatnonzero(undecided(ours["outputs"], near["outputs"]))
     listed = [f"the role of neuron {n}, as it may fire on image {k}" for n, k in firing]
-    listed += [f"the digit of image {k}" for k in digits]
-    count = len(digits)
-    for n, outputs in enumerate(ours.get("outputs while held", ())):
-        held = np.flatnonzero(undecided(outputs, near["outputs while held"][n]))
-        listed += [f"the digit of image {k} with neuron {n} held" for k in held]
-        count += len(held)
-    roles = sorted({int(n) for n, _ in firing})
-    return {"firing": len(firing), "roles": roles, "digits": count, "where": listed[:LISTED]}
+    outputs = [("", ours["outputs"], near["outputs"])]
+    pairs = zip(ours.get("outputs while held", ()), near["outputs while held"], strict=False)
+    outputs += [(f" with neuron {n} held", *pair) for n, pair in enumerate(pairs)]
+    for how, answers, allowed in outputs:
+        images = np.flatnonzero(undecided(answers, allowed))
+        listed += [f"the digit of image {k}{how}" for k in images]
+    roles, digits = sorted({int(n) for n, _ in firing}), len(listed) - len(firing)
+    return {"firing": len(firing), "roles": roles, "digits": digits, "where": listed[:LISTED]}
 
 
 def undecided(outputs: Array, allowed: Array) -> NDArray[np.bool_]:

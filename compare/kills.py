@@ -136,20 +136,14 @@ def first_broken(host: Any, material: Material) -> Link | None:
     return next((v for v in links if v.verdict in (Verdict.DIFFERENT, Verdict.ERROR)), None)
 
 
-def self_test(
-    chosen: list[Mutant] | None = None, on_kill: Callable[[Kill], object] | None = None
-) -> list[Kill]:
+def self_test(on_kill: Callable[[Kill], object] = lambda kill: None) -> list[Kill]:
     """Put every mutant to the proof, one process a core, and return what became of each."""
-    if chosen is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            return [tried(mutant, small_material(Path(folder))) for mutant in chosen]
     every, kills = list(mutants()), list[Kill]()
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         answers = pool.map(answered, range(len(every)), chunksize=8)
         for mutant, answer in zip(every, answers, strict=True):
             kills.append(Kill(mutant, *answer))
-            if on_kill is not None:
-                on_kill(kills[-1])
+            on_kill(kills[-1])
     return kills
 
 

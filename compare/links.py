@@ -107,8 +107,8 @@ def initial_weights(host: Host, material: Material, notes: Notes) -> Iterator[It
     yield "initial, after another network was built", expected, exported(first)
 
 
-def exported(trial: Trial) -> Tensors:
-    weights, biases = trial.export()
+def exported(net: Any) -> Tensors:
+    weights, biases = net.export()
     return named(weights=weights, biases=biases)
 
 
@@ -195,7 +195,12 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         yield "labels that are the digits read", *counted(trial, images, read, outputs, open_ones)
         if trial.offers("update_mini_batch"):  # it must not answer as before
             trial.update_mini_batch(*material.mini_batch(0), material.eta)
-            yield from counted_again(trial, material, images[:BLOCK], labels[:BLOCK])
+            moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
+            images, labels = images[:BLOCK], labels[:BLOCK]
+            now = moved.forward(images.T.astype(np.float64))["feedforward"]
+            others = (labels + 1) % material.sizes[-1]
+            for case, asked in (("after a step", labels), ("labels moved by one", others)):
+                yield case, *counted(trial, images, asked, now.reference, could_change(now))
     note_missing(notes, trial, "evaluate")
 
 
@@ -207,20 +212,6 @@ def counted(
     found = np.array([trial.evaluate(images.T.astype(np.float64), labels)])
     expected = Expected(right, float(open_ones), values=np.array([float(len(labels))]))
     return {"evaluate": expected}, {"evaluate": found}
-
-
-def counted_again(
-    trial: Trial, material: Material, images: NDArray[Any], labels: NDArray[Any]
-) -> Iterator[Item]:
-    """Yield what evaluate counts after a step, and of other labels."""
-    moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
-    outputs = moved.forward(images.T.astype(np.float64))["feedforward"]
-    open_ones = could_change(outputs)
-    for case, asked in (
-        ("after a step", labels),
-        ("labels moved by one", (labels + 1) % material.sizes[-1]),
-    ):
-        yield case, *counted(trial, images, asked, outputs.reference, open_ones)
 
 
 def could_change(outputs: Expected) -> int:
@@ -236,11 +227,9 @@ def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int
     right, read = ours.argmax(axis=0), theirs.argmax(axis=0)
     other = np.flatnonzero(right != read)
     same = f"{len(right) - len(other):,} of {len(right):,} digits are the same"
-    near = (
-        f"{open_ones} have margins so small that rounding may choose"
-        if open_ones
-        else "no margin is so small that rounding could have chosen another"
-    )
+    near = "no margin is so small that rounding could have chosen another"
+    if open_ones:
+        near = f"{open_ones} have margins so small that rounding may choose"
     return {
         "images": len(right),
         "same_digit": len(right) - len(other),

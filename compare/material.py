@@ -100,35 +100,24 @@ class Material:
 
         Numbers of examples that have to do with no other: 1, 2, the usual, 33, and many.
         """
-        one, m = self.batch([0]), self.mini_batch_size
-        return {
+        one, m, some = self.batch([0]), self.mini_batch_size, min(33, self.most)
+        crowd = min(self.crowd, self.most)
+        found = {
             "one example": one,
             f"mini-batch of {m}": self.mini_batch(0),
             f"another mini-batch of {m}": self.mini_batch(1),
             "2 examples": self.batch([1, 2]),
-            f"{min(33, self.most)} examples": self.batch(np.arange(min(33, self.most))),
-            f"{min(self.crowd, self.most):,} examples at once": self.batch(
-                np.arange(min(self.crowd, self.most))
-            ),
-            **{f"{m} examples": self.batch(np.arange(m)) for m in self.sizes_between},
+            f"{some} examples": self.batch(np.arange(some)),
+            f"{crowd:,} examples at once": self.batch(np.arange(crowd)),
+            **{f"{n} examples": self.batch(np.arange(n)) for n in (100, 257) if n <= crowd},
             "one example again": one,
-            **self.other_numbers(),
         }
-
-    @property
-    def sizes_between(self) -> list[int]:
-        """Mini-batches of sizes between a few and many."""
-        return [m for m in (100, 257) if m <= min(self.crowd, self.most)]
-
-    def other_numbers(self) -> dict[str, Batch]:
-        """Return inputs that are no pixels and outputs that are no digits; in fixed-point none."""
-        if self.dtype == "fixed-point":
-            return {}
-        rng = np.random.default_rng(self.seed)
-        kept = np.float32 if self.dtype == "float32" else np.float64
-        x = rng.uniform(-1, 2, (self.sizes[0], 5)).astype(kept).astype(np.float64)
-        y = rng.uniform(0, 1, (self.sizes[-1], 5)).astype(kept).astype(np.float64)
-        return {"5 examples that are no images": (x, y)}
+        if self.dtype != "fixed-point":  # which takes no inputs that are no pixels
+            rng, kept = np.random.default_rng(self.seed), np.dtype(self.dtype)
+            x, y = rng.uniform(-1, 2, (self.sizes[0], 5)), rng.uniform(0, 1, (self.sizes[-1], 5))
+            x, y = (v.astype(kept).astype(np.float64) for v in (x, y))
+            found["5 examples that are no images"] = x, y
+        return found
 
     def for_dtype(self, dtype: str) -> Material:
         """Return the material for a candidate that computes in this precision."""
@@ -152,13 +141,9 @@ def synthetic_material(
     there are outputs, so that there is something to learn.
     """
     rng = np.random.default_rng(seed)
-    images, labels = random_images(rng, examples, sizes)
-    test_images, test_labels = random_images(rng, tests, sizes)
+    drawn = *random_images(rng, examples, sizes), *random_images(rng, tests, sizes)
     starts = {"initial": initial_parameters(list(sizes), seed)}
-    plain = Material(
-        tuple(sizes), starts, images, labels, test_images, test_labels, seed=seed, **settings
-    )
-    return with_starts(plain)
+    return with_starts(Material(tuple(sizes), starts, *drawn, seed=seed, **settings))
 
 
 def mnist_material(folder: Path, sizes: Sequence[int], seed: int = 0, **settings: Any) -> Material:

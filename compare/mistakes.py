@@ -33,10 +33,9 @@ class Mistake:
     name: str  # with {} or {0} for its strength
     advice: str
     changes: dict[str, Any]  # methods of `Columns`, by name
-    harmless: float | None = None  # the strength at which it changes nothing
+    linear: bool = False  # its strength is open, and the first answer that changes is linear in it
     read: Callable[[Answers, float], float | None] | None = None  # its strength: found, eta
     strengths: tuple[float, ...] = ()  # tried in turn, where it cannot be read
-    scaled: bool = False  # the first answer is the strength times that of strength 1
     tolerance: float = 0.0  # relative, where libraries do it with another small constant
     meanings: int = 0  # which column of `factors` explains a strength; 0: none does
     format: str = ""  # of the numbers, where the mistake is to compute in it
@@ -48,11 +47,6 @@ class Mistake:
         """Return a mistake by the methods that it changes, and by its other fields."""
         changes = {k: given.pop(k) for k in list(given) if hasattr(Columns, k)}
         return cls(link, name, advice, changes, **given)
-
-    @property
-    def strength_is_one(self) -> bool:
-        """Whether it leaves nothing open."""
-        return self.harmless is None and not self.read and not self.strengths
 
     def network(self, strength: float = STATED) -> Any:
         """Return the mistaken network as a class."""
@@ -168,30 +162,21 @@ def zeros(layers: Iterable[Array]) -> list[Array]:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str) -> dict[str, Any]:
-    """Return the change to a method whose first answer is given again, whatever it is asked."""
+def kept_from(method: str, in_the_class: bool = False) -> dict[str, Any]:
+    """Return the change to a method whose first answer is given again, whatever it is asked.
+
+    Kept in the class by input, it is given again whatever the parameters have become.
+    """
+    by_all: dict[Any, Any] = {}
 
     def answered(net: Net, x: Array, *others: Array) -> Any:
-        answers = net.__dict__.setdefault("answers", {})
-        if x.shape not in answers:
-            answers[x.shape] = getattr(Columns, method)(net, np.array(x), *others)
-        return answers[x.shape]
+        answers = by_all if in_the_class else net.__dict__.setdefault("answers", {})
+        key = (type(net), x.tobytes()) if in_the_class else x.shape
+        if key not in answers:
+            answers[key] = getattr(Columns, method)(net, np.array(x), *others)
+        return answers[key]
 
     return {method: answered}
-
-
-def cached_in_the_class() -> dict[str, Any]:
-    """Return the change to answers that are kept by input, whatever the parameters have become."""
-    answers: dict[Any, Any] = {}
-
-    def trace(net: Net, x: Array) -> Any:
-        key = (type(net), x.tobytes())
-        if key not in answers:
-            answers[key] = Columns.trace(net, np.array(x))
-        zs, activations = answers[key]
-        return list(zs), list(activations)
-
-    return {"trace": trace}
 
 
 def never_cleared(net: Net, x: Array, y: Array) -> Any:
@@ -203,7 +188,7 @@ def never_cleared(net: Net, x: Array, y: Array) -> Any:
 
 
 def at_the_start(net: Net, x: Array, y: Array) -> Any:
-    begun = net.__dict__.setdefault("begun", Columns(net.sizes, net.weights, net.biases))
+    begun = net.__dict__.setdefault("begun", Columns.of(net))
     return begun.backprop(x, y)
 
 
@@ -260,14 +245,12 @@ def one_part_late(weights_first: bool) -> dict[str, Any]:
     return {"update_mini_batch": update}
 
 
-def repeated(count: Callable[[Array], int], part: Any, rate: Any) -> dict[str, Any]:
-    """Return the change to several steps in place of one: which examples, and by what eta."""
+def steps(parts: Callable[[int], list[tuple[Any, float]]]) -> dict[str, Any]:
+    """Return the change to other steps than one: of m examples, which, and by what share of eta."""
 
     def update(net: Net, x: Array, y: Array, eta: float) -> None:
-        for k in range(count(x)):
-            columns = part(x, k)
-            chosen = x[:, columns], y[:, columns]
-            Columns.update_mini_batch(net, *chosen, rate(eta, x.shape[1]))
+        for columns, share in parts(x.shape[1]):
+            Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
     return {"update_mini_batch": update}
 
@@ -335,19 +318,14 @@ def shrinking_eta(net: Net, nablas: list[Array], eta: float, m: int) -> list[Arr
 
 def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
     """Take every gradient of an epoch at the weights that it began with."""
-    begun = list(net.weights), list(net.biases)
-    after_w, after_b = begun
-    for k in range(0, len(order), size):
-        net.weights, net.biases = (list(v) for v in begun)
-        net.update_mini_batch(x[:, order[k : k + size]], y[:, order[k : k + size]], eta)
-        after_w = [v + n - o for v, n, o in zip(after_w, net.weights, begun[0], strict=True)]
-        after_b = [v + n - o for v, n, o in zip(after_b, net.biases, begun[1], strict=True)]
-    net.weights, net.biases = after_w, after_b
+    begun = Columns.of(net)
+    for chosen in slices(order, size):
+        nabla_b, nabla_w = begun.backprop(x[:, chosen], y[:, chosen])
+        net.descend(nabla_b, nabla_w, eta, len(chosen))
 
 
 def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-    for k in range(0, len(order), size):
-        chosen = order[k : k + size]
+    for chosen in slices(order, size):
         net.update_mini_batch(x[:, chosen], y[:, chosen], eta * len(chosen) / size)
 
 
@@ -483,12 +461,12 @@ TABLE: list[Mistake] = [
     forward("biases subtracted", "z is w a - b: add the biases (some books subtract a threshold "
         "instead)", weighted=lambda net, w, a, b: w @ a - b),
     forward("factor {} in the biases", "z is w a and {} times b: add the biases once",
-        weighted=lambda net, w, a, b: w @ a + net.strength * b, harmless=1),
+        weighted=lambda net, w, a, b: w @ a + net.strength * b, linear=True),
     forward("no biases in layer {}", "z of layer {} (counted from 0) is w a without b: add its "
         "biases (bias=False is left somewhere)", weighted=lambda net, w, a, b: w @ a + b * (w is not
         net.weights[int(net.strength) % len(net.weights)]), strengths=(0, 1, 2, 3), example=1),
     forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
-        weighted=lambda net, w, a, b: net.strength * (w @ a) + b, harmless=1),
+        weighted=lambda net, w, a, b: net.strength * (w @ a) + b, linear=True),
     forward("transposed weights in the forward pass", "z comes from the weights read the other way "
         "round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
         weighted=lambda net, w, a, b: turned(w) @ a + b),
@@ -497,7 +475,7 @@ TABLE: list[Mistake] = [
     forward("a cached answer", "a second input gets the answer of the first: compute every answer "
         "from its own input", **kept_from("trace")),
     forward("a cached answer", "the answer is that of other parameters, which another network had: "
-        "keep no answers, neither in the class nor in its module", **cached_in_the_class()),
+        "keep no answers, neither in the class nor in its module", **kept_from("trace", True)),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
         "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
     *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", **neurons(fire, fire if
@@ -528,18 +506,18 @@ TABLE: list[Mistake] = [
         / net.strength) * net.strength), read=grid_of_z, example=0.25),
 
     gradients("factor {}", "the gradient is {} times the reference's: {}", cost_derivative=lambda
-        net, a, y: net.strength * (a - y), harmless=1, meanings=1, example=2.0),
+        net, a, y: net.strength * (a - y), linear=True, meanings=1, example=2.0),
     gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", gradient=lambda
         net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
-        harmless=1, meanings=1, example=1 / 7),
+        linear=True, meanings=1, example=1 / 7),
     gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
-        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), harmless=1, meanings=1,
+        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), linear=True, meanings=1,
         example=0.5),
     gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}",
-        nabla_w=lambda net, d, a: net.strength * (d @ a.T), harmless=1, meanings=1, example=0.5),
+        nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, meanings=1, example=0.5),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
         "right: delta is the derivative of the summed cost by z of each example", deltas=lambda net,
-        x, y: [net.strength * d for d in Columns.deltas(net, x, y)], harmless=1, example=0.1),
+        x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True, example=0.1),
     gradients("no sigma prime in the output layer", "the output delta is a - y, the "
         "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
         "cost it is (a - y) sigma'(z) (BP1)", **slope(output=lambda z, a: np.ones_like(a))),
@@ -554,7 +532,7 @@ TABLE: list[Mistake] = [
         hidden=lambda z, a: prime(a))),
     gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
         "sigma'(z): sigma'(z) is a (1 - a)", slope=lambda net, z, a, last: a * (1 - a) * (1 if last
-        else net.strength), harmless=1, example=0.5),
+        else net.strength), linear=True, example=0.5),
     gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
         **slope(lambda z, a: a)),
     gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
@@ -594,10 +572,10 @@ TABLE: list[Mistake] = [
         "log(a): use half the squared distance", cost_derivative=lambda net, a, y: -y / a),
     gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
         "they are 0 and 1", cost_derivative=lambda net, a, y: a - (net.strength + (1 - 2 *
-        net.strength) * y), harmless=0, example=0.2),
+        net.strength) * y), linear=True, example=0.2),
     gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: here "
         "they are 0 and 1", cost_derivative=lambda net, a, y: a - (y * (1 - net.strength) +
-        net.strength / len(y)), harmless=0, example=0.1),
+        net.strength / len(y)), linear=True, example=0.1),
     gradients("absolute error", "the derivative of the cost is the sign of a - y, as with "
         "nn.L1Loss: it is a - y itself", cost_derivative=lambda net, a, y: np.sign(a - y)),
     gradients("Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with "
@@ -629,9 +607,9 @@ TABLE: list[Mistake] = [
         "first, example by example, then add up (delta @ a.T)", nabla_w=lambda net, d, a: d.sum(
         axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
     gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
-        f"{NETWORK2}", **regularised(lambda w: w), harmless=0, example=0.1),
+        f"{NETWORK2}", **regularised(lambda w: w), linear=True, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
-        "regularisation", **regularised(np.sign), harmless=0, example=0.1),
+        "regularisation", **regularised(np.sign), linear=True, example=0.1),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: clear "
         "it before each backward (optimizer.zero_grad())", backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations of an earlier "
@@ -644,42 +622,39 @@ TABLE: list[Mistake] = [
         "every answer from its own input", **kept_from("backprop")),
 
     update("step factor {}", "the step is {} times the reference's: {}", descend=lambda net, b, w,
-        eta, m: Columns.descend(net, b, w, net.strength * eta, m), harmless=1, meanings=2,
+        eta, m: Columns.descend(net, b, w, net.strength * eta, m), linear=True, meanings=2,
         example=7.0),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
-        scaled=True, example=0.1),
+        linear=True, example=0.1),
     update("step factor {} in the biases", "the step of the biases alone is {} times the "
         "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, [net.strength * n
-        for n in b], w, eta, m), harmless=1, meanings=2, example=0.5),
+        for n in b], w, eta, m), linear=True, meanings=2, example=0.5),
     update("step factor {} in the weights", "the step of the weights alone is {} times the "
         "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength *
-        n for n in w], eta, m), harmless=1, meanings=2, example=0.5),
+        n for n in w], eta, m), linear=True, meanings=2, example=0.5),
     update("late bias update", f"the biases {LATE.format('weights')}", **one_part_late(True)),
     update("late weight update", f"the weights {LATE.format('biases')}", **one_part_late(False)),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
     update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
-        "the other: take one", **repeated(lambda x: 2, lambda x, k: slice(None), lambda eta, m:
-        eta)),
+        "the other: take one", **steps(lambda m: [(slice(None), 1)] * 2)),
     update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1],
-        lambda x, k: [k], lambda eta, m: eta / m)),
+        "the gradients of the mini-batch, then take one step", **steps(lambda m: [([k], 1 / m) for k
+        in range(m)])),
     update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step", **repeated(lambda x: x.shape[1], lambda
-        x, k: [k], lambda eta, m: eta)),
+        "gradients of the mini-batch, then take one step", **steps(lambda m: [([k], 1) for k in
+        range(m)])),
     update("an example left out", "the last example of the mini-batch is left out: look at the end "
-        "of the loop or of the slice", **repeated(lambda x: 1, lambda x, k: slice(0, max(1, x.shape[
-        1] - 1)), lambda eta, m: eta)),
+        "of the loop or of the slice", **steps(lambda m: [(slice(0, max(1, m - 1)), 1)])),
     update("an example left out", "the first example of the mini-batch is left out: count from 0",
-        **repeated(lambda x: 1, lambda x, k: slice(min(1, x.shape[1] - 1), None), lambda eta, m:
-        eta)),
+        **steps(lambda m: [(slice(min(1, m - 1), None), 1)])),
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop", **repeated(lambda x: 1, lambda x, k: slice(0, max(1,
-        x.shape[1] - 1)), lambda eta, m: eta * max(1, m - 1) / m)),
+        "m: look at the end of the loop", **steps(lambda m: [(slice(0, max(1, m - 1)), max(1, m - 1)
+        / m)])),
     *(update(name, f"besides the step, {what}: leave out the {which}", **decayed(biases, shape),
-        harmless=0, example=0.001) for name, what, which, biases, shape in (("weight decay", "the "
+        linear=True, example=0.001) for name, what, which, biases, shape in (("weight decay", "the "
         "weights shrink by eta times {} of themselves", f"regularisation {NETWORK2}", False,
         np.asarray), ("weight decay", "weights and biases shrink by eta times {} of themselves",
         "optimizer's weight_decay", True, np.asarray), ("weight decay (L1)", "the weights shrink "
@@ -688,16 +663,16 @@ TABLE: list[Mistake] = [
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
         "each backward (optimizer.zero_grad())", **stepping_along(never_cleared)),
     update("momentum", "the second step adds {} times the first: leave out the momentum",
-        **with_velocity(False), harmless=0, example=0.9),
+        **with_velocity(False), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
-        "it: leave out the momentum", **with_velocity(True), harmless=0, example=0.9),
+        "it: leave out the momentum", **with_velocity(True), linear=True, example=0.9),
     update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
-        "eta as it is handed in, in every step", **step(shrinking_eta), harmless=1, example=0.9),
+        "eta as it is handed in, in every step", **step(shrinking_eta), linear=True, example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", **stepping_along(at_the_start)),
     update("a cached answer", "the second step repeats the first, whatever its mini-batch",
         **stepping_along(kept_from("backprop")["backprop"])),
-    *(update(name, PLAIN, **adaptive(law, mean), scaled=True, tolerance=1e-07, example=0.1) for mean
+    *(update(name, PLAIN, **adaptive(law, mean), linear=True, tolerance=1e-07, example=0.1) for mean
         in (True, False) for name, law in LAWS),
     update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
         "clipping", **step(shortened), read=lambda found, eta: float(np.linalg.norm(first_step(

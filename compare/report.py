@@ -35,22 +35,13 @@ def as_text(proof: Proof, width: int = 100, colour: bool = False, brief: bool = 
 
     A brief one leaves out the findings of the links.
     """
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
+    written = io.StringIO()
+    console = Console(file=written, width=width, force_terminal=colour, no_color=not colour)
     for name, text in paragraphs(proof, brief):
         console.print(Text(filled(f"{name}: {text}" if name else text, width)))
     console.print()
     console.print(table(proof))
     console.print(Text(LEGEND, style="dim"))
-    written = console.file
-    assert isinstance(written, io.StringIO)
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
 
@@ -161,15 +152,11 @@ def table(proof: Proof) -> Table:
 
 def row(link: Link) -> tuple[str, ...]:
     """Return a link as the cells of the table."""
-    worst = link.worst
-    numbers = ("", "", "") if worst is None else (
-        number(worst.worst), number(worst.allowed), worst.place
-    )  # fmt: skip
+    worst, numbers = link.worst, ["", "", ""]
+    if worst is not None:
+        both = (worst.worst, worst.allowed)
+        numbers = [*("0" if value == 0 else f"{value:.1e}" for value in both), worst.place]
     return (link.name, str(link.verdict), *numbers, power(link.power), f"{link.seconds:.1f}")
-
-
-def number(value: float) -> str:
-    return "0" if value == 0 else f"{value:.1e}"
 
 
 def power(value: float | None) -> str:
@@ -181,12 +168,8 @@ def power(value: float | None) -> str:
 
 def as_html(proof: Proof) -> str:
     """Return the proof as notebooks show it: the conclusion, and the table."""
-    lines = [
-        (f"{n}: {t}" if n else t)
-        for n, t in paragraphs(proof, True)
-        if n in ("", "diagnosis") and t
-    ]
-    words = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    told = [conclusion(proof), proof.diagnosis and f"diagnosis: {proof.diagnosis}"]
+    words = "".join(f"<p>{html.escape(line)}</p>" for line in filter(None, told))
     cells = [HEADINGS, *(row(link) for link in proof)]
     rows = [
         "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in line)
@@ -209,12 +192,8 @@ def save_junit(proof: Proof, path: Path) -> None:
 
 def junit(proof: Proof) -> ElementTree.Element:
     """Return the proof as a testsuite element."""
-    kinds = {
-        Verdict.DIFFERENT: "failure",
-        Verdict.ERROR: "error",
-        Verdict.NOT_OFFERED: "skipped",
-        Verdict.NOT_TRIED: "skipped",
-    }
+    kinds = {Verdict.DIFFERENT: "failure", Verdict.ERROR: "error",
+             Verdict.NOT_OFFERED: "skipped", Verdict.NOT_TRIED: "skipped"}  # fmt: skip
     found = [kinds.get(link.verdict) for link in proof]
     suite = ElementTree.Element(
         "testsuite",

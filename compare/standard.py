@@ -99,30 +99,16 @@ class Standard:
     def forward(self, x: Array) -> dict[str, Expected]:
         """Return what every z and activation should be, and feedforward, which is the last one."""
 
-        def run(net: Any) -> dict[str, Array]:
-            zs, activations = net.trace(x)
-            return named(zs=zs, activations=activations)
-
-        found = self._expected(run, x)
+        found = self._expected(x)
         return {**found, "feedforward": found[f"activations[{len(self.parameters.weights)}]"]}
 
     def gradients(self, x: Array, y: Array) -> dict[str, Expected]:
         """Return what every delta, nabla_b and nabla_w should be."""
-
-        def run(net: Any) -> dict[str, Array]:
-            nabla_b, nabla_w = net.backprop(x, y)
-            return named(deltas=net.deltas(x, y), nabla_b=nabla_b, nabla_w=nabla_w)
-
-        return self._expected(run, x, y)
+        return self._expected(x, y)
 
     def update(self, x: Array, y: Array, eta: float) -> dict[str, Expected]:
         """Return what every new weight and bias should be after one step."""
-
-        def run(net: Any) -> dict[str, Array]:
-            net.update_mini_batch(x, y, eta)
-            return after_step(*net.export())
-
-        return self._expected(run, x, y, eta)
+        return self._expected(x, y, eta)
 
     def bounds_of_step(self, x: Array, y: Array, eta: float) -> dict[str, Array]:
         """Return how far two correct steps may lead, without taking one."""
@@ -145,12 +131,18 @@ class Standard:
         return {name: Expected(v) for name, v in named(weights=weights, biases=biases).items()}
 
     def _expected(
-        self,
-        run: Callable[[Any], dict[str, Array]],
-        x: Array,
-        y: Array | None = None,
-        eta: float | None = None,
+        self, x: Array, y: Array | None = None, eta: float | None = None
     ) -> dict[str, Expected]:
+        def run(net: Any) -> dict[str, Array]:
+            if eta is not None:
+                net.update_mini_batch(x, y, eta)
+                return after_step(*net.export())
+            if y is not None:
+                nabla_b, nabla_w = net.backprop(x, y)
+                return named(deltas=net.deltas(x, y), nabla_b=nabla_b, nabla_w=nabla_w)
+            zs, activations = net.trace(x)
+            return named(zs=zs, activations=activations)
+
         p, dtype = self.parameters, self.dtype
         exact = run(reference_net(p, "float64" if dtype == "float32" else dtype))
         allowed: dict[str, Any] = dict.fromkeys(exact, 0.0)
@@ -162,16 +154,12 @@ class Standard:
             probable = bounds(p, x, y, eta, rules_for(dtype, p.sizes, x.shape[1], True))
             peers = run(reference_net(p, "float32"))
         old = after_step(p.weights, p.biases)
-        return {
-            name: Expected(
-                v,
-                allowed[name],
-                probable.get(name),
-                np.asarray(peers[name], dtype=np.float64) if peers else None,
-                v - old[name] if name in old else None,
-            )
-            for name, v in in_causal_order(exact).items()
-        }
+        found = {}
+        for name, v in in_causal_order(exact).items():
+            peer = np.asarray(peers[name], dtype=np.float64) if peers else None
+            step = v - old[name] if name in old else None
+            found[name] = Expected(v, allowed[name], probable.get(name), peer, step)
+        return found
 
 
 def after_step(weights: Any, biases: Any) -> dict[str, Array]:

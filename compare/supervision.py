@@ -83,12 +83,11 @@ class Asked:
         self.start: list[Array] = []
         self.answered = False
         half = len(arrays) // 2
-        self.net = self._ask(
-            "the constructor",
-            lambda *v: candidate(list(sizes), list(v[:half]), list(v[half:])),
-            arrays,
-            sizes,
-        )
+
+        def built(*v: Array) -> Any:
+            return candidate(list(sizes), list(v[:half]), list(v[half:]))
+
+        self.net = self._ask("the constructor", built, arrays, sizes)
         self.start = self.handed
 
     def offers(self) -> Message:

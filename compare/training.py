@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.balls import FORMATS
+from compare.candidates import DTYPES
 from compare.difference import NotOffered
 from compare.divergence import CALM, EVERY, LEFT_ROUNDING, PARTED, described, draw, in_words
 from compare.host import Host
@@ -29,7 +30,6 @@ from model.parameters import Parameters
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
 Item = tuple[str, dict[str, Expected], Tensors]
-ARITHMETICS = ("float64", "float32", "fixed-point")
 # How many times further a candidate may come than the reference from a start one rounding away:
 # roundings come anew in every step.
 FURTHER = 1000.0
@@ -61,7 +61,7 @@ def training(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[
         if material.divergence is not None:
             draw(runs, material.divergence)
     if trial.offers("train"):
-        for arithmetic in ARITHMETICS if floating else ("fixed-point",):
+        for arithmetic in DTYPES if floating else ("fixed-point",):
             yield from in_arithmetic(host, material, arithmetic, notes, told)
     else:
         notes["not_offered"] = [trial.missing("train")]
@@ -79,9 +79,7 @@ class Walk:
         u = FORMATS.get(self.dtype, FORMATS["float64"])[0]
         self.free = reference_net(start, self.dtype)
         self.nudged = reference_net(nudged(start, 2 * u), self.dtype)
-        self.own_gap = 0.0
-        self.steps: list[int] = []
-        self.gaps: list[float] = []
+        self.own_gap, self.steps, self.gaps = 0.0, list[int](), list[float]()
 
     def step(self, step: int, looked_at: bool) -> Iterator[Item]:
         """Take a step with all, and yield what is to be measured of it."""
@@ -161,13 +159,12 @@ def in_arithmetic(
             return
     except NotOffered:
         return
-    m, crowd = material.mini_batch_size, min(material.crowd, material.most)
-    some = min(33, material.most)
-    cases = [(2 * m + m // 2 + 1, m, 3), (material.crowd, some, 2), (7, 1, 1), (5, 2, 1)]
+    m, crowd, most = material.mini_batch_size, material.crowd, material.most
+    cases = [(2 * m + m // 2 + 1, m, 3), (crowd, min(33, most), 2), (7, 1, 1), (5, 2, 1)]
     if own:
         cases.append((7, 2, 12))
     if material.throng and own:
-        cases += [(material.crowd, 3, 1), (material.throng, crowd, 1)]
+        cases += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
     for case in cases:
         yield from epochs_of(host, material, arithmetic, case)
     told.append(f"in {arithmetic} train is the steps of its mini-batches, in the order given")

@@ -7,6 +7,7 @@ none is named, and is tried as any other.
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import reference.arithmetic
 import reference.mnist_loader
 import reference.network
 from model.parameters import Parameters
+from reference.border import Examples
 
 Array = NDArray[Any]
 Arrays = list[Array]
@@ -47,6 +49,10 @@ class ReferenceTwin:
         """Return columns as the network takes them."""
         return columns
 
+    def rows(self, columns: Array) -> Any:
+        """Return columns as data, an example in every row."""
+        return columns.T
+
     def taken(self, examples: Any) -> Array:
         """Return what the network answers, an example in every column."""
         return np.asarray(examples)
@@ -72,13 +78,12 @@ class ReferenceTwin:
         self.net.update_mini_batch((self.given(x), self.given(y)), eta)
 
     def train(self, x: Array, y: Array, order: Array, mini_batch_size: int, eta: float) -> None:
-        data: Any = Rows(self.given(x), self.given(y))
-        rng = Given(order)
+        data = Examples(self.rows(x), self.rows(y))
+        rng: Any = SimpleNamespace(permutation=lambda n: np.array(order))
         self.net.SGD(data, 1, mini_batch_size, eta, rng=rng, on_epoch=lambda *_: None)
 
     def evaluate(self, x: Array, labels: Array) -> int:
-        data: Any = Rows(self.given(x), self.given(labels))
-        return self.net.evaluate(data)
+        return int(self.net.evaluate(Examples(self.rows(x), self.rows(labels))))
 
     def held(self, x: Array, neuron: int, value: float) -> Array:
         hidden = np.array(self.taken(self.net.trace(self.given(x))[1][1]))
@@ -117,6 +122,8 @@ class TorchTwin(ReferenceTwin):
         import torch
 
         return torch.from_numpy(columns.T)
+
+    rows = given
 
     def taken(self, examples: Any) -> Array:
         return np.asarray(examples.detach().cpu().numpy().T)
@@ -178,27 +185,3 @@ def reference_net(parameters: Parameters, dtype: str = "float64") -> Any:
     """Return the reference in the protocol, with these parameters."""
     twin: Any = ReferenceTwin if dtype == "float64" else ReferenceTwin.with_arithmetic(dtype)
     return twin.of(parameters)
-
-
-class Rows:
-    """Data as SGD and evaluate take them: x and y with an example in every row."""
-
-    def __init__(self, x: Any, y: Any) -> None:
-        numpy = isinstance(x, np.ndarray)
-        self.x, self.y = (x.T, y.T) if numpy else (x, y)
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-class Given(np.random.Generator):
-    """A generator whose permutation is the order that was asked for."""
-
-    def __init__(self, order: Array) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.order = np.array(order)
-
-    def permutation(self, x: Any, axis: int = 0) -> Any:
-        if x != len(self.order):
-            raise ValueError(f"expected an order of {x} examples, received {len(self.order)}")
-        return self.order

@@ -57,6 +57,11 @@ class Case:
         """Return the reference with these parameters."""
         return network.from_parameters(self, arithmetic or Float64())
 
+    def gradient(self, network: type[Network]) -> dict[str, Array]:
+        """Return the reference's gradient by name."""
+        nabla_b, nabla_w = self.built(network).backprop(self.x, self.y)
+        return named(nabla_b=nabla_b, nabla_w=nabla_w)
+
     def bounds(self) -> dict[str, Array]:
         """Return how far two correct gradients may differ."""
         parameters: Any = self
@@ -119,27 +124,21 @@ def by_complex_step(network: type[Network], case: Case) -> Iterator[Difference]:
     The step's own rounding, by half as much as the reference's, is granted too.
     """
     net = case.built(network, Complex128())
-    stepped: dict[str, Array] = {}
-    for name, part in (("nabla_b", net.biases), ("nabla_w", net.weights)):
-        for layer, v in enumerate(part):
-            g = stepped[f"{name}[{layer}]"] = np.zeros(v.shape)
-            for entry in np.ndindex(v.shape):
-                kept = v[entry]
-                v[entry] = kept + 1j * STEP
-                g[entry] = imaginary_cost(net, case) / STEP
-                v[entry] = kept
-    real, allowed = case.built(network), case.bounds()
-    nabla_b, nabla_w = real.backprop(case.x, case.y)
-    found = named(nabla_b=nabla_b, nabla_w=nabla_w)
-    for name, received in found.items():
-        yield measure(
-            name, received, stepped[name], 1.5 * allowed[name], f"{case.name}, complex step"
-        )
+    allowed, label = case.bounds(), f"{case.name}, complex step"
+    found = case.gradient(network)
     if case.x.shape[1] == 1:  # delta is the derivative by the bias of a single example
-        for layer, delta in enumerate(real.deltas(case.x, case.y)):
-            name = f"nabla_b[{layer}]"
-            text = f"{case.name}, complex step"
-            yield measure(f"deltas[{layer}]", delta, stepped[name], 1.5 * allowed[name], text)
+        found |= named(deltas=case.built(network).deltas(case.x, case.y))
+    stepped: dict[str, Array] = {}
+    for name, v in named(nabla_b=net.biases, nabla_w=net.weights).items():
+        g = stepped[name] = stepped[name.replace("nabla_b", "deltas")] = np.zeros(v.shape)
+        for entry in np.ndindex(v.shape):
+            kept = v[entry]
+            v[entry] = kept + 1j * STEP
+            g[entry] = imaginary_cost(net, case) / STEP
+            v[entry] = kept
+    for name, received in found.items():
+        room = 1.5 * allowed[name.replace("deltas", "nabla_b")]
+        yield measure(name, received, stepped[name], room, label)
 
 
 def by_directions(network: type[Network], case: Case) -> Iterator[Difference]:
@@ -147,19 +146,16 @@ def by_directions(network: type[Network], case: Case) -> Iterator[Difference]:
 
     Each direction changes every weight and bias at once, so that a wrong entry cannot hide.
     """
-    allowed = case.bounds()
-    nabla_b, nabla_w = case.built(network).backprop(case.x, case.y)
-    gradient = named(nabla_b=nabla_b, nabla_w=nabla_w)
+    allowed, gradient = case.bounds(), case.gradient(network)
     for k in range(DIRECTIONS):
         rng = np.random.default_rng(k)
         net = case.built(network, Complex128())
         share, room = [], []
-        for name, part in (("nabla_b", net.biases), ("nabla_w", net.weights)):
-            for layer, v in enumerate(part):
-                direction = rng.standard_normal(v.shape)
-                v += 1j * STEP * direction
-                share.append((gradient[f"{name}[{layer}]"] * direction).ravel())
-                room.append(float((allowed[f"{name}[{layer}]"] * np.abs(direction)).sum()))
+        for name, v in named(nabla_b=net.biases, nabla_w=net.weights).items():
+            direction = rng.standard_normal(v.shape)
+            v += 1j * STEP * direction
+            share.append((gradient[name] * direction).ravel())
+            room.append(float((allowed[name] * np.abs(direction)).sum()))
         yield measure(
             f"gradient along direction {k}",
             np.array([math.fsum(np.concatenate(share))]),
@@ -188,7 +184,7 @@ class FiftyDigits:
         exp = np.frompyfunc(Decimal.exp, 1, 1)
         changes = {"kept": lambda _, v: exact(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
         page: Any = type("Page", (Columns,), changes)
-        self.net = page(list(case.sizes), case.weights, case.biases)
+        self.net = page.of(case)
         self.x, self.y = exact(case.x), exact(case.y)
 
     def outputs(self) -> Array:
@@ -196,9 +192,9 @@ class FiftyDigits:
         with localcontext(Context(prec=DIGITS)):
             return np.asarray(self.net.feedforward(self.x).astype(np.float64))
 
-    def quotient(self, kind: str, layer: int, index: tuple[int, ...]) -> float:
+    def quotient(self, name: str, index: tuple[int, ...]) -> float:
         """Return the central difference quotient of the cost by one weight or bias."""
-        v = (self.net.weights if kind == "nabla_w" else self.net.biases)[layer]
+        v = named(nabla_b=self.net.biases, nabla_w=self.net.weights)[name]
         kept, h, costs = v[index], QUOTIENT_STEP, []
         with localcontext(Context(prec=DIGITS)):
             for moved in (kept + h, kept - h):
@@ -209,7 +205,7 @@ class FiftyDigits:
 
 
 def by_digits(
-    network: type[Network], case: Case, entries: list[tuple[str, int, Any]]
+    network: type[Network], case: Case, entries: dict[str, list[Any]]
 ) -> Iterator[Difference]:
     """Yield outputs and difference quotients of the cost, in fifty digits, against the reference.
 
@@ -218,12 +214,10 @@ def by_digits(
     exact, ours, allowed = FiftyDigits(case), case.built(network), case.bounds()
     last, label = f"activations[{len(case.sizes) - 1}]", f"{case.name}, {DIGITS} digits"
     yield measure(last, ours.feedforward(case.x), exact.outputs(), allowed[last] / 2, label)
-    nabla_b, nabla_w = ours.backprop(case.x, case.y)
-    found = named(nabla_b=nabla_b, nabla_w=nabla_w)
-    for (kind, layer), group in itertools.groupby(entries, key=lambda entry: entry[:2]):
-        name, places = f"{kind}[{layer}]", [index for _, _, index in group]
+    found = case.gradient(network)
+    for name, places in entries.items():
         where = tuple(np.array(places).T)
-        expected = np.array([exact.quotient(kind, layer, index) for index in places])
+        expected = np.array([exact.quotient(name, index) for index in places])
         yield measure(name, found[name][where], expected, allowed[name][where] / 2 + 1e-30, label)
 
 
@@ -251,14 +245,14 @@ def drawn(name: str, sizes: tuple[int, ...], scale: float, m: int, rng: Any) -> 
     return Case(name, sizes, weights, biases, x, np.eye(sizes[-1])[rng.integers(0, sizes[-1], m)].T)
 
 
-def every_entry(case: Case) -> list[tuple[str, int, Any]]:
-    """Return kind, layer and index of every weight and bias."""
-    parts = (("nabla_b", case.biases), ("nabla_w", case.weights))
-    return [(n, k, i) for n, part in parts for k, v in enumerate(part) for i in np.ndindex(v.shape)]
+def every_entry(case: Case) -> dict[str, list[Any]]:
+    """Return the place of every weight and bias, by the name of its derivative."""
+    shapes = named(nabla_b=case.biases, nabla_w=case.weights)
+    return {name: list(np.ndindex(v.shape)) for name, v in shapes.items()}
 
 
-def handful(case: Case) -> list[tuple[str, int, Any]]:
-    """Return kind, layer and index of one weight and bias of every layer, at lit inputs."""
+def handful(case: Case) -> dict[str, list[Any]]:
+    """Return the place of one weight and bias of every layer, at lit inputs, in the same way."""
     pixel = int(np.argmax(case.x[:, 0]))
-    weights = [("nabla_w", k, (3, 7 if k else pixel)) for k in range(len(case.weights))]
-    return [*weights, *(("nabla_b", k, (5, 0)) for k in range(len(case.biases)))]
+    weights = [[(3, 7 if k else pixel)] for k in range(len(case.weights))]
+    return named(nabla_w=weights, nabla_b=[[(5, 0)] for _ in case.biases])

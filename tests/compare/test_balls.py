@@ -40,7 +40,7 @@ def bounds(case, dtype="float64", probabilistic=False, module=balls):
 
 def on_the_page(case):
     """Work the step on the page of compare.columns, in float64: the centre of every ball."""
-    return page_step(Columns(case.sizes, case.weights, case.biases), case.x, case.y, case.eta)
+    return page_step(Columns.of(case), case.x, case.y, case.eta)
 
 
 def page_step(net, x, y, eta):
@@ -96,15 +96,12 @@ def by_stable_exp(z, arithmetic):
     return arithmetic.round(top / arithmetic.round(1 + t))
 
 
-def by_clipped_exp(z, arithmetic):
-    return by_exp(np.clip(z, -40, 40), arithmetic)
-
-
-def by_tanh(z, arithmetic):
-    return arithmetic.round(1 + arithmetic.tanh(z / 2)) / 2
-
-
-SIGMOIDS = (by_exp, by_stable_exp, by_clipped_exp, by_tanh)
+SIGMOIDS = (
+    by_exp,
+    by_stable_exp,
+    lambda z, arithmetic: by_exp(np.clip(z, -40, 40), arithmetic),
+    lambda z, arithmetic: arithmetic.round(1 + arithmetic.tanh(z / 2)) / 2,
+)
 
 
 @dataclass
@@ -113,18 +110,8 @@ class Arithmetic:
 
     dtype: type = np.float64
     fused: bool = False
-
-    def round(self, v):
-        return v
-
-    def add(self, v, w):
-        return v + w
-
-    def exp(self, z):
-        return np.exp(z)
-
-    def tanh(self, z):
-        return np.tanh(z)
+    round = staticmethod(lambda v: v)
+    add, exp, tanh = (staticmethod(f) for f in (np.add, np.exp, np.tanh))
 
     def stored(self, v):
         return np.asarray(v, dtype=self.dtype)
@@ -156,11 +143,11 @@ class Adversary(Arithmetic):
         """Round the sum, except where one of the two is 0: no arithmetic errs there."""
         return np.where((v == 0) | (w == 0), v + w, self.round(v + w))
 
-    def exp(self, z):
-        return np.exp(z) * (1 + 2 * balls.EXP_ULPS * self.u * self.library)
+    def exp(self, z, f=np.exp):
+        return f(z) * (1 + 2 * balls.EXP_ULPS * self.u * self.library)
 
     def tanh(self, z):
-        return np.tanh(z) * (1 + 2 * balls.EXP_ULPS * self.u * self.library)
+        return self.exp(z, np.tanh)
 
 
 @dataclass
@@ -247,14 +234,8 @@ DERIVATIVES = ("a (1 - a)", "v a first", "tanh", "exp")
 
 
 def some_implementation(rng, arithmetic):
-    return Implementation(
-        arithmetic,
-        ORDERS[rng.integers(len(ORDERS))],
-        SIGMOIDS[rng.integers(len(SIGMOIDS))],
-        DERIVATIVES[rng.integers(len(DERIVATIVES))],
-        bool(rng.integers(2)),
-        bool(rng.integers(2)),
-    )
+    ways = [w[rng.integers(len(w))] for w in (ORDERS, SIGMOIDS, DERIVATIVES)]
+    return Implementation(arithmetic, *ways, bool(rng.integers(2)), bool(rng.integers(2)))
 
 
 # ---- cases ---------------------------------------------------------------------------------------
@@ -319,7 +300,7 @@ def exact_step(case):
     """Work the step in 60 decimal digits, on the page: its equations are witnessed elsewhere."""
     sigmoid = np.vectorize(lambda z: 1 / (1 + (-z).exp()), otypes=[object])
     changes = {"kept": lambda _, v: in_digits(v), "fire": lambda _, z, last: sigmoid(z)}
-    net = type("Digits", (Columns,), changes)(case.sizes, case.weights, case.biases)
+    net = type("Digits", (Columns,), changes).of(case)
     return page_step(net, in_digits(case.x), in_digits(case.y), Decimal(case.eta))
 
 
@@ -354,10 +335,10 @@ def stored_in(dtype, case):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_no_correct_implementation_is_outside_the_bound(dtype):
-    """1,500 cases, two implementations each, every entry of every quantity."""
+    """500 cases, two implementations each, every entry of every quantity."""
     rng = np.random.default_rng(1)
     numbers = np.dtype(dtype).type
-    for _ in range(1500):
+    for _ in range(500):
         case = some_case(rng)
         allowed = bounds(case, dtype)
         one = some_implementation(rng, Arithmetic(numbers, fused=rng.random() < 0.2))
@@ -530,12 +511,6 @@ def test_the_bound_is_not_loose_by_more_than_a_stated_factor(dtype, which, reque
     assert 1 >= max(used.values()) >= 1 / 2, used
 
 
-def test_the_float64_bound_of_the_gradient_is_about_1e_11_on_the_initial_weights(initial):
-    allowed, centre = bounds(initial), on_the_page(initial)
-    for name in ("nabla_w[0]", "nabla_w[1]"):
-        assert 1e-13 < allowed[name].max() / np.abs(centre[name]).max() < 2e-11
-
-
 def test_the_probabilistic_bound_is_sharper_and_holds(trained):
     case = stored_in("float32", trained)
     worst, likely = bounds(case, "float32"), bounds(case, "float32", probabilistic=True)
@@ -554,18 +529,23 @@ def test_pixels_that_are_0_do_not_widen_the_bound(initial):
     np.testing.assert_allclose(bounds(initial)["zs[0]"], bounds(cropped)["zs[0]"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("dtype", "large"), [("float32", 2.0**127), ("float64", 2.0**1023)])
-def test_sums_that_overflow_are_refused(dtype, large):
-    case = Case([np.full((2, 3), large)], [np.ones((2, 1))], np.ones((3, 4)), np.ones((2, 4)), 1.0)
-    with pytest.raises(OverflowError, match=rf"^zs\[0\] may reach .*, beyond the largest {dtype}"):
+@pytest.mark.parametrize(
+    ("weight", "pixel", "eta", "dtype", "words"),
+    [
+        (2.0**127, 1.0, 1.0, "float32", r"zs[0] may reach 1.02e+39, beyond the largest float32"),
+        (2.0**1023, 1.0, 1.0, "float64", r"zs[0] may reach inf, beyond the largest float64"),
+        (0.0, 1e200, 1e200, "float64", "new_weights[0] may reach inf"),
+    ],
+)
+def test_sums_and_steps_that_overflow_are_refused(weight, pixel, eta, dtype, words):
+    bias, x, y = np.ones((2, 1)), np.full((3, 4), pixel), np.zeros((2, 4))
+    case = Case([np.full((2, 3), weight)], [bias], x, y, eta)
+    with pytest.raises(OverflowError) as refused:
         bounds(case, dtype)
+    assert str(refused.value).startswith(words)
 
 
-def test_a_step_that_overflows_and_a_sum_without_a_certain_digit_are_refused():
-    zero = [np.zeros((2, 3))], [np.zeros((2, 1))]
-    case = Case(*zero, np.full((3, 4), 1e200), np.zeros((2, 4)), 1e200)
-    with pytest.raises(OverflowError, match=r"^new_weights\[0\] may reach"):
-        bounds(case)
+def test_a_sum_without_a_certain_digit_is_refused():
     with pytest.raises(ValueError, match="gamma_n needs n u < 1"):
         rules_for("float32", [2, 2], 1).gamma(2**24)
 

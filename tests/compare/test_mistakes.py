@@ -72,21 +72,20 @@ def test_what_is_held_out_knows_neither_the_page_nor_the_table() -> None:
         assert imported <= allowed | more, name
 
 
-def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(
-    tiny: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny: Any) -> None:
     caught = next(m for m in ALL if m.name == "tanh neurons")
     correct = next(m for m in ALL if m.group == "correct")
-    assert kills.self_test([caught, correct])[0].failure == ""
-    swapped = Mutant("table", "x", caught.candidate, "", ())
-    assert kills.self_test([swapped])[0].failure == "rejected at forward"
-    missed = Mutant("table", "x", correct.candidate, "forward", ("x",))
-    assert kills.self_test([missed])[0].failure == "caught by no link, not by forward"
-    late = Mutant("table", "x", caught.candidate, "gradients", ("x",))
-    assert kills.self_test([late])[0].failure == "caught by forward, not by gradients"
-    called = Mutant("table", "x", caught.candidate, "forward", ("relu neurons",))
-    assert "diagnosed as tanh neurons, not as relu" in kills.self_test([called])[0].failure
-    lines = kills.matrix(kills.self_test([called, correct]), 80)
+    for mutant, link, called, failure in (
+        (caught, "forward", "tanh neurons", ""),
+        (correct, "", "", ""),
+        (caught, "", "x", "rejected at forward"),
+        (correct, "forward", "x", "caught by no link, not by forward"),
+        (caught, "gradients", "x", "caught by forward, not by gradients"),
+        (caught, "forward", "relu", "diagnosed as tanh neurons, not as relu"),
+    ):
+        kill = tried(Mutant("table", "x", mutant.candidate, link, (called,)), tiny)
+        assert kill.failure == failure
+    lines = kills.matrix([kill, tried(correct, tiny)], 80)
     assert any(line.startswith("! ") for line in lines)
     assert max(map(len, lines)) <= 80
     assert "table 0 of 1" in " ".join(lines)
@@ -190,50 +189,49 @@ def test_every_factor_of_a_gradient_is_recognised(name: str) -> None:
     assert diagnosed(changed(backprop=backprop), "gradients").mistake == f"factor {name}"
 
 
-def test_two_mistakes_at_once_are_both_named() -> None:
-    both = changed(
-        slope=lambda net, z, a, last: a * (1 - a) if last else np.ones_like(a),
-        gradient=lambda net, zs, a, deltas: Columns.gradient(
-            net, zs, a, [d / d.shape[1] for d in deltas]
-        ),
-    )
-    found = diagnosed(both, "gradients")
-    assert found.mistake == "no sigma prime in the hidden layers, and factor 1 / m"
-    assert "besides, everything is 0.142857 times that" in found.sentence
+def one_entry_larger(net: Any, d: Any, a: Any) -> Any:
+    found = d @ a.T
+    found[2, 3] *= 1 + 1e-6 * (found.shape == (12, 12))
+    return found
+
+
+def fails(net: Any, *given: Any) -> Any:
+    raise RuntimeError("no such layer\nsecond line")
+
+
+# fmt: off
+TOLD: list[tuple[dict[str, Any], str, str]] = [  # in the gradients: what is named, what is said
+    ({"slope": lambda net, z, a, last: a * (1 - a) if last else np.ones_like(a),
+      "gradient": lambda net, zs, a, deltas: Columns.gradient(
+          net, zs, a, [d / d.shape[1] for d in deltas])},
+     "no sigma prime in the hidden layers, and factor 1 / m",
+     "besides, everything is 0.142857 times that"),
+    ({"cost_derivative": lambda net, a, y: (1 + 1e-9) * (a - y)}, "factor 1 + 1e-09", ""),
+    ({"nabla_w": one_entry_larger}, "a single entry",
+     "entries is wrong, the first nabla_w[1][2, 3], "),
+    ({"nabla_w": one_entry_larger}, "a single entry",
+     ": look where entries are read, written or clipped one by one"),
+    ({"backprop": fails}, UNKNOWN, "looking closer, backprop raised RuntimeError: no such layer"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("changes", "named", "words"), TOLD, ids=[t[2][:40] for t in TOLD])
+def test_what_is_wrong_is_told_with_what_matters(changes, named, words) -> None:
+    found = diagnosed(changed(**changes), "gradients")
+    assert (found.mistake, words in found.sentence) == (named, True), found.sentence
+    assert "second line" not in found.sentence
 
 
 def test_a_factor_is_told_with_the_digits_that_matter() -> None:
-    assert [digits(v) for v in (1 + 1e-11, 1 - 2e-5, 2.0, 1 / 7)] == [
-        "1 + 1e-11", "1 - 2e-05", "2", "0.142857",
-    ]  # fmt: skip
-    tiny = changed(cost_derivative=lambda net, a, y: (1 + 1e-9) * (a - y))
-    assert diagnosed(tiny, "gradients").mistake == "factor 1 + 1e-09"
+    told = [digits(v) for v in (1 + 1e-11, 1 - 2e-5, 2.0, 1 / 7)]
+    assert told == ["1 + 1e-11", "1 - 2e-05", "2", "0.142857"]
 
 
 def test_factors_that_coincide_are_both_offered() -> None:
     half = changed(cost_derivative=lambda net, a, y: (a - y) / 2)
     sentence = diagnosed(half, "gradients", synthetic_material((9, 4, 2))).sentence
     assert "; or the cost is averaged over the digits" in sentence
-
-
-def test_a_single_entry_is_shown_with_both_values() -> None:
-    def nabla_w(net: Any, d: Any, a: Any) -> Any:
-        found = d @ a.T
-        found[2, 3] *= 1 + 1e-6 * (found.shape == (12, 12))
-        return found
-
-    sentence = diagnosed(changed(nabla_w=nabla_w), "gradients").sentence
-    assert "entries is wrong, the first nabla_w[1][2, 3], " in sentence
-    assert sentence.endswith(": look where entries are read, written or clipped one by one")
-
-
-def test_what_fails_while_it_is_looked_at_becomes_part_of_the_sentence() -> None:
-    def backprop(net: Any, x: Any, y: Any) -> Any:
-        raise RuntimeError("no such layer\nsecond line")
-
-    found = diagnosed(changed(backprop=backprop), "gradients")
-    assert found.mistake == UNKNOWN
-    assert found.sentence.endswith("looking closer, backprop raised RuntimeError: no such layer")
 
 
 # How answers are judged.

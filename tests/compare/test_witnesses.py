@@ -96,8 +96,8 @@ def test_a_network_worked_by_hand_comes_out_exactly():
 CAUGHT: list[tuple[type, Any, list[str]]] = [
     (TWICE_THE_COST, lambda n: by_digits(n, CASES[0], every_entry(CASES[0])), ["nabla_b[0]"]),
     (TWICE_THE_COST, by_hand, ["cost[0]"]),
-    (TANH, lambda n: by_digits(n, CASES[0], []), ["activations[2]"]),
-    (CARELESS, lambda n: by_digits(n, CASES[0], []), ["activations[2]"]),
+    (TANH, lambda n: by_digits(n, CASES[0], {}), ["activations[2]"]),
+    (CARELESS, lambda n: by_digits(n, CASES[0], {}), ["activations[2]"]),
     (CARELESS, lambda n: by_digits(n, large_case(), handful(large_case())), ["activations[2]"]),
     (SLIGHTLY_WRONG_DELTA, lambda n: by_complex_step(n, CASES[0]), ["nabla_w[0]"]),
     (SLIGHTLY_WRONG_DELTA, lambda n: by_digits(n, CASES[0], every_entry(CASES[0])), ["nabla_w[0]"]),
@@ -120,7 +120,7 @@ def test_cost_and_gradient_wrong_together_escape_the_complex_step_alone():
 
 @pytest.mark.parametrize("network", dict.fromkeys(network for network, _, _ in CAUGHT))
 def test_a_wrong_reference_is_different(network):
-    assert outside(witnesses(network))
+    assert any(d.verdict is Verdict.DIFFERENT for d in witnesses(network))
 
 
 def test_a_cast_that_drops_the_imaginary_part_is_named():
