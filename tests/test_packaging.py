@@ -320,15 +320,6 @@ def test_a_command_that_there_is_not_is_refused(word, line):
     assert (told.returncode, told.stdout, told.stderr) == (2, "", line + "\n")
 
 
-@pytest.mark.parametrize("name", [name for name in programs() if name != "prove"])
-def test_every_program_names_its_defaults_and_an_example(name):
-    told = jalebi(name, "--help", COLUMNS="200").stdout
-    [*_, options, examples] = re.split("options:|for example:", told)
-    assert f"-m scripts.{programs()[name]}" in examples
-    described = re.split(r"\n  (?=-)", options.rstrip())[2:]  # without --help
-    assert [one for one in described if "default" not in one and "--quick" not in one] == []
-
-
 # --- What the README says -----------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from scripts.command_line import (
     parser,
     twin,
 )
+from scripts.programs import programs, summary
 from scripts.progress import Epochs
 
 ROOT = Path(__file__).parents[2]
@@ -41,14 +43,22 @@ def test_a_parser_has_the_options_asked_for_and_their_defaults_those_of_a_run():
     assert Settings(**{name: given[name] for name in settings}) == Settings()
 
 
-def test_help_is_no_error_and_says_the_defaults(capsys):
-    with pytest.raises(SystemExit) as caught:
-        parser("What it does.", "backend", "mini_batch_size").parse_args(["--help"])
-    assert caught.value.code == 0
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "What it does." in shown
-    assert "--backend {numpy,torch} which of the two networks computes (default: numpy)" in shown
-    assert "--mini-batch-size M examples a step (default: 10)" in shown
+@pytest.mark.parametrize("program", [name for name in programs().values() if name != "compare"])
+def test_every_program_is_started_and_names_its_defaults_and_an_example(
+    program, capsys, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(command_line, "start", started.append)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delitem(sys.modules, f"scripts.{program}", raising=False)
+    runpy.run_module(f"scripts.{program}", run_name="__main__")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        started[0](["--help"])
+    [first, options, examples] = re.split("options:|for example:", capsys.readouterr().out)
+    assert summary(program) in first
+    assert f"-m scripts.{program}" in examples
+    described = re.split(r"\n  (?=-)", options.rstrip())[2:]  # without --help
+    assert [one for one in described if "(default" not in one] == []
 
 
 @pytest.mark.parametrize(
