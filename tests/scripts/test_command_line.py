@@ -61,20 +61,6 @@ def test_every_program_is_started_and_names_its_defaults_and_an_example(
     assert [one for one in described if "(default" not in one] == []
 
 
-@pytest.mark.parametrize(
-    ("argv", "line"),
-    [
-        (["--limit", "0"], "argument --limit: expected a whole number, 1 or more; received 0"),
-        (["--limit"], "argument --limit: expected one argument"),
-        (["--speed", "1"], "unrecognized arguments: --speed 1"),
-    ],
-)
-def test_a_parser_complains_in_one_line(argv, line):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  (the whole text is compared)
-        parser(None, "limit").parse_args(argv)
-    assert str(caught.value) == f"{line}: see --help"
-
-
 # --- Backends and data --------------------------------------------------------------------------
 
 
@@ -99,11 +85,6 @@ def test_a_network_has_the_parameters_and_the_arithmetic(backend, arithmetic):
             np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
-def test_numpy_has_no_other_device():
-    with pytest.raises(ValueError, match=r"^--device cuda:1 needs --backend torch; NumPy computes"):
-        network(initial_parameters([6, 3], 0), "numpy", "float64", "cuda:1")
-
-
 def test_numpy_alone_never_loads_torch(few_digits, tmp_path):
     out = tmp_path / "out.json"
     code = (
@@ -116,13 +97,6 @@ def test_numpy_alone_never_loads_torch(few_digits, tmp_path):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines()[-1] == "0 False False"
-
-
-def test_what_the_data_are_not_is_said(few_digits, capsys):
-    files = find_data(str(few_digits))
-    notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
-    assert (files.kind, files.notice) == ("other", notice)
-    assert capsys.readouterr().err == notice + "\n"
 
 
 @pytest.mark.mnist
@@ -149,14 +123,15 @@ def test_away_from_a_terminal_every_epoch_of_every_run_is_a_line(capsys):
 
 
 @pytest.mark.parametrize(
-    ("done", "now", "total", "left"), [(0, 1, 30, 290), (0, 10, 30, 20), (20, 25, 30, 10)]
+    ("done", "now", "total", "runs", "left"),
+    [(0, 1, 30, 1, 290), (0, 10, 30, 1, 20), (20, 25, 30, 1, 10), (20, 25, 30, 2, 30)],
 )
 def test_the_time_left_is_that_of_the_epochs_since_it_began(
-    capsys, monkeypatch, done, now, total, left
+    capsys, monkeypatch, done, now, total, runs, left
 ):
     clock = iter([1000.0, 1010.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with Epochs(total, done) as shown:
+    with Epochs(total, done, *("training", "other")[:runs]) as shown:
         shown.advance(now, "news")
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
 

@@ -190,14 +190,6 @@ def begin():
     return initial_parameters([784, 4, 10], 1)
 
 
-def test_without_an_output_nothing_is_written(files, begin, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run = Run(SETTINGS, begin, files)
-    assert run.resume() is False
-    assert run.train().metadata["epochs"] == 2
-    assert os.listdir(tmp_path) == []
-
-
 def test_every_epoch_is_saved_before_it_is_reported(files, begin, tmp_path):
     out = tmp_path / "out.json"
     run, reported = Run(SETTINGS, begin, files, out), []
@@ -241,7 +233,10 @@ def test_the_test_data_can_be_left_alone_and_a_longer_run_forgets_them(files, be
     assert "test" not in accuracy
 
 
-def test_the_order_of_examples_is_one_permutation_for_each_epoch(files, begin):
+def test_the_order_of_examples_is_one_permutation_an_epoch_and_without_output_no_file_is_written(
+    files, begin, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     training, _, _ = data = load_examples(files, "numpy")
     rng = np.random.default_rng(SETTINGS.seed)
     net = Network.from_parameters(begin, FixedPoint())
@@ -251,7 +246,10 @@ def test_the_order_of_examples_is_one_permutation_for_each_epoch(files, begin):
             some = order[k : k + 10]
             net.update_mini_batch((training.x[some].T, training.y[some].T), 3.0)
     by_hand = Parameters(begin.sizes, *net.export())
-    trained = Run(SETTINGS, begin, files, data=data).train()
+    run = Run(SETTINGS, begin, files, data=data)
+    assert run.resume() is False
+    trained = run.train()
+    assert os.listdir(tmp_path) == []
     assert trained.fingerprint == by_hand.fingerprint
     accuracy = trained.metadata["accuracy"]
     assert accuracy["validation"][-1] == net.evaluate(data[1])
@@ -319,34 +317,21 @@ def test_what_cannot_be_trained_with_is_refused(arguments, refused, options, lin
     assert refused([*arguments, *options.split()]) == line
 
 
-def test_cuda_is_refused_where_there_is_none(arguments, refused, monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert refused([*arguments, *TORCH, "--device", "cuda"]) == (
-        "device 'cuda' needs CUDA, and PyTorch finds none here: use cpu"
-    )
-
-
-def test_an_existing_output_or_one_that_another_run_writes_is_refused(arguments, trained, refused):
+def test_an_output_that_exists_is_being_written_or_cannot_be_is_refused(
+    arguments, trained, refused, tmp_path
+):
     exists = f"{trained}: exists: go on with it by --resume, or choose another --output"
     assert refused(arguments) == exists
     with sole_writer(trained):
         assert refused([*arguments, "--resume"]) == (
             f"{trained}: another run is writing it: wait until it ends, or choose another --output"
         )
-
-
-def test_an_output_where_no_file_can_stand_is_refused(arguments, refused, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    absent = tmp_path / "absent" / "out.json"
     for out, line in [
-        (tmp_path / "absent" / "out.json",
-         f"the folder does not exist; make it first: mkdir -p {tmp_path / 'absent'}"),
-        (tmp_path, "expected the name of a file to write, received a folder"),
+        (absent, f"the folder does not exist; make it first: mkdir -p {absent.parent}"),
         ("/dev/null", "expected the name of a file to write, received a pipe, device or socket"),
-    ]:  # fmt: skip
-        for resume in ([], ["--resume"]):
-            assert refused([*arguments, "--output", out, *resume]) == f"{out}: {line}"
+    ]:
+        assert refused([*arguments, "--output", out]) == f"{out}: {line}"
 
 
 INITIAL = [initial_parameters([784, n, 10], 1).fingerprint for n in (5, 6)]
