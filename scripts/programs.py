@@ -1,7 +1,6 @@
 """The programs: what they are called, what they say they do, and the line that starts one."""
 
 import ast
-import os
 import shlex
 import shutil
 import sys
@@ -47,8 +46,11 @@ def line(program: str, *options: object) -> str:
 
     It names the interpreter in use, the one that is known to have what the program needs.
     """
-    words: list[object] = [shown(sys.executable), "-m", module(program)]
-    if PREFIX and _stands_beside_python("jalebi"):
+    here, python = Path.cwd(), Path(sys.executable)
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    words: list[object] = [shown, "-m", module(program)]
+    command = shutil.which("jalebi") if PREFIX else None
+    if command and Path(command).parent.samefile(python.parent):
         words = ["jalebi", SHORT.get(program, program.replace("_", "-"))]
     return shlex.join(map(str, [*words, *options]))
 
@@ -61,14 +63,3 @@ def next_steps(*steps: tuple[str, str, Sequence[object]]) -> str:
         first = f"; first {installing(EXTRAS[library])}" if find_spec(library) is None else ""
         told += [f"  # {what}{first}", f"  {line(program, *options)}"]
     return "\n".join(told)
-
-
-def shown(path: str) -> Path:
-    """Return a path as it is written from the current folder."""
-    here = Path.cwd()
-    return Path(path).relative_to(here) if Path(path).is_relative_to(here) else Path(path)
-
-
-def _stands_beside_python(command: str) -> bool:
-    found = shutil.which(command)
-    return found is not None and os.path.samefile(Path(found).parent, Path(sys.executable).parent)

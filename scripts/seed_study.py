@@ -1,5 +1,6 @@
 """The networks of the study of seeds: which there are, how each is trained, what is measured."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,24 +100,21 @@ class Together(Network):
 
     def parts(self, count: int) -> Iterable[Any]:
         """The weights and biases of each network."""
-        (first, second), biases = self.weights, [np.split(b, count) for b in self.biases]
-        for k, (top, bottom) in enumerate(
-            zip(np.split(first, count), np.split(second, count), strict=True)
-        ):
-            yield [top, np.split(bottom, count, axis=1)[k]], [b[k] for b in biases]
+        rows = [np.split(v, count) for v in (*self.weights, *self.biases)]
+        for k, (first, second, hidden, outputs) in enumerate(zip(*rows, strict=True)):
+            yield [first, np.split(second, count, axis=1)[k]], [hidden, outputs]
 
 
-def groups(left: Sequence[Member]) -> list[list[Member]]:
+def groups(left: Iterable[Member]) -> list[list[Member]]:
     """Networks that can be trained as one, the largest groups first: they take least each."""
+
+    def shape(one: Member) -> tuple[int, int]:
+        return one.order, one.hidden
+
     found: list[list[Member]] = []
-    for one in left:
-        for group in found:
-            alike = (group[0].order, group[0].hidden) == (one.order, one.hidden)
-            if alike and len(group) < TOGETHER:
-                group.append(one)
-                break
-        else:
-            found.append([one])
+    for _, alike in itertools.groupby(sorted(left, key=shape), shape):
+        several = list(alike)
+        found += [several[k : k + TOGETHER] for k in range(0, len(several), TOGETHER)]
     return sorted(found, key=len, reverse=True)
 
 

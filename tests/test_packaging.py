@@ -285,13 +285,3 @@ def test_the_command_runs_a_program_by_either_name_or_refuses(jalebi, words, sta
 def test_its_version_is_that_of_the_changelog_and_of_the_citation():
     assert f"## {VERSION} " in (CHECKOUT / "CHANGELOG.md").read_text()
     assert f"version: {VERSION}\n" in (CHECKOUT / "CITATION.cff").read_text()
-
-
-@pytest.mark.parametrize("name", [name for name in programs() if name != "prove"])
-def test_every_program_names_its_defaults_and_an_example(jalebi, name):
-    [*_, options, examples] = re.split(
-        "options:|for example:", jalebi(name, "--help", columns="200")[1]
-    )
-    assert f"-m scripts.{programs()[name]}" in examples
-    described = re.split(r"\n  (?=-)", options.rstrip())[2:]  # without --help
-    assert [one for one in described if "default" not in one and "--quick" not in one] == []

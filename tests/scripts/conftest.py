@@ -14,6 +14,7 @@ from model.synthetic_digits import write_idx_files
 from reference.arithmetic import FixedPoint
 from reference.mnist_loader import load_data_wrapper
 from reference.network import Network
+from scripts import train
 
 
 def trained(folder: Path, sizes: tuple[int, ...]) -> Parameters:
@@ -37,6 +38,16 @@ def few_digits(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("few")
     write_idx_files(folder, training=120, test=30)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(few_digits, tmp_path_factory) -> tuple[list[str], Path]:
+    """The command line of a small training of 3 epochs, but for its output, and what it makes."""
+    out = tmp_path_factory.mktemp("whole") / "out.json"
+    arguments = ["--sizes", "784", "5", "10", "--seed", "1", "--epochs", "3"]
+    arguments += ["--data", str(few_digits)]
+    assert train.main([*arguments, "--output", str(out)]) == 0
+    return arguments, out
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from scripts.command_line import (
     parser,
     twin,
 )
+from scripts.programs import programs, summary
 from scripts.progress import Epochs
 
 ROOT = Path(__file__).parents[2]
@@ -41,28 +43,22 @@ def test_a_parser_has_the_options_asked_for_and_their_defaults_those_of_a_run():
     assert Settings(**{name: given[name] for name in settings}) == Settings()
 
 
-def test_help_is_no_error_and_says_the_defaults(capsys):
-    with pytest.raises(SystemExit) as caught:
-        parser("What it does.", "backend", "mini_batch_size").parse_args(["--help"])
-    assert caught.value.code == 0
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "What it does." in shown
-    assert "--backend {numpy,torch} which of the two networks computes (default: numpy)" in shown
-    assert "--mini-batch-size M examples a step (default: 10)" in shown
-
-
-@pytest.mark.parametrize(
-    ("argv", "line"),
-    [
-        (["--limit", "0"], "argument --limit: expected a whole number, 1 or more; received 0"),
-        (["--limit"], "argument --limit: expected one argument"),
-        (["--speed", "1"], "unrecognized arguments: --speed 1"),
-    ],
-)
-def test_a_parser_complains_in_one_line(argv, line):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  (the whole text is compared)
-        parser(None, "limit").parse_args(argv)
-    assert str(caught.value) == f"{line}: see --help"
+@pytest.mark.parametrize("program", [name for name in programs().values() if name != "compare"])
+def test_every_program_is_started_and_names_its_defaults_and_an_example(
+    program, capsys, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(command_line, "start", started.append)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delitem(sys.modules, f"scripts.{program}", raising=False)
+    runpy.run_module(f"scripts.{program}", run_name="__main__")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        started[0](["--help"])
+    [first, options, examples] = re.split("options:|for example:", capsys.readouterr().out)
+    assert summary(program) in first
+    assert f"-m scripts.{program}" in examples
+    described = re.split(r"\n  (?=-)", options.rstrip())[2:]  # without --help
+    assert [one for one in described if "(default" not in one] == []
 
 
 # --- Backends and data --------------------------------------------------------------------------
@@ -89,11 +85,6 @@ def test_a_network_has_the_parameters_and_the_arithmetic(backend, arithmetic):
             np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
-def test_numpy_has_no_other_device():
-    with pytest.raises(ValueError, match=r"^--device cuda:1 needs --backend torch; NumPy computes"):
-        network(initial_parameters([6, 3], 0), "numpy", "float64", "cuda:1")
-
-
 def test_numpy_alone_never_loads_torch(few_digits, tmp_path):
     out = tmp_path / "out.json"
     code = (
@@ -106,13 +97,6 @@ def test_numpy_alone_never_loads_torch(few_digits, tmp_path):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines()[-1] == "0 False False"
-
-
-def test_what_the_data_are_not_is_said(few_digits, capsys):
-    files = find_data(str(few_digits))
-    notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
-    assert (files.kind, files.notice) == ("other", notice)
-    assert capsys.readouterr().err == notice + "\n"
 
 
 @pytest.mark.mnist
@@ -139,14 +123,15 @@ def test_away_from_a_terminal_every_epoch_of_every_run_is_a_line(capsys):
 
 
 @pytest.mark.parametrize(
-    ("done", "now", "total", "left"), [(0, 1, 30, 290), (0, 10, 30, 20), (20, 25, 30, 10)]
+    ("done", "now", "total", "runs", "left"),
+    [(0, 1, 30, 1, 290), (0, 10, 30, 1, 20), (20, 25, 30, 1, 10), (20, 25, 30, 2, 30)],
 )
 def test_the_time_left_is_that_of_the_epochs_since_it_began(
-    capsys, monkeypatch, done, now, total, left
+    capsys, monkeypatch, done, now, total, runs, left
 ):
     clock = iter([1000.0, 1010.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with Epochs(total, done) as shown:
+    with Epochs(total, done, *("training", "other")[:runs]) as shown:
         shown.advance(now, "news")
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
 

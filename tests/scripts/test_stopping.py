@@ -12,14 +12,8 @@ import pytest
 
 from model.parameters import Parameters
 from scripts import command, note, train, tune
-from scripts.programs import programs
 
 ROOT = Path(__file__).parents[2]
-# As they are started: each by itself, and one of them by the command.
-PROGRAMS = [
-    *(f"scripts.{name}" for name in programs().values() if name != "compare"),
-    "scripts train",
-]
 # Warnings are errors, but for a folder that PyTorch 2.6 leaves to be cleaned up at exit, and for
 # older matplotlib's own use of pyparsing.
 WARNINGS = "error,ignore:Implicitly cleaning up:ResourceWarning" + "".join(
@@ -83,26 +77,17 @@ MOMENTS = {
     "while saving the second, when it has its name": ("os", "fsync", 4, 2),
     "within autograd": ("torch_impl.arithmetic", "RoundedSigmoid.backward", 55, 2),
 }
+BY = [(moment, number) for moment in MOMENTS for number in (signal.SIGKILL, signal.SIGTERM)]
+BY = [*BY[:-2], ("within autograd", signal.SIGINT), ("in the third epoch", signal.SIGINT)]
 
 
-@pytest.fixture(scope="module")
-def whole(few_digits, tmp_path_factory):
-    """The command line of a small run of 3 epochs, and what it makes."""
-    out = tmp_path_factory.mktemp("whole") / "out.json"
-    arguments = ["--sizes", "784", "5", "10", "--seed", "1", "--data", few_digits, "--epochs", "3"]
-    arguments = list(map(str, arguments))
-    assert train.main([*arguments, "--output", str(out)]) == 0
-    return arguments, out
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("moment", "number"), BY)
 def test_stopped_at_any_moment_training_loses_one_epoch_and_resumes_without_a_trace(
-    whole, tmp_path, moment, number
+    small_run, tmp_path, moment, number
 ):
     *where, saved = MOMENTS[moment]
     out = tmp_path / "out.json"
-    arguments = [*whole[0], "--output", str(out)]
+    arguments = [*small_run[0], "--output", str(out)]
     if moment == "within autograd":
         arguments += ["--backend", "torch"]
     said = stopped(where, number, "train", arguments)
@@ -113,19 +98,19 @@ def test_stopped_at_any_moment_training_loses_one_epoch_and_resumes_without_a_tr
         assert said == f"interrupted: {kept if saved else 'no epoch was finished yet'}"
         assert os.listdir(tmp_path) == ["out.json"] * (saved > 0)  # no half-written file, no lock
     assert train.main([*arguments, "--resume"]) == 0
-    assert Parameters.load(out).fingerprint == Parameters.load(whole[1]).fingerprint
-    assert moment == "within autograd" or out.read_bytes() == whole[1].read_bytes()
+    assert Parameters.load(out).fingerprint == Parameters.load(small_run[1]).fingerprint
+    assert moment == "within autograd" or out.read_bytes() == small_run[1].read_bytes()
     assert os.listdir(tmp_path) == ["out.json"]
 
 
 def test_killed_again_and_again_at_no_chosen_moment_it_still_arrives(few_digits, tmp_path):
     out, through = tmp_path / "killed" / "out.json", tmp_path / "whole.json"
     out.parent.mkdir()
-    options = ["--data", few_digits, "--sizes", 784, 20, 10, "--seed", 1, "--epochs", 60]
+    options = ["--data", few_digits, "--sizes", 784, 20, 10, "--seed", 1, "--epochs", 40]
     options = [*map(str, options), "--mini-batch-size", "1"]
     assert train.main([*options, "--output", str(through)]) == 0
     rng, epochs = random.Random(0), 0
-    for _ in range(4):
+    for _ in range(2):
         program = [sys.executable, "-m", "scripts.train", *options, "--output", str(out)]
         with subprocess.Popen(
             [*program, "--resume"], cwd=ROOT, stderr=subprocess.DEVNULL
@@ -164,8 +149,9 @@ def tuned(few_digits, tmp_path_factory):
     return arguments, folder
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("moment", TUNING)
+@pytest.mark.parametrize(
+    ("moment", "number"), list(zip(TUNING, [signal.SIGTERM, signal.SIGKILL] * 3, strict=False))
+)
 def test_stopped_at_any_moment_tuning_goes_on_without_a_trace(tuned, tmp_path, moment, number):
     *where, saved = TUNING[moment]
     folder = tmp_path / "tune"
@@ -348,8 +334,8 @@ def surrounded(out, err, arguments):
         ("read", "broken", 0, None),
     ],
 )
-def test_without_anywhere_to_write_it_ends_in_one_line(whole, tmp_path, out, err, status, line):
-    arguments = ["-m", "scripts.train", *whole[0], "--output", tmp_path / "out.json"]
+def test_without_anywhere_to_write_it_ends_in_one_line(small_run, tmp_path, out, err, status, line):
+    arguments = ["-m", "scripts.train", *small_run[0], "--output", tmp_path / "out.json"]
     run = surrounded(out, err, arguments)
     assert run.returncode == status
     assert (tmp_path / "out.json").exists() == (out != "closed")
@@ -362,45 +348,35 @@ def test_without_anywhere_to_write_it_ends_in_one_line(whole, tmp_path, out, err
         assert "epoch" not in run.stdout
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_no_program_fails_to_say_that_it_cannot_write(program):
-    run = surrounded("/dev/full", "read", ["-m", *program.split(), "--help"])
+def test_help_that_cannot_be_written_is_an_error():
+    run = surrounded("/dev/full", "read", ["-m", "scripts.train", "--help"])
     assert (run.returncode, run.stderr) == (2, f"{UNWRITTEN} No space left on device\n")
 
 
-# What NumPy does on being imported, which every program does first, and how the program ends.
-IMPORTS = {
-    "import os, time; os.kill(os.getpid(), 2); time.sleep(9)": (130, "interrupted"),
-    "import os, time; os.kill(os.getpid(), 15); time.sleep(9)": (130, "interrupted"),
-    "raise MemoryError": (2, "error: not enough memory"),
-    "raise ImportError('x.so: failed to map segment from shared object')":
-        (2, "error: not enough memory: x.so: failed to map segment from shared object"),
-}  # fmt: skip
+# What happens when something is imported, in what program, and how that ends.
+KILLED = "import os, time; os.kill(os.getpid(), {}); time.sleep(9)"
+UNMAPPED = "x.so: failed to map segment from shared object"
+IMPORTS = [
+    ("scripts.train", "numpy", KILLED.format(2), 130, "interrupted"),
+    ("scripts.train", "numpy", KILLED.format(15), 130, "interrupted"),
+    ("scripts train", "numpy", KILLED.format(2), 130, "interrupted"),
+    ("scripts.train", "typing", KILLED.format(2), 130, "interrupted"),  # among the first of all
+    ("scripts.train", "numpy", "raise MemoryError", 2, "error: not enough memory"),
+    ("scripts.train", "numpy", f"raise ImportError({UNMAPPED!r})", 2,
+     f"error: not enough memory: {UNMAPPED}"),
+    ("scripts.train", "numpy", "1 / 0", 1, "ZeroDivisionError: division by zero"),  # ours: whole
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("program", "content"),
-    [(program, next(iter(IMPORTS))) for program in PROGRAMS]
-    + [("scripts.train", content) for content in IMPORTS],
-)
-def test_from_its_first_import_on_it_ends_in_one_line(tmp_path, program, content):
-    (tmp_path / "numpy.py").write_text(content)
-    path = f"{tmp_path}:{ROOT}"
-    run = python("-m", *program.split(), "--help", env={"PYTHONPATH": path})
-    status, line = IMPORTS[content]
-    assert (run.returncode, run.stdout, run.stderr) == (status, "", line + "\n")
-
-
-def test_it_heeds_ctrl_c_before_the_imports_of_what_the_programs_share(tmp_path):
-    (tmp_path / "typing.py").write_text("import os; os.kill(os.getpid(), 2)")
-    run = python("-m", "scripts.train", "--help", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
-    assert (run.returncode, run.stdout, run.stderr) == (130, "", "interrupted\n")
-
-
-def test_a_mistake_of_ours_in_an_import_keeps_its_traceback(tmp_path):
-    (tmp_path / "numpy.py").write_text("1 / 0")
-    run = python("-m", "scripts.train", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
-    assert run.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
+@pytest.mark.parametrize(("program", "module", "content", "status", "line"), IMPORTS)
+def test_from_its_first_import_on_it_ends_in_one_line(
+    tmp_path, program, module, content, status, line
+):
+    (tmp_path / f"{module}.py").write_text(content)
+    run = python("-m", *program.split(), "--help", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert (run.returncode, run.stdout) == (status, "")
+    assert run.stderr.splitlines()[-1] == line
+    assert status == 1 or run.stderr == line + "\n"
 
 
 def test_without_enough_memory_it_ends_in_one_line(few_digits, tmp_path):
