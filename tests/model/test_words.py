@@ -145,7 +145,11 @@ SAID = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("records", "said", "expected"), SAID, ids=repr)
+@pytest.mark.parametrize(
+    ("records", "said", "expected"),
+    SAID,
+    ids=[f"{said.__name__}: {expected}" for _, said, expected in SAID],
+)
 def test_what_is_said_is_what_the_records_hold(records, said, expected):
     assert said(records) == expected
 
