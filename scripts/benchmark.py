@@ -60,7 +60,7 @@ def options() -> argparse.ArgumentParser:
     )  # fmt: skip
     found.add_argument(
         "--picture", type=Path, metavar="FILE",
-        help="instead: draw the cost of a step against hidden units and mini-batch",
+        help="draw the cost of a step by hidden units and mini-batch (default: the tables)",
     )  # fmt: skip
     return found
 

@@ -16,18 +16,21 @@ PROOF = "compare"
 # Those that the command `jalebi` calls by a shorter name.
 SHORT = {PROOF: "prove", "analyze_neurons": "open", "fav_neuron": "neuron"}
 
+FIRST = "train", PROOF, "figures", "analyze_neurons", "fav_neuron", "explore"  # the way of a reader
+
 # What the next step may lack, where only the core is installed.
 NEEDS = {"figures": "matplotlib", "fav_neuron": "matplotlib", PROOF: "torch"}
 
 
 def programs() -> dict[str, str]:
-    """Return every program by the name that the command calls it by; `compare` is one of them."""
+    """Return every program by the name that the command calls it by, `compare` too."""
     marked = [
         path.stem
         for path in sorted(HERE.glob("[!_]*.py"))
         if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
     ]
-    return {SHORT.get(name, name.replace("_", "-")): name for name in [PROOF, *marked]}
+    names = dict.fromkeys([*FIRST, *marked])
+    return {SHORT.get(name, name.replace("_", "-")): name for name in names}
 
 
 def module(program: str) -> str:
