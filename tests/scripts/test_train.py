@@ -341,7 +341,7 @@ OTHER_SETTINGS = [
     ("--arithmetic float64", NOT_THIS.format("arithmetic is fixed-point, asked for is float64")),
     ("--seed 2", NOT_THIS.format("seed is 1, asked for is 2")),
     ("--sizes 784 6 10", NOT_THIS.format("initial is {}, asked for is {}".format(*INITIAL))),
-    ("--epochs 1", "holds 3 epochs, more than the 1 asked for: ask for 3 or more, or choose "
+    ("--epochs 2", "holds 3 epochs, more than the 2 asked for: ask for 3 or more, or choose "
                    "another --output"),
 ]  # fmt: skip
 
