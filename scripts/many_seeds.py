@@ -26,7 +26,7 @@ def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     for seed, output in outputs.items():
         name, begin = f"seed {seed}", initial_parameters(args.sizes or SIZES, seed)
         own = Settings(**settings, seed=seed)
-        jobs[name] = train_one, Job(name, own, begin, output, args.compile)
+        jobs[name] = train_one, Job(name, own, begin, output)
     try:
         with Epochs(args.epochs, 0, *jobs) as progress:
             trained = run_all(

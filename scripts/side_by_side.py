@@ -40,7 +40,6 @@ class Job:
     settings: Settings
     start: Parameters
     output: Path | None = None
-    compile: bool | None = None  # of PyTorch's network
 
 
 def train_both(
@@ -48,7 +47,6 @@ def train_both(
     start: Parameters,
     files: MnistFiles,
     on_news: OnNews,
-    compile: bool | None = None,
     data: str | None = None,
 ) -> dict[str, Any]:
     """Train both backends from the same start and return how each went, by name, and the proof.
@@ -56,8 +54,8 @@ def train_both(
     The device is the PyTorch network's. What stops one of them stops all, and is raised here.
     """
     both = (
-        Job("numpy", replace(settings, backend="numpy", device="cpu"), start),
-        Job("torch", replace(settings, backend="torch"), start, compile=compile),
+        Job("numpy", replace(settings, backend="numpy", device="cpu", compile=None), start),
+        Job("torch", replace(settings, backend="torch"), start),
     )
     proof = prove_quickly, {"data": data, "device": settings.device, "epochs": 0}
     work = {job.name: (train_one, job) for job in both} | {"proof": proof}
@@ -72,9 +70,9 @@ def train_one(job: Job) -> Trained:
     fingerprints: list[str] = []
     with nullcontext() if job.output is None else sole_writer(job.output):
         data = read(job.settings.backend)
-        run = Run(job.settings, job.start, processes.given, job.output, data, job.compile)
+        run = Run(job.settings, job.start, processes.given, job.output, data)
         run.resume()
-        begun, failure = time.monotonic(), ""
+        begun = time.monotonic()
 
         def on_epoch(done: int, parameters: Parameters) -> None:
             fingerprints.append(parameters.fingerprint)
@@ -85,8 +83,8 @@ def train_one(job: Job) -> Trained:
         except OverflowError as error:
             if job.output is None:
                 raise
-            failure = str(error)
-    return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
+            run.failure = str(error)
+    return Trained(fingerprints, time.monotonic() - begun, run.parameters, run.failure)
 
 
 def prove_quickly(settings: dict[str, Any]) -> Any:

@@ -18,8 +18,8 @@ from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
 from scripts.training import SIZES, Run, check_new, report, validation_news
 
-SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta")
-OTHERS = ("compile", "data", "sizes", "seed", "seeds", "initial", "output", "resume")
+SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta", "compile")
+OTHERS = ("data", "sizes", "seed", "seeds", "initial", "output", "resume")
 
 
 @program(__doc__, *SETTINGS, *OTHERS)
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         settings = Settings(**given, seed=order_seed(args, begin))
         with busy("reading the data"):
             files = find_data(args.data)
-            run = Run(settings, begin, files, output, compile=args.compile)
+            run = Run(settings, begin, files, output)
             if args.resume:
                 run.resume()
         try:
