@@ -118,12 +118,11 @@ def groups(left: Iterable[Member]) -> list[list[Member]]:
     return sorted(found, key=len, reverse=True)
 
 
-def train(given: tuple[list[Member], Path]) -> None:
+def train(group: list[Member], folder: Path) -> None:
     """Train a group in a process of its own, keep each of its networks, and tell of every epoch.
 
     What is stopped is not kept.
     """
-    group, folder = given
     data = load_examples(processes.given, "numpy")[0]
     net = Together([member.network() for member in group])
 

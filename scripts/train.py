@@ -25,7 +25,7 @@ from scripts.command_line import (
 from scripts.processes import run_all
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
-from scripts.side_by_side import Job, Trained, train_one
+from scripts.side_by_side import Trained, train_one
 from scripts.training import SIZES, Run, check_new, percent, report, validation_news
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta", "compile")
@@ -104,7 +104,7 @@ def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     for seed, output in outputs.items():
         name, begin = f"seed {seed}", initial_parameters(args.sizes or SIZES, seed)
         own = Settings(**settings, seed=seed)
-        jobs[name] = train_one, Job(name, own, begin, output)
+        jobs[name] = train_one, name, own, begin, output
     try:
         with Epochs(args.epochs, 0, *jobs) as progress:
             trained = run_all(
