@@ -51,10 +51,7 @@ def asked_for(
     etas: Sequence[float] | None,
     single: Iterable[tuple[int, int, float]] | None,
 ) -> list[Configuration]:
-    """Return the configurations to try, each once: a grid, single ones, or the seed study's.
-
-    Of a grid all combinations are tried; what is not given has one value, the seed study's.
-    """
+    """Return the configurations to try, each once: all of a grid, single ones, the seed study's."""
     tried = list(single or ())
     if hidden or mini_batch_sizes or etas:
         usual = Configuration()
@@ -70,10 +67,9 @@ def plan(
     files: MnistFiles,
     folder: Path,
 ) -> Plan:
-    """Return the runs of every configuration, one for each seed, as far as they have come.
+    """Return the runs of every configuration, one for each seed, as far as their files have come.
 
-    Every run is a file in the folder. When one of them cannot be trained or resumed, ValueError or
-    OSError says so before any is.
+    When one of them cannot be trained or resumed, that is said before any is.
     """
     data = load_examples(files, settings.backend)
 
