@@ -4,8 +4,6 @@ It stands here because Python imports this before the program itself, whose impo
 from the first moment on, whatever happens ends in one line and the right exit status.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -39,6 +39,7 @@ class Settings:
     mini_batch_size: int = 10
     eta: float = 3.0
     seed: int = 0  # of the order of examples
+    compile: bool | None = None  # how steps are taken at once, which changes none of them
 
 
 # --- What an option takes -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 POLL_SECONDS = 0.2  # how often it is looked whether something was told
 
-Work = Callable[..., Any]  # a function of a module, called with one thing
+Work = tuple[Any, ...]  # a function of a module, and what it is called with
 given: Any = None  # in a process that works: what all of them share
 _news: Any = None  # and where it tells how far it is
 
@@ -23,12 +23,12 @@ def tell(*news: object) -> None:
 
 
 def run_all(
-    jobs: Mapping[str, tuple[Work, object]],
+    jobs: Mapping[str, Work],
     shared: object,
     on_news: Callable[..., object],
     processes: int | None = None,
 ) -> dict[str, Any]:
-    """Do each job, a function and what it is called with; return by name what each returned.
+    """Do each job in a process of its own and return by name what each returned.
 
     `on_news` is called with what they `tell`. What stops one of them stops all, and is raised here.
     """
@@ -39,8 +39,8 @@ def run_all(
     runs: dict[str, Future[Any]] = {}
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
-            for name, (work, what) in jobs.items():
-                runs[name] = pool.submit(work, what)
+            for name, work in jobs.items():
+                runs[name] = pool.submit(*work)
         left = set(runs.values())
         while left:
             done, left = wait(left, POLL_SECONDS, FIRST_EXCEPTION)

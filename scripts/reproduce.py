@@ -33,7 +33,8 @@ def main(args: argparse.Namespace) -> int:
         files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = 2 if args.quick else Settings.epochs
-    settings = Settings(device=args.device, epochs=epochs, seed=begin.metadata["seed"])
+    asked = {"device": args.device, "compile": args.compile}
+    settings = Settings(epochs=epochs, seed=begin.metadata["seed"], **asked)
     print(f"Training 784-20-10 twice, {epochs} epochs of {DATA[files.kind]}, from one start")
     with Epochs(epochs, 0, "numpy", "torch") as progress:
 
@@ -43,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
             else:
                 progress.advance(done, text, name)
 
-        trained = train_both(settings, begin, files, on_news, args.compile, args.data)
+        trained = train_both(settings, begin, files, on_news, args.data)
     with busy("reading the test images"):
         read = predictions(shipped, files, args.device)
     print(table(trained, shipped, read, args.device))

@@ -16,8 +16,9 @@ from model.parameters import Parameters
 from model.universality import correlations, matched, partitions
 from reference.arithmetic import FixedPoint, parameter_bits
 from reference.network import Network
-from scripts import processes
 from scripts.command_line import load_examples
+from scripts.processes import tell
+from scripts.side_by_side import read
 
 FORMAT = "jalebi-seeds-1"
 EPOCHS, MINI_BATCH_SIZE, ETA = 30, 10, 3.0
@@ -118,13 +119,12 @@ def groups(left: Iterable[Member]) -> list[list[Member]]:
     return sorted(found, key=len, reverse=True)
 
 
-def train(given: tuple[list[Member], Path]) -> None:
+def train(group: list[Member], folder: Path) -> None:
     """Train a group in a process of its own, keep each of its networks, and tell of every epoch.
 
     What is stopped is not kept.
     """
-    group, folder = given
-    data = load_examples(processes.given, "numpy")[0]
+    data = read("numpy")[0]
     net = Together([member.network() for member in group])
 
     def keep(epoch: int, _: int | None) -> None:
@@ -134,7 +134,7 @@ def train(given: tuple[list[Member], Path]) -> None:
                 sizes, (weights, biases) = (784, member.hidden, 10), part
                 kept = Parameters(sizes, weights, biases, made)
                 kept.save(member.file(folder, epoch + 1))
-        processes.tell(len(group), f"{member.arm}, seed {member.seed}, {member.hidden} hidden")
+        tell(len(group), f"{member.arm}, seed {member.seed}, {member.hidden} hidden")
 
     wide = type(data)(data.x, np.tile(data.y, (1, len(group))))
     rng = np.random.default_rng(group[0].order)

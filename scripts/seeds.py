@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     files = find_data(args.data)
     every = members(args.families)
     left = [one for one in every if not one.file(args.output).exists()]
-    jobs = {str(group): (train, (group, args.output)) for group in groups(left)}
+    jobs = {str(group): (train, group, args.output) for group in groups(left)}
     done = (len(every) - len(left)) * EPOCHS
     with Epochs(len(every) * EPOCHS, done, "networks") as progress:
 

@@ -32,68 +32,60 @@ class Trained:
     failure: str = ""  # what ended it early
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training run; what has an output is kept there, and taken up where it was stopped."""
-
-    name: str
-    settings: Settings
-    start: Parameters
-    output: Path | None = None
-    compile: bool | None = None  # of PyTorch's network
-
-
 def train_both(
     settings: Settings,
     start: Parameters,
     files: MnistFiles,
     on_news: OnNews,
-    compile: bool | None = None,
     data: str | None = None,
 ) -> dict[str, Any]:
     """Train both backends from the same start and return how each went, by name, and the proof.
 
     The device is the PyTorch network's. What stops one of them stops all, and is raised here.
     """
-    both = (
-        Job("numpy", replace(settings, backend="numpy", device="cpu"), start),
-        Job("torch", replace(settings, backend="torch"), start, compile=compile),
-    )
-    proof = prove_quickly, {"data": data, "device": settings.device, "epochs": 0}
-    work = {job.name: (train_one, job) for job in both} | {"proof": proof}
-    return run_all(work, files, on_news, max(2, os.cpu_count() or 1))
+    numpy = replace(settings, backend="numpy", device="cpu", compile=None)
+    jobs = {
+        "numpy": (train_one, "numpy", numpy, start),
+        "torch": (train_one, "torch", replace(settings, backend="torch"), start),
+        "proof": (prove_quickly, data, settings.device),
+    }
+    return run_all(jobs, files, on_news, max(2, os.cpu_count() or 1))
 
 
-def train_one(job: Job) -> Trained:
+def train_one(
+    name: str, settings: Settings, start: Parameters, output: Path | None = None
+) -> Trained:
     """Train one network in a process of its own and tell about every epoch.
 
-    One that overflows and has an output leaves the others alone: its `failure` says so.
+    What has an output is kept there and taken up where it was stopped; where it overflows it leaves
+    the others alone: its `failure` says so.
     """
     fingerprints: list[str] = []
-    with nullcontext() if job.output is None else sole_writer(job.output):
-        data = read(job.settings.backend)
-        run = Run(job.settings, job.start, processes.given, job.output, data, job.compile)
+    with nullcontext() if output is None else sole_writer(output):
+        run = Run(settings, start, processes.given, output, read(settings.backend))
         run.resume()
-        begun, failure = time.monotonic(), ""
+        begun = time.monotonic()
 
         def on_epoch(done: int, parameters: Parameters) -> None:
             fingerprints.append(parameters.fingerprint)
-            tell(job.name, done, validation_news(parameters))
+            tell(name, done, validation_news(parameters))
 
         try:
             run.train(on_epoch)
         except OverflowError as error:
-            if job.output is None:
+            if output is None:
                 raise
-            failure = str(error)
-    return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
+            run.failure = str(error)
+    return Trained(fingerprints, time.monotonic() - begun, run.parameters, run.failure)
 
 
-def prove_quickly(settings: dict[str, Any]) -> Any:
+def prove_quickly(data: str | None, device: str) -> Any:
     """Return the proof of the PyTorch network, and tell which link it is at."""
     from compare import prove
 
-    return prove(**settings, on_link=lambda link: tell("proof", 0, link.name))
+    return prove(
+        data=data, device=device, epochs=0, on_link=lambda link: tell("proof", 0, link.name)
+    )
 
 
 @functools.cache

@@ -22,7 +22,6 @@ class Run:
     What cannot be trained or saved is refused at once, before any work is put into it. The
     `parameters` are those after the last finished epoch; their metadata say how they were made.
     They go to `output` after every epoch. Several runs may share `data`, see `load_examples`.
-    How steps are taken at once, `compile` of PyTorch's network, no file knows.
     """
 
     def __init__(
@@ -32,10 +31,10 @@ class Run:
         files: MnistFiles,
         output: Path | None = None,
         data: tuple[Any, Any, Any] | None = None,
-        compile: bool | None = None,
     ) -> None:
-        self.settings, self.output, self.compile = settings, output, compile
-        if compile and settings.backend == "numpy":
+        self.settings, self.output = settings, output
+        self.failure = ""  # what ended it early, where others go on without it
+        if settings.compile and settings.backend == "numpy":
             raise ValueError("--compile needs --backend torch: NumPy's network is compiled already")
         if output is not None:
             check_target(output)
@@ -50,7 +49,7 @@ class Run:
         )
         made = {
             **start.metadata,
-            **asdict(settings),
+            **{name: value for name, value in asdict(settings).items() if name != "compile"},
             "epochs": 0,
             "initial": start.fingerprint,
             "data": files.sha256,
@@ -134,7 +133,7 @@ class Run:
         training, validation, test_data = self.data
         left = self.settings.epochs - self.epochs_done
         net = self._network(self.parameters)
-        if self.compile and left:
+        if self.settings.compile and left:
             self._compile(net)
 
         def finished(_: int, correct: int | None) -> None:
@@ -165,8 +164,8 @@ class Run:
         return f"{self.output} holds {done} of {self.settings.epochs} epochs: --resume goes on"
 
     def _network(self, parameters: Parameters) -> Any:
-        kind = self.settings.backend, self.settings.arithmetic, self.settings.device
-        return network(parameters, *kind, compile=self.compile)
+        asked = self.settings
+        return network(parameters, asked.backend, asked.arithmetic, asked.device, asked.compile)
 
     def _compile(self, net: Any) -> None:
         """Compile steps before the first is taken, and say how long it took, or why it is not."""

@@ -18,30 +18,27 @@ from scripts.command_line import Settings, find_data, make_folder, program, star
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
 
+SETTINGS = ("backend", "device", "arithmetic", "compile", "epochs")
 GRID = ("hidden", "mini_batch_size", "eta", "configuration")
-SETTINGS = ("backend", "device", "arithmetic")
 
 
-@program(
-    __doc__, "backend", "device", "arithmetic", "compile", "data", *GRID,
-    "seeds", "epochs", "output", output="runs/tune",
-)  # fmt: skip
+@program(__doc__, *SETTINGS[:-1], "data", *GRID, "seeds", "epochs", "output", output="runs/tune")
 def main(args: argparse.Namespace) -> None:
     """Train, write results.json and draw tuning.png from it, and print who won."""
     folder, results = args.output, args.output / "results.json"
     single = tuning.asked_for(*(getattr(args, name) for name in GRID))
-    settings = Settings(args.backend, args.device, args.arithmetic, args.epochs)
+    settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     with busy("reading the data"):
         files = find_data(args.data)
     make_folder(folder)
     with sole_writer(results):
         with busy("looking at what there is"):
-            runs = tuning.plan(single, range(args.seeds), settings, files, folder, args.compile)
+            runs = tuning.plan(single, range(args.seeds), settings, files, folder)
         done, total = tuning.epochs(runs)
         try:
             with Epochs(total, done, "tuning") as progress:
-                failed = tuning.train_all(runs, progress.advance)
-            found = json.dumps(tuning.results(runs, files, failed), indent=1) + "\n"
+                tuning.train_all(runs, progress.advance)
+            found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
         except KeyboardInterrupt:

@@ -43,7 +43,6 @@ class Configuration:
 # Those that the seed study tried.
 SEED_STUDY = Configuration(25, 20, 3.0), Configuration(30, 20, 2.5), Configuration(30, 10, 3.0)
 Plan = dict[Configuration, list[Run]]
-Failed = dict[Configuration, dict[int, str]]  # by seed, what overflowed
 
 
 def asked_for(
@@ -52,10 +51,7 @@ def asked_for(
     etas: Sequence[float] | None,
     single: Iterable[tuple[int, int, float]] | None,
 ) -> list[Configuration]:
-    """Return the configurations to try, each once: a grid, single ones, or the seed study's.
-
-    Of a grid all combinations are tried; what is not given has one value, the seed study's.
-    """
+    """Return the configurations to try, each once: all of a grid, single ones, the seed study's."""
     tried = list(single or ())
     if hidden or mini_batch_sizes or etas:
         usual = Configuration()
@@ -70,19 +66,17 @@ def plan(
     settings: Settings,
     files: MnistFiles,
     folder: Path,
-    compile: bool | None = False,
 ) -> Plan:
-    """Return the runs of every configuration, one for each seed, as far as they have come.
+    """Return the runs of every configuration, one for each seed, as far as their files have come.
 
-    Every run is a file in the folder. When one of them cannot be trained or resumed, ValueError or
-    OSError says so before any is.
+    When one of them cannot be trained or resumed, that is said before any is.
     """
     data = load_examples(files, settings.backend)
 
     def run(one: Configuration, seed: int) -> Run:
         own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
         begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
-        result = Run(own, begin, files, folder / one.file_name(seed), data, compile)
+        result = Run(own, begin, files, folder / one.file_name(seed), data)
         result.resume()
         return result
 
@@ -95,12 +89,11 @@ def epochs(runs: Plan) -> tuple[int, int]:
     return sum(run.epochs_done for run in every), sum(run.settings.epochs for run in every)
 
 
-def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> Failed:
+def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
     """Train what is left of every run and tell the epochs done in all; no test data are seen.
 
-    Where numbers overflow the run ends and the others go on: what was said is returned.
+    Where numbers overflow the run ends and the others go on: it keeps what was said.
     """
-    failed: Failed = {}
     for one, run in ((one, run) for one, several in runs.items() for run in several):
         label = f"{one}, seed {run.settings.seed}"
 
@@ -110,12 +103,11 @@ def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> Failed:
         try:
             run.train(tell, test=False)
         except OverflowError as error:
-            failed.setdefault(one, {})[run.settings.seed] = str(error)
+            run.failure = str(error)
             note(f"{label}: {error}")
-    return failed
 
 
-def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict[str, Any]:
+def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
     """Return as JSON values what the tuning came to, and test the one network that it chose.
 
     The configuration with the best mean validation accuracy is chosen, of it the seed with the best
@@ -123,17 +115,15 @@ def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict
     images; what is listed by seed stands in the order of `seeds`. A configuration of which a run
     has failed is none to choose: it stands apart, under "failed".
     """
-    failed = failed or {}
-    whole = {one: several for one, several in runs.items() if one not in failed}
+    failed = {one: [run for run in several if run.failure] for one, several in runs.items()}
+    whole = [one for one, ended in failed.items() if not ended]
     if not whole:
-        one, said = next(iter(failed.items()))
-        raise OverflowError(
-            f"no configuration could be trained; {one}: {next(iter(said.values()))}"
-        )
-    records = [record(one, several) for one, several in whole.items()]
+        one, [run, *_] = next(iter(failed.items()))
+        raise OverflowError(f"no configuration could be trained; {one}: {run.failure}")
+    records = [record(one, runs[one]) for one in whole]
     best = best_of(records)
     final = records[best]["final"]
-    run = list(whole.values())[best][final.index(max(final))]
+    run = runs[whole[best]][final.index(max(final))]
     trained = run.train()  # nothing is left to train: the test images are read
     accuracy = trained.metadata["accuracy"]
     return {
@@ -145,8 +135,13 @@ def results(runs: Plan, files: MnistFiles, failed: Failed | None = None) -> dict
         "notice": escaped(files.notice),
         "configurations": records,
         "failed": [
-            {"name": str(one), **asdict(one), "by_seed": {str(k): v for k, v in said.items()}}
-            for one, said in failed.items()
+            {
+                "name": str(one),
+                **asdict(one),
+                "by_seed": {run.settings.seed: run.failure for run in ended},
+            }
+            for one, ended in failed.items()
+            if ended
         ],
         "chosen": {
             "configuration": best,

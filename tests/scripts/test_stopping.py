@@ -20,20 +20,26 @@ WARNINGS = "error,ignore:Implicitly cleaning up:ResourceWarning" + "".join(
     f",ignore::DeprecationWarning:matplotlib.{name}"
     for name in ("_fontconfig_pattern", "_mathtext")
 )
-# The tests may run where Ctrl-C is ignored, as under nohup: here it is not.
-HEARD = (
-    "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+# Closes some of its files and becomes another program, in which Ctrl-C is heard: the tests may run
+# where it is ignored, as under nohup.
+BECOME = (
+    "import os, signal, sys; signal.signal(2, signal.SIG_DFL); "
+    "[os.close(int(n)) for n in sys.argv[1]]; os.execv(sys.argv[2], sys.argv[2:])"
 )
 
 
-def python(*arguments, **options):
-    """Run Python with a command line in a process of its own, in which Ctrl-C is not ignored."""
-    whole = [sys.executable, "-c", HEARD, sys.executable, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": WARNINGS}
-    environment.update(options.pop("env", {}))
+def command_line(*arguments, closed=""):
+    """Return what runs Python with these arguments, and without files of these numbers."""
+    return [sys.executable, "-c", BECOME, closed, sys.executable, *map(str, arguments)]
+
+
+def python(*arguments, closed="", stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
+    """Run Python with a command line in a process of its own; what is None is not set there."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": WARNINGS, **environment}
     return subprocess.run(
-        whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-        timeout=120, **options,
+        command_line(*arguments, closed=closed),
+        cwd=ROOT, env={name: value for name, value in given.items() if value is not None},
+        stdout=stdout, stderr=stderr, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 
@@ -103,33 +109,6 @@ def test_stopped_at_any_moment_training_loses_one_epoch_and_resumes_without_a_tr
     assert os.listdir(tmp_path) == ["out.json"]
 
 
-def test_killed_again_and_again_at_no_chosen_moment_it_still_arrives(few_digits, tmp_path):
-    out, through = tmp_path / "killed" / "out.json", tmp_path / "whole.json"
-    out.parent.mkdir()
-    options = ["--data", few_digits, "--sizes", 784, 20, 10, "--seed", 1, "--epochs", 40]
-    options = [*map(str, options), "--mini-batch-size", "1"]
-    assert train.main([*options, "--output", str(through)]) == 0
-    rng, epochs = random.Random(0), 0
-    for _ in range(2):
-        program = [sys.executable, "-m", "scripts.train", *options, "--output", str(out)]
-        with subprocess.Popen(
-            [*program, "--resume"], cwd=ROOT, stderr=subprocess.DEVNULL
-        ) as process:
-            end = time.monotonic() + 60
-            while not (out.exists() and Parameters.load(out).metadata["epochs"] > epochs):
-                assert process.poll() is None, "it ended before it could be killed"
-                assert time.monotonic() < end
-                time.sleep(0.001)
-            time.sleep(rng.uniform(0, 0.03))
-            process.kill()
-        assert process.returncode == -signal.SIGKILL
-        done, epochs = epochs, Parameters.load(out).metadata["epochs"]
-        assert epochs > done
-    assert train.main([*options, "--output", str(out), "--resume"]) == 0
-    assert out.read_bytes() == through.read_bytes()
-    assert os.listdir(out.parent) == ["out.json"]
-
-
 # The function, which of its calls, how many of 6 epochs are saved by then.
 TUNING = {
     "while saving the fifth epoch": ("os", "replace", 5, 4),
@@ -175,7 +154,7 @@ def test_stopped_at_any_moment_tuning_goes_on_without_a_trace(tuned, tmp_path, m
 def test_stopped_the_main_job_ends_with_all_its_processes(digits_folder, number):
     arguments = ["-u", "-m", "scripts.reproduce", "--data", str(digits_folder)]
     with subprocess.Popen(
-        [sys.executable, "-c", HEARD, sys.executable, *arguments],
+        command_line(*arguments),
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
@@ -286,6 +265,11 @@ def test_a_program_ends_tidily(inside, ending, status, out, err):
     assert (run.returncode, run.stdout, run.stderr) == (status, out, err)
 
 
+def test_what_the_terminal_has_no_letter_for_is_written_out():
+    run = python("-c", STARTED.format(r'print("\xe9")', "return 0"), PYTHONIOENCODING="ascii")
+    assert (run.returncode, run.stdout) == (0, "\\xe9\n")
+
+
 def test_what_nohup_ignores_stays_ignored():
     ignoring = f"import signal; signal.signal(2, signal.SIG_IGN)\n{STARTED}"
     run = python("-c", ignoring.format("os.kill(os.getpid(), 2); return 0", "pass"))
@@ -298,26 +282,15 @@ CLOSED = "error: standard output is closed, the results would be lost: open it, 
 UNWRITTEN = "error: standard output cannot be written:"
 
 
-# Closes some of its files and becomes another program.
-WITHOUT = (
-    "import os, sys; [os.close(int(n)) for n in sys.argv[1]]; os.execv(sys.argv[2], sys.argv[2:])"
-)
-
-
 def surrounded(out, err, arguments):
     """Run Python with standard output and error "closed", a "broken" pipe, "read", or a device."""
     kept = {"closed": subprocess.DEVNULL, "read": subprocess.PIPE}
-    ours, theirs = os.pipe()
+    ours, kept["broken"] = os.pipe()
     os.close(ours)
-    kept["broken"] = theirs
-    with open("/dev/full", "w") as full:
-        kept["/dev/full"] = full
+    with open("/dev/full", "w") as kept["/dev/full"]:
         closed = "1" * (out == "closed") + "2" * (err == "closed")
-        run = subprocess.run(
-            [sys.executable, "-c", WITHOUT, closed, sys.executable, *map(str, arguments)],
-            cwd=ROOT, stdout=kept[out], stderr=kept[err], text=True, check=False, timeout=120,
-        )  # fmt: skip
-    os.close(theirs)
+        run = python(*arguments, closed=closed, stdout=kept[out], stderr=kept[err])
+    os.close(kept["broken"])
     return run
 
 
@@ -373,7 +346,7 @@ def test_from_its_first_import_on_it_ends_in_one_line(
     tmp_path, program, module, content, status, line
 ):
     (tmp_path / f"{module}.py").write_text(content)
-    run = python("-m", *program.split(), "--help", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    run = python("-m", *program.split(), "--help", PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert (run.returncode, run.stdout) == (status, "")
     assert run.stderr.splitlines()[-1] == line
     assert status == 1 or run.stderr == line + "\n"
@@ -406,11 +379,6 @@ def test_a_note_is_one_line_and_never_an_error(capsys, monkeypatch):
 @pytest.mark.parametrize("given", [None, "3"])
 def test_the_programs_run_on_one_thread_unless_the_user_says_otherwise(given):
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    settings = {key: value for key, value in os.environ.items() if key not in names}
-    settings.update(dict.fromkeys(names, given) if given else {})
     code = f"import os, scripts; print(*[os.environ[name] for name in {names}])"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, env=settings, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    run = python("-c", code, **dict.fromkeys(names, given))
     assert run.stdout.split() == [given or "1"] * 3

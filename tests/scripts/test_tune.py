@@ -356,7 +356,7 @@ class Trained:
         accuracy = {"validation": list(correct), "validation_of": 50, "test": 1, "test_of": 2}
         self.parameters = SimpleNamespace(metadata={"accuracy": accuracy}, fingerprint="ab")
         self.settings = Settings(seed=correct[-1])
-        self.output = None
+        self.output, self.failure = None, ""
 
     def train(self):
         return self.parameters
