@@ -52,8 +52,12 @@ def is_pickle(path: str | Path) -> bool:
     return Path(path).name.endswith((".pkl", ".pkl.gz")) and os.path.isfile(path)
 
 
-def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
-    """The three pairs in a folder or a pickle, every file read once, and the four SHA-256."""
+def describe(path: str | Path) -> MnistFiles:
+    """Return what lies in a data folder or a mnist.pkl.gz: MNIST, synthetic digits, or other.
+
+    OSError or ValueError, one line, where a file is missing, cannot be read or is damaged.
+    """
+    path = Path(path)
     if is_pickle(path):
         pairs, contents = read_pickle(path), {}
         for name in SHA256:  # the four IDX files, had they been made from this pickle
@@ -62,16 +66,7 @@ def _read(path: Path) -> tuple[Pairs, dict[str, str]]:
             contents[name] = synthetic_digits.idx_bytes(np.concatenate(arrays))
     else:
         pairs, contents = read_folder(path)
-    return pairs, {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
-
-
-def describe(path: str | Path) -> MnistFiles:
-    """Return what lies in a data folder or a mnist.pkl.gz: MNIST, synthetic digits, or other.
-
-    OSError or ValueError, one line, where a file is missing, cannot be read or is damaged.
-    """
-    path = Path(path)
-    pairs, digests = _read(path)
+    digests = {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
     kind, notice = "other", f"the digits in {path} are not MNIST: accuracy on them is not MNIST's"
     if digests == SHA256:
         kind, notice = "mnist", ""
