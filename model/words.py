@@ -35,6 +35,8 @@ ONE_POINT = 0.01
 MOST_IMAGES = 10**9
 #: The two ways in which a neuron is held, as they are called in sentences.
 WAYS = {"frozen": "Frozen at its mean activation", "deleted": "Deleted"}
+#: Of the table in plain text.
+LINE = "{:<15} {:<19} {:<20} {:>5} {:>5} {:>9} {:>9} {}"
 LEGEND = (
     "partition: it fires left of the bar; ?: other images give another. MCC: Matthews correlation",
     "of the two sides with firing. frozen, deleted: points of recall lost by the digit that loses",
@@ -261,22 +263,16 @@ def _start(records: NeuronRecords) -> list[str]:
 
 def table(records: NeuronRecords) -> list[str]:
     """Set the neurons in lines of plain text, at most 100 columns wide, with a legend below."""
-    head = (
-        f"{'neuron':<15} {'role':<19} {'partition':<20} {'MCC':>5} {'fires':>5} "
-        f"{'frozen':>9} {'deleted':>9} {'top 8':<8}"
-    ).rstrip()
+    head = LINE.format("neuron", "role", "partition", "MCC", "fires", *WAYS, "top 8")
     lines = [head, "-" * len(head)]
     for n in range(records.hidden):
-        lost = {
-            way: f"{100 * largest_loss(held)[n]:.1f} on {held.most_needed_digit[n]}"
-            for way, held in ways(records)
-        }
-        lines.append(
-            f"{short_name(records, n, 15):<15} {role(records, n):<19} "
-            f"{cut(partition(records, n), 20):<20} {records.partition_mcc[n]:5.2f} "
-            f"{percent(records.firing_rate_all[n]):>5} {lost.get('frozen', '-'):>9} "
-            f"{lost.get('deleted', '-'):>9} {''.join(map(str, records.highest.labels[n]))}"
-        )
+        lost = dict.fromkeys(WAYS, "-")
+        for way, held in ways(records):
+            lost[way] = f"{100 * largest_loss(held)[n]:.1f} on {held.most_needed_digit[n]}"
+        told = short_name(records, n, 15), role(records, n), cut(partition(records, n), 20)
+        mcc, rate = f"{records.partition_mcc[n]:.2f}", percent(records.firing_rate_all[n])
+        top = "".join(map(str, records.highest.labels[n]))
+        lines.append(LINE.format(*told, mcc, rate, *lost.values(), top))
     return [*lines, "", *LEGEND]
 
 
