@@ -9,7 +9,7 @@ draws within `canvas.house_style`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from model.parameters import Parameters
 from model.words import ONE_POINT, percent, short_name
 
 Array = NDArray[Any]
-Heatmaps = list[tuple[str, Array]]  # each with its name
+Heatmap = tuple[str, Array]  # with its name
 
 #: Pixels along the side of an image.
 SIDE = 28
@@ -390,7 +390,7 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
         _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
 
 
-def heatmaps(records: NeuronRecords, n: int) -> Heatmaps:
+def heatmaps(records: NeuronRecords, n: int) -> list[Heatmap]:
     """A neuron's weights, where its start is known as the sum that they are."""
     weights = records.weights[n]
     if records.change is None:
@@ -399,12 +399,12 @@ def heatmaps(records: NeuronRecords, n: int) -> Heatmaps:
     return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 
-def beyond(maps: Heatmaps, limit: float) -> bool:
+def beyond(maps: Iterable[Heatmap], limit: float) -> bool:
     """Whether any of them has a value that its colour does not tell."""
     return any(bool((np.abs(values) > limit).any()) for _, values in maps)
 
 
-def draw_colour_bar(axes: Axes, limit: float, maps: Heatmaps, low: str, high: str) -> None:
+def draw_colour_bar(axes: Axes, limit: float, maps: Iterable[Heatmap], low: str, high: str) -> None:
     """Draw the colour scale of some maps, with the meaning of blue and red in words at its ends."""
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(-limit, limit), canvas.DIVERGING),

@@ -44,17 +44,6 @@ class MnistFiles:
     pairs: Pairs = field(repr=False, compare=False)
 
 
-def _digests_of_pickle(pairs: Pairs) -> dict[str, str]:
-    """The SHA-256 that the four IDX files would have, had they been made from this pickle."""
-    digests = {}
-    for name in SHA256:
-        parts = pairs[:2] if name.startswith("train") else pairs[2:]
-        arrays = [x.reshape(-1, 28, 28) if "images" in name else y for x, y in parts]
-        whole = synthetic_digits.idx_bytes(np.concatenate(arrays))
-        digests[name] = hashlib.sha256(whole).hexdigest()
-    return digests
-
-
 def describe(path: str | Path) -> MnistFiles:
     """Return what lies in a data folder or a mnist.pkl.gz: MNIST, synthetic digits, or other.
 
@@ -62,8 +51,12 @@ def describe(path: str | Path) -> MnistFiles:
     """
     path = Path(path)
     pairs, contents = read(path)
+    if not contents:  # a pickle: what the four IDX files would be, had they been made from it
+        for name in SHA256:
+            parts = pairs[:2] if name.startswith("train") else pairs[2:]
+            arrays = [x.reshape(-1, 28, 28) if "images" in name else y for x, y in parts]
+            contents[name] = synthetic_digits.idx_bytes(np.concatenate(arrays))
     digests = {name: hashlib.sha256(whole).hexdigest() for name, whole in contents.items()}
-    digests = digests or _digests_of_pickle(pairs)
     kind, notice = "other", f"the digits in {path} are not MNIST: accuracy on them is not MNIST's"
     if digests == SHA256:
         kind, notice = "mnist", ""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 
 import numpy as np
 
@@ -141,10 +142,10 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
     tall = 1.65 + 0.285 * records.hidden
     costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
-    are = "is" if on_it == 1 else "are"
-    title = f"Frozen, {on_it} of {costly} neurons {are} missed most on the rarer side of the switch"
-    if not costly:
-        title = "Each neuron is a switch between two sides of the digits"
+    title = "Each neuron is a switch between two sides of the digits"
+    if costly:
+        are = f"{costly} neurons {'is' if on_it == 1 else 'are'}"
+        title = f"Frozen, {on_it} of {are} missed most on the rarer side of the switch"
 
     def draw(figure: Figure, _: float) -> None:
         how = (
@@ -185,12 +186,13 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
     side = min((width - 0.14) / each - 0.03, 1.4)
     tall = 1.8 + math.ceil(records.hidden / columns) * (side + 0.3)
     layer, limit = words.layer(records), figures.colour_limit(records.weights, records.never_lit)
-    beyond = f"; beyond {limit:.1f} they have its end colours"
-    clipped = any(figures.beyond(maps, limit) for maps in every)
     how = f"Weights into each neuron of {layer}, pixel by pixel, on one colour scale"
-    how += (beyond if clipped else "") + ". Left to right: start, change, weights" * (each == 3)
-    title = "Start, plus what training changed, is the weights"
-    title = title if each == 3 else f"The weights of {layer}"
+    if figures.beyond(chain(*every), limit):
+        how += f"; beyond {limit:.1f} they have its end colours"
+    title = f"The weights of {layer}"
+    if each == 3:
+        how += ". Left to right: start, change, weights"
+        title = "Start, plus what training changed, is the weights"
 
     def draw(figure: Figure, _: float) -> None:
         top = 0.3 + write_title(figure, title, f"{how}.")
@@ -205,7 +207,7 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
         down = figure.get_size_inches()[1]
         bar = panel(figure, WIDTH / 2 - 1.2, down - 0.74, 2.4, 0.12)
         ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
-        figures.draw_colour_bar(bar, limit, [own for maps in every for own in maps], *ends)
+        figures.draw_colour_bar(bar, limit, chain(*every), *ends)
         if grey := figures.never_lit_legend(records):
             write(figure, 0.15, down - 0.36, "■", size=8, color=NEVER_LIT)
             write(figure, 0.3, down - 0.36, grey, size=8)

@@ -160,7 +160,7 @@ def test_what_is_not_known_is_left_out():
         assert word not in told
 
 
-@pytest.mark.parametrize("hidden", [1, 30])
+@pytest.mark.parametrize("hidden", [1, 20])
 def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
     names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
     lines = words.table(records_of(hidden, neuron_names=names))
