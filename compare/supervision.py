@@ -118,7 +118,7 @@ class Asked:
             return {"missing": name}, []
         last = [Path(v) if name == "load_data" else v for v in numbers]
         answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
-        if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _spoil
+        if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _ask
             return {"answer": []}, []
         lists = parts_of(name, answer)
         named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
@@ -126,8 +126,16 @@ class Asked:
         if sum(v.nbytes for v in arrays) > MOST_BYTES:
             raise Unusable(f"{name}: expected fewer numbers, received {MOST_BYTES:,} bytes or more")
         for (what, _), array in zip(named, arrays, strict=True):
-            if what != "activations[0]":  # the input itself, in the book too: it may come back
-                self._refuse_shared(what, array)
+            if what == "activations[0]":  # the input itself, in the book too: it may come back
+                continue
+            # What was handed is contiguous and private: overlapping extents are shared memory.
+            if any(np.may_share_memory(array, lent) for lent in [*self.start, *self.handed]):
+                raise Refused(
+                    f"{what} is memory that the candidate was handed, not its own: a comparison "
+                    "would compare a thing with itself; copy, as in numpy.array(w) or "
+                    "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
+                    "shared memory",
+                )
         self.answered = True
         return {"answer": [len(many) for _, many in lists]}, arrays
 
@@ -135,7 +143,12 @@ class Asked:
         self, what: str, call: Callable[..., Any], given: list[Array], sizes: Any = None
     ) -> Any:
         """Call the candidate with private copies, and see that it left them alone."""
-        self._spoil()
+        # What was lent is filled with NaN: who kept it instead of a copy is found out. Some
+        # frameworks compute, and even copy, later: once an answer has been read, that is done.
+        for array in self.lent if self.answered else ():
+            array.fill(np.nan if array.dtype.kind == "f" else 0)
+        if self.answered:
+            self.lent, self.answered = [], False
         self.handed = [np.array(v, order="K") for v in given]
         self.lent += self.handed
         try:
@@ -154,27 +167,6 @@ class Asked:
                     "inputs changed in place",
                 )
         return answer
-
-    def _spoil(self) -> None:
-        """Fill what was lent with NaN: who kept it instead of a copy is found out.
-
-        Some frameworks compute, and even copy, later than they are called. Once an answer has
-        been read, all that it depends on is done.
-        """
-        if self.answered:
-            for array in self.lent:
-                array.fill(np.nan if array.dtype.kind == "f" else 0)
-            self.lent, self.answered = [], False
-
-    def _refuse_shared(self, name: str, array: Array) -> None:
-        # What was handed is contiguous and private: overlapping extents are shared memory.
-        if any(np.may_share_memory(array, handed) for handed in [*self.start, *self.handed]):
-            raise Refused(
-                f"{name} is memory that the candidate was handed, not its own: a comparison "
-                "would compare a thing with itself; copy, as in numpy.array(w) or "
-                "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
-                "shared memory",
-            )
 
 
 def takes(method: Any, count: int) -> bool:

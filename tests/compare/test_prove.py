@@ -276,10 +276,12 @@ def test_a_class_with_a_name_is_sent_and_one_without_is_tried_here(correct, mate
         os.environ["SPOILT"] = "yes"
         sys.exit(0)
 
+    environ = dict(os.environ)
+
     exits = compare.prove(type("Exits", (correct,), {"backprop": backprop}), material=material)
     assert exits.status == 2
     assert "backprop raised SystemExit: 0" in exits["gradients"].sentence
-    assert "SPOILT" not in os.environ
+    assert dict(os.environ) == environ
 
 
 PROGRAM = """
