@@ -96,11 +96,9 @@ class Asked:
         fits = {name: callable(v) and takes(v, METHODS[name]) for name, v in found.items()}
         offered = [n for n, v in found.items() if callable(v) and (fits[n] or n in REQUIRED)]
         missing = [name for name in (*METHODS, *CLASS_METHODS) if name not in offered]
-        near = {
-            name: f"its {name} takes {inspect.signature(v)}: the protocol's is another"
-            for name, v in found.items()
-            if callable(v) and name not in offered
-        }
+        other = {n: v for n, v in found.items() if callable(v) and n not in offered}
+        near = {n: f"its {n} takes {inspect.signature(v)}: the protocol's is another"
+                for n, v in other.items()}  # fmt: skip
         for own in dir(self.net):
             if own.startswith("_") or own in METHODS or own in CLASS_METHODS:
                 continue
@@ -172,11 +170,10 @@ class Asked:
 def takes(method: Any, count: int) -> bool:
     """Return whether a method can be called with so many arguments, as far as can be seen."""
     try:
-        inspect.signature(method).bind(*[None] * count)
+        with contextlib.suppress(ValueError):  # compiled: it does not say
+            inspect.signature(method).bind(*[None] * count)
     except TypeError:
         return False
-    except ValueError:  # compiled: it does not say
-        return True
     return True
 
 
