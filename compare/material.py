@@ -160,8 +160,8 @@ def with_starts(material: Material) -> Material:
     starts = {
         "initial": initial,
         "trained": shipped("train.json", initial.sizes) or warmed_up(material),
-        "saturated": scaled(initial, SATURATING),
-        "zeros": scaled(initial, 0.0),
+        "saturated": changed(initial, lambda v: v * SATURATING),
+        "zeros": changed(initial, np.zeros_like),
     }
     return replace(material, starts=starts)
 
@@ -188,15 +188,12 @@ def changed(parameters: Parameters, change: Any) -> Parameters:
     return Parameters(parameters.sizes, weights, [change(b) for b in parameters.biases])
 
 
-def scaled(parameters: Parameters, factor: float) -> Parameters:
-    """Return the parameters with every weight and bias multiplied by a factor."""
-    return changed(parameters, lambda v: np.abs(v) * 0.0 if factor == 0 else v * factor)
-
-
 def in_range(parameters: Parameters) -> Parameters:
     """Return the parameters scaled down, where they are too large for fixed-point numbers."""
     largest = max(float(np.abs(v).max()) for v in (*parameters.weights, *parameters.biases))
-    return parameters if largest < FIXED_RANGE else scaled(parameters, FIXED_RANGE / largest)
+    if largest < FIXED_RANGE:
+        return parameters
+    return changed(parameters, lambda v: v * (FIXED_RANGE / largest))
 
 
 def exact(parameters: Parameters, m: int) -> bool:
