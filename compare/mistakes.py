@@ -450,8 +450,8 @@ TABLE: list[Mistake] = [
         "exp(-z)), with a minus", **neurons(lambda z: sigmoid(-z))),
     forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
         "2)) / 2", **neurons(lambda z: sigmoid(2 * z))),
-    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is", fire=lambda
-        net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
+    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is",
+        fire=lambda net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
     forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
         "applies it once more", **neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
     forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use "
@@ -465,19 +465,21 @@ TABLE: list[Mistake] = [
         "compute the sigmoid instead of looking it up", fire=lambda net, z, last: sigmoid(np.rint(z
         / net.strength) * net.strength), read=grid_of_z, example=0.25),
 
-    gradients("factor {}", "the gradient is {} times the reference's: {}", cost_derivative=lambda
-        net, a, y: net.strength * (a - y), linear=True, meanings=1, example=2.0),
-    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", gradient=lambda
-        net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
-        linear=True, meanings=1, example=1 / 7),
+    gradients("factor {}", "the gradient is {} times the reference's: {}",
+        cost_derivative=lambda net, a, y: net.strength * (a - y), linear=True, meanings=1,
+        example=2.0),
+    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}",
+        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in
+        deltas]), linear=True, meanings=1, example=1 / 7),
     gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
         nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), linear=True, meanings=1,
         example=0.5),
     gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}",
         nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, meanings=1, example=0.5),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
-        "right: delta is the derivative of the summed cost by z of each example", deltas=lambda net,
-        x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True, example=0.1),
+        "right: delta is the derivative of the summed cost by z of each example",
+        deltas=lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True,
+        example=0.1),
     gradients("no sigma prime in the output layer", "the output delta is a - y, the "
         "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
         "cost it is (a - y) sigma'(z) (BP1)", slope=by(slope, output=lambda z, a: np.ones_like(a))),
@@ -504,8 +506,7 @@ TABLE: list[Mistake] = [
     gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the "
         "sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
     gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: (z > 0).astype
-        (np.float64))),
+        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1.0 * (z > 0))),
     gradients("labels off by one", "the gradient is that of the digit after the right one: digit j "
         "is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
     gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
@@ -581,9 +582,9 @@ TABLE: list[Mistake] = [
     gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
         "every answer from its own input", backprop=kept_from("backprop")),
 
-    update("step factor {}", "the step is {} times the reference's: {}", descend=lambda net, b, w,
-        eta, m: Columns.descend(net, b, w, net.strength * eta, m), linear=True, meanings=2,
-        example=7.0),
+    update("step factor {}", "the step is {} times the reference's: {}",
+        descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
+        linear=True, meanings=2, example=7.0),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
