@@ -506,7 +506,8 @@ TABLE: list[Mistake] = [
     gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the "
         "sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
     gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1.0 * (z > 0))),
+        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1.0 * (z >
+        0))),
     gradients("labels off by one", "the gradient is that of the digit after the right one: digit j "
         "is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
     gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
