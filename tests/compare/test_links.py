@@ -212,6 +212,10 @@ SABOTAGES = [
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
     ("predictions", "(after a step)", {"evaluate": lambda net, x, labels: net.__dict__.setdefault(
         labels.tobytes(), Columns.evaluate(net, x, labels))}),
+    ("predictions", "(labels moved by one)", {**steps(lambda k, eta: 1), "evaluate":
+        lambda net, *given: net.__dict__.setdefault(
+            "right" if "taken" in net.__dict__ else given[1].tobytes(),
+            Columns.evaluate(net, *given))}),
     ("figures", "activations[1][0, 7]", in_a_batch_of(40, 1)),
     ("figures", "outputs while held[", {"held": lambda net, x, neuron, value:
         Columns.held(net, x, neuron - 1, value)}),
