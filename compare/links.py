@@ -114,7 +114,7 @@ def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     for start, parameters in material.starts.items():
         trial = Trial(host, parameters)
         standard = Standard(parameters, material.dtype)
-        for case, (x, _) in material.batches().items():
+        for case, (x, _) in material.batches.items():
             expected = material.once(("forward", start, case), standard.forward, x)
             yield f"{start}, {case}", expected, trial.forward(x)
     note_missing(notes, trial, "trace", "feedforward")
@@ -129,7 +129,7 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         if not trial.offers("backprop"):
             raise NotOffered(trial.missing("backprop"))
         standard = Standard(parameters, material.dtype)
-        for case, (x, y) in material.batches().items():
+        for case, (x, y) in material.batches.items():
             expected = material.once(("gradients", start, case), standard.gradients, x, y)
             yield f"{start}, {case}", expected, trial.backward(x, y)
     note_missing(notes, trial, "deltas")
@@ -142,7 +142,7 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     for start, here in material.starts.items():
         trial = Trial(host, here)
         etas = (material.eta, *ETAS)
-        batches: dict[str, Any] = material.batches()
+        batches: dict[str, Any] = {**material.batches}
         if material.dtype != "fixed-point":
             batches["5 examples that are all but learnt"] = None  # a step is due, however small
         for k, (case, batch) in enumerate(batches.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,11 +73,11 @@ class Material:
 
     def batch(self, examples: Any) -> Batch:
         """Return training examples as columns x and one-hot y; numbers past the end come round."""
-        if not isinstance(examples, slice):
-            examples = np.asarray(examples) % len(self.images)
         rows = self.images
-        if not isinstance(examples, slice) and len(examples) > len(rows):
-            rows = rows.astype(np.float64)  # before they are repeated
+        if not isinstance(examples, slice):
+            examples = np.asarray(examples) % len(rows)
+            if len(examples) > len(rows):
+                rows = rows.astype(np.float64)  # before they are repeated
         x = rows[examples].astype(np.float64, copy=False).T
         return x, np.eye(self.sizes[-1])[:, self.labels[examples]]
 
@@ -95,6 +96,7 @@ class Material:
         epoch, place = divmod(step, max(1, len(self.images) // m))
         return self.batch(self.order(epoch)[place * m : (place + 1) * m])
 
+    @functools.cached_property
     def batches(self) -> dict[str, Batch]:
         """Return what is asked of each start: one example, some, others, a crowd, the first again.
 
