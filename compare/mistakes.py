@@ -8,11 +8,10 @@ is linear in it, or a row says how to read it. Correct variants, rows too, must 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ from compare.columns import Columns, sigmoid
 Array = NDArray[Any]
 Arrays = list[Array]
 Answers = dict[str, Array]
+Steps = Iterable[Array]
 Net = Any
-by = functools.partialmethod  # a method, the first of its arguments given
+by = partialmethod  # a method, the first of its arguments given
 STATED = 2.0  # a strength to try a mistake with, before it is read
 
 
@@ -227,9 +227,6 @@ def steps(net: Net, parts: Any, x: Array, y: Array, eta: float) -> None:
         Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
 
-Steps = Iterable[Array]
-
-
 def decayed(biases: bool, shape: Any, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
     """Yield steps by which the weights, or the biases too, shrink."""
     for k, (n, v) in enumerate(zip(nablas, (*net.biases, *net.weights), strict=True)):
@@ -394,9 +391,8 @@ LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
 NETWORK2 = "(the book's network2.py has it on purpose)"
 
 data, start, forward, gradients, update, training, predictions, figures = (
-    functools.partial(Mistake.of, link) for link in ("data", "initial weights", "forward",
-                                                     "gradients", "update", "training",
-                                                     "predictions", "figures"))
+    partial(Mistake.of, link) for link in ("data", "initial weights", "forward", "gradients",
+                                           "update", "training", "predictions", "figures"))
 TABLE: list[Mistake] = [
     *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T) for
         name, advice, c in PIXELS),
@@ -727,7 +723,7 @@ def rounded(dtype: Any, v: Array) -> Array:
         return np.asarray(v, dtype=dtype).astype(np.float64)
 
 
-to_float32 = functools.partial(rounded, np.float32)
+to_float32 = partial(rounded, np.float32)
 
 
 def cut(v: Array, bits: int) -> Array:
@@ -740,7 +736,7 @@ def cut(v: Array, bits: int) -> Array:
 
 FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
     "float32": (to_float32, "a dtype=torch.float32 or numpy.float32 is left somewhere"),
-    "float16": (functools.partial(rounded, np.float16), "leave out .half() or autocast"),
+    "float16": (partial(rounded, np.float16), "leave out .half() or autocast"),
     "bfloat16": (lambda v: cut(v, 8), "leave out .bfloat16() or autocast"),
     "TF32": (
         lambda v: cut(v, 11),
