@@ -397,8 +397,8 @@ TABLE: list[Mistake] = [
     *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T) for
         name, advice, c in PIXELS),
     *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
-        digits=lambda net, labels, by=by: (labels.astype(np.int64) + by) % 10) for what, by in ((
-        "more", 1), ("less", -1))),
+        digits=lambda net, labels, k=k: (labels.astype(np.int64) + k) % 10)
+        for what, k in (("more", 1), ("less", -1))),
     *(data("another split", how, split=lambda net, n, cut=cut: cut(n)) for how, cut in SPLITS),
 
     start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
