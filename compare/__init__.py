@@ -6,8 +6,7 @@
         prove(MyNetwork).require()
 
 or `python -m compare --candidate my_module:MyNetwork`. The chain of links, in causal order: data,
-initial weights, forward, gradients, update, training, predictions, figures. Each is one module of
-this package.
+initial weights, forward, gradients, update, training, predictions, figures (`compare.links`).
 """
 
 # Nothing heavy is imported here: `__main__` sets the number of threads before NumPy starts.

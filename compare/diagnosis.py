@@ -535,14 +535,13 @@ def own_start(case: Case) -> Diagnosis | None:
             strange.append(kind)
     if not strange:
         return None
-    name, what = f"{strange[0]} not taken over", f"not one of the {strange[0]} is that handed in"
+    name = f"{strange[0]} not taken over"
+    what = f"not one of the {strange[0]} is that handed in, and the others are"
     if len(strange) == 2:
         name = "its own random start"
         what = "its parameters have nothing to do with those handed in"
     elif any(apart(found[n], right[n]) for n in found if not n.startswith(strange[0])):
         return None
-    else:
-        what += ", and the others are"
     advice = "take over the weights and biases that are handed in, instead of drawing them"
     return Diagnosis(name, f"{what}: {advice}")
 

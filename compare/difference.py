@@ -193,11 +193,8 @@ class Proof:
     @property
     def first_broken(self) -> Link | None:
         """The first link that found a difference, else the first that could not be tried."""
-        for verdict in (Verdict.DIFFERENT, Verdict.ERROR):
-            for link in self.links:
-                if link.verdict is verdict:
-                    return link
-        return None
+        failures = (Verdict.DIFFERENT, Verdict.ERROR)
+        return next((v for verdict in failures for v in self if v.verdict is verdict), None)
 
     @property
     def status(self) -> int:
@@ -327,9 +324,7 @@ def keep_worst(worst: dict[str, Difference], measured: Sequence[Difference]) -> 
     """Keep the worst difference of every tensor, with the best power of all: what JSON shows."""
     for d in measured:
         kept = worst.get(d.tensor, d)
-        worse = max(
-            kept, d, key=lambda one: (one.verdict == "different", one.share, one.ratio or 0)
-        )
+        worse = max(kept, d, key=lambda v: (v.verdict == "different", v.share, v.ratio or 0))
         worst[d.tensor] = replace(worse, power=min(kept.power, d.power))
 
 
@@ -342,9 +337,8 @@ def summary(differences: Sequence[Difference]) -> Verdict:
         return Verdict.DIFFERENT
     for d in differences:
         if d.power >= 1:
-            raise Unusable(
-                f"{d.tensor} is zero within its rounding in every case: equal to nothing"
-            )
+            zero = f"{d.tensor} is zero within its rounding in every case"
+            raise Unusable(f"{zero}: equal to nothing")
     return Verdict.IDENTICAL if verdicts == {Verdict.IDENTICAL} else Verdict.EQUAL
 
 

@@ -116,11 +116,9 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
 
 def title(runs: list[dict[str, Any]]) -> str:
     """Return what the picture shows, in a sentence."""
-    parted = [f"{r['eta']:g}" for r in runs if r["parted_at"] is not None]
-    stayed = [f"{r['eta']:g}" for r in runs if r["parted_at"] is None]
-    words = []
-    if parted:
-        words.append(f"with eta {' and '.join(parted)} two correct networks part")
-    if stayed:
-        words.append(f"with eta {' and '.join(stayed)} they stay together")
+    found: dict[str, list[str]] = {"two correct networks part": [], "they stay together": []}
+    parted, stayed = found.values()
+    for run in runs:
+        (stayed if run["parted_at"] is None else parted).append(f"{run['eta']:g}")
+    words = [f"with eta {' and '.join(etas)} {what}" for what, etas in found.items() if etas]
     return ", ".join(words).capitalize()

@@ -174,7 +174,10 @@ def to_the_last_bit(
     records = [records_of(material, *pair) for pair in ((own, ours), (trial.export(), theirs))]
     files = [files_of(v, material) for v in records]
     for name, file in files[0].items():
-        yield same_file(name, files[1][name], file, case)
+        most = max(len(file), len(files[1][name]))
+        both = (np.frombuffer(v, np.uint8).astype(float) for v in (files[1][name], file))
+        found, right = (np.pad(v, (0, most - len(v)), constant_values=-1) for v in both)
+        yield measure(name, found, right, 0.0, f"{case}, bytes of the file")
     notes["files"] = list(files[0])
     yield from when_moved(trial, material)
     told.append(f"in fixed-point {', '.join(files[0])} are the same byte for byte")
@@ -212,13 +215,3 @@ def files_of(records: Any, material: Material) -> dict[str, bytes]:
         drawn = [pages.weights(records), pages.sheet(records, number, images)]
     text = json.dumps(to_json(records), allow_nan=False)
     return {"neurons.json": text.encode()} | {picture.file: picture.png() for picture in drawn}
-
-
-def same_file(name: str, found: bytes, expected: bytes, case: str) -> Difference:
-    """Measure the bytes of two files, the shorter one filled up with -1."""
-    most = max(len(found), len(expected))
-    theirs, ours = (
-        np.pad(np.frombuffer(v, np.uint8).astype(float), (0, most - len(v)), constant_values=-1)
-        for v in (found, expected)
-    )
-    return measure(name, theirs, ours, 0.0, f"{case}, bytes of the file")

@@ -110,12 +110,6 @@ class Book(Learner):
         self.step(*self.backprop(x, y), eta / x.shape[1])
 
 
-def last_alone(net: Book, x: Array, y: Array) -> Any:
-    for k in range(x.shape[1]):
-        nablas = net.one(x[:, [k]], y[:, [k]])
-    return nablas
-
-
 def quotients(net: Book, x: Array, y: Array) -> tuple[Arrays, Arrays]:
     def cost() -> float:
         return float(np.sum((net.trace(x)[1][-1] - y) ** 2) / 2)
@@ -132,11 +126,6 @@ def quotients(net: Book, x: Array, y: Array) -> tuple[Arrays, Arrays]:
     return nablas
 
 
-def step_inside_the_loop(net: Book, x: Array, y: Array, eta: float) -> None:
-    for k in range(x.shape[1]):
-        net.step(*net.one(x[:, [k]], y[:, [k]]), eta / x.shape[1])
-
-
 def network2(net: Book, x: Array, y: Array, eta: float) -> None:
     nablas = net.backprop(x, y)
     net.weights = [(1 - eta * (5.0 / 50_000)) * w for w in net.weights]
@@ -148,19 +137,10 @@ def whole_biases(net: Book, x: Array, y: Array, eta: float) -> None:
     net.step([x.shape[1] * nb for nb in nabla_b], nabla_w, eta / x.shape[1])
 
 
-def unless_small(net: Book, nabla_b: Arrays, nabla_w: Arrays, rate: float) -> None:
-    if max(float(np.abs(nw).max()) for nw in nabla_w) > 1e-4:
-        Book.step(net, nabla_b, nabla_w, rate)
-
-
 def nine_of_ten_steps(net: Any, x: Array, y: Array, eta: float) -> None:
     net.steps = net.__dict__.get("steps", 0) + 1
     if net.steps % 10:
         Book.update_mini_batch(net, x, y, eta)
-
-
-def shuffled_again(net: Book, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-    Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta)
 
 
 def last_of_36_for_all_behind(net: Book, x: Array) -> tuple[Arrays, Arrays]:
@@ -185,7 +165,8 @@ written(Book, "float32, and the class says so", dtype="float32",
         trace=lambda net, x: Book.trace(net, x.astype("f4")),
         one=lambda net, x, y: Book.one(net, x.astype("f4"), y.astype("f4")))
 written(Book, "nabla_b = dnb in the loop, for nabla_b = nb + dnb", "gradients",
-        "the last example alone", backprop=last_alone)
+        "the last example alone",
+        backprop=lambda net, x, y: net.one(x[:, -1:], y[:, -1:]))
 written(Book, "sigmoid_prime is handed the activation", "gradients", "sigma prime of a",
         sigmoid_prime=lambda net, z: Book.sigmoid_prime(net, net.sigmoid(z)))
 written(Book, "cost_derivative returns y - a", "gradients", "factor -1",
@@ -196,7 +177,8 @@ written(Book, "the hidden layers' slope is halved, as if the cost's 1/2 were due
 written(Book, "the gradient is a difference quotient of the cost", "gradients",
         "finite differences", backprop=quotients)
 written(Book, "the step stands inside the loop over the mini-batch", "update",
-        "one step for each example", update_mini_batch=step_inside_the_loop)
+        "one step for each example", update_mini_batch=lambda net, x, y, eta: [
+            net.step(*net.one(x[:, [k]], y[:, [k]]), eta / x.shape[1]) for k in range(x.shape[1])])
 written(Book, "the update of network2.py, with its L2 regularisation", "update", "weight decay",
         update_mini_batch=network2)
 written(Book, "eta / m is forgotten for the biases", "update", "step factor m in the biases",
@@ -206,11 +188,13 @@ written(Book, "eta is as small as if it were divided by all examples", "update",
 written(Book, "eta is 3.0, whatever is asked", "update", "eta ignored",
         update_mini_batch=lambda net, x, y, eta: Book.update_mini_batch(net, x, y, 3.0))
 written(Book, "a step along a gradient of almost 0 is left out", "update",
-        "none of the known mistakes", step=unless_small)
+        "none of the known mistakes", step=lambda net, b, w, rate:
+        Book.step(net, b, w, rate * (max(float(np.abs(nw).max()) for nw in w) > 1e-4)))
 written(Book, "every tenth step is lost", "training", "none of the known mistakes",
         update_mini_batch=nine_of_ten_steps)
 written(Book, "np.random.shuffle, as in the book's SGD, after the order was given", "training",
-        "an order of its own", train=shuffled_again)
+        "an order of its own", train=lambda net, x, y, order, size, eta:
+        Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta))
 written(Book, "a batch of more than 36 is cut into blocks, and the last answers for all behind it",
         "predictions", "large batches", trace=last_of_36_for_all_behind)
 written(Book, "the blocks of a large batch are joined backwards, in the hidden layers alone",

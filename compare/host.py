@@ -129,17 +129,15 @@ class Child(Host):
             why = f" after it wrote what is no answer ({printable(error)})"
         if found is None:
             self.close()
-            self.gone = f"the candidate's process {self._end(late)}{why} while {what}"
+            code = self.process.returncode
+            how = f"ended with exit status {code}"
+            if code is not None and code < 0:
+                how = f"was ended by signal {-code} ({signal.strsignal(-code)})"
+            if late:
+                how = f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
+            self.gone = f"the candidate's process {how}{why} while {what}"
             raise Gone(self.gone)
         return found
-
-    def _end(self, late: bool) -> str:
-        if late:
-            return f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
-        code = self.process.returncode
-        if code is not None and code < 0:
-            return f"was ended by signal {-code} ({signal.strsignal(-code)})"
-        return f"ended with exit status {code}"
 
     def close(self) -> None:
         """End the process, and all that it started, in sessions of their own too."""

@@ -18,18 +18,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from compare.diagnosis import UNKNOWN, Diagnosis, Lesson, described, diagnose
 from compare.difference import Link, Verdict
 from compare.host import InProcess
 from compare.links import LINKS, run
 from compare.material import Material, synthetic_material
 from compare.mistakes import MISTAKES, VARIANTS, Mistake
-from model.synthetic_digits import idx_bytes
+from model.synthetic_digits import write_idx_files
 
 SIZES = (25, 12, 12, 10)  # a square layer, where a transposition changes no shape
-IMAGES = {"train": 60, "t10k": 12}
+EXAMPLES = (60, 12)  # of the data files: training with validation, and test
 CHAIN = [name for name in LINKS if name != "reference"]
 GROUPS = ("table", "held out", "correct", "correct, held out")
 # With its row taken out a mistake may be told by these: weaker, and true of it.
@@ -106,13 +104,8 @@ def mutants() -> Iterator[Mutant]:
 
 @functools.cache
 def small_material(folder: Path) -> Material:
-    """Return what mutants are tried on: a small network, random images, and files of them."""
-    rng = np.random.default_rng(11)
-    for name, count in IMAGES.items():
-        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = rng.integers(0, 10, count, dtype=np.uint8)
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_bytes(images))
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    """Return what mutants are tried on: a small network, random images, and files of drawn ones."""
+    write_idx_files(folder, *EXAMPLES)
     return replace(synthetic_material(SIZES), folder=folder, steps=10, crowd=20, kept={})
 
 

@@ -45,16 +45,13 @@ Tensors = dict[str, Array]
 Notes = dict[str, Any]
 Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
+nobody: Tell = str  # takes note of progress, and tells nobody
 ETAS = (3.0, 0.5, 30.0, 0.1, 0.001)  # taken in turn: a step takes the eta that it is handed
 BLOCK = 1000  # images at a time stay in the cache
 LITTLE = 2.0**-16  # of an output, left to learn
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
         "test images", "test labels")  # fmt: skip
-
-
-def nobody(what: str) -> None:
-    """Take note of progress, and tell nobody."""
 
 
 def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
@@ -117,7 +114,7 @@ def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     for start, parameters in material.starts.items():
         trial = Trial(host, parameters)
         standard = Standard(parameters, material.dtype)
-        for case, (x, _) in material.batches().items():
+        for case, (x, _) in material.batches.items():
             expected = material.once(("forward", start, case), standard.forward, x)
             yield f"{start}, {case}", expected, trial.forward(x)
     note_missing(notes, trial, "trace", "feedforward")
@@ -132,7 +129,7 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         if not trial.offers("backprop"):
             raise NotOffered(trial.missing("backprop"))
         standard = Standard(parameters, material.dtype)
-        for case, (x, y) in material.batches().items():
+        for case, (x, y) in material.batches.items():
             expected = material.once(("gradients", start, case), standard.gradients, x, y)
             yield f"{start}, {case}", expected, trial.backward(x, y)
     note_missing(notes, trial, "deltas")
@@ -145,7 +142,7 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     for start, here in material.starts.items():
         trial = Trial(host, here)
         etas = (material.eta, *ETAS)
-        batches: dict[str, Any] = material.batches()
+        batches: dict[str, Any] = {**material.batches}
         if material.dtype != "fixed-point":
             batches["5 examples that are all but learnt"] = None  # a step is due, however small
         for k, (case, batch) in enumerate(batches.items()):

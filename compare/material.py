@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,11 +73,11 @@ class Material:
 
     def batch(self, examples: Any) -> Batch:
         """Return training examples as columns x and one-hot y; numbers past the end come round."""
-        if not isinstance(examples, slice):
-            examples = np.asarray(examples) % len(self.images)
         rows = self.images
-        if not isinstance(examples, slice) and len(examples) > len(rows):
-            rows = rows.astype(np.float64)  # before they are repeated
+        if not isinstance(examples, slice):
+            examples = np.asarray(examples) % len(rows)
+            if len(examples) > len(rows):
+                rows = rows.astype(np.float64)  # before they are repeated
         x = rows[examples].astype(np.float64, copy=False).T
         return x, np.eye(self.sizes[-1])[:, self.labels[examples]]
 
@@ -95,6 +96,7 @@ class Material:
         epoch, place = divmod(step, max(1, len(self.images) // m))
         return self.batch(self.order(epoch)[place * m : (place + 1) * m])
 
+    @functools.cached_property
     def batches(self) -> dict[str, Batch]:
         """Return what is asked of each start: one example, some, others, a crowd, the first again.
 
@@ -160,8 +162,8 @@ def with_starts(material: Material) -> Material:
     starts = {
         "initial": initial,
         "trained": shipped("train.json", initial.sizes) or warmed_up(material),
-        "saturated": scaled(initial, SATURATING),
-        "zeros": scaled(initial, 0.0),
+        "saturated": changed(initial, lambda v: v * SATURATING),
+        "zeros": changed(initial, np.zeros_like),
     }
     return replace(material, starts=starts)
 
@@ -188,15 +190,12 @@ def changed(parameters: Parameters, change: Any) -> Parameters:
     return Parameters(parameters.sizes, weights, [change(b) for b in parameters.biases])
 
 
-def scaled(parameters: Parameters, factor: float) -> Parameters:
-    """Return the parameters with every weight and bias multiplied by a factor."""
-    return changed(parameters, lambda v: np.abs(v) * 0.0 if factor == 0 else v * factor)
-
-
 def in_range(parameters: Parameters) -> Parameters:
     """Return the parameters scaled down, where they are too large for fixed-point numbers."""
     largest = max(float(np.abs(v).max()) for v in (*parameters.weights, *parameters.biases))
-    return parameters if largest < FIXED_RANGE else scaled(parameters, FIXED_RANGE / largest)
+    if largest < FIXED_RANGE:
+        return parameters
+    return changed(parameters, lambda v: v * (FIXED_RANGE / largest))
 
 
 def exact(parameters: Parameters, m: int) -> bool:

@@ -8,10 +8,10 @@ is linear in it, or a row says how to read it. Correct variants, rows too, must 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial, partialmethod
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from compare.columns import Columns, sigmoid
 
 Array = NDArray[Any]
+Arrays = list[Array]
 Answers = dict[str, Array]
+Steps = Iterable[Array]
 Net = Any
+by = partialmethod  # a method, the first of its arguments given
 STATED = 2.0  # a strength to try a mistake with, before it is read
 
 
@@ -113,14 +116,10 @@ def prime(z: Array) -> Array:
     return sigmoid(z) * (1 - sigmoid(z))
 
 
-def squares(turned: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """Return the change to square images, (rows, columns, examples); others stay as they are."""
-
-    def change(x: Array) -> Array:
-        side = math.isqrt(len(x))
-        return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
-
-    return change
+def squares(turned: Callable[[Array], Array], x: Array) -> Array:
+    """Change square images, (rows, columns, examples), as they are turned, and no others."""
+    side = math.isqrt(len(x))
+    return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
 
 
 def neurons(hidden: Callable[[Array], Array], output: Any = None) -> dict[str, Any]:
@@ -128,42 +127,30 @@ def neurons(hidden: Callable[[Array], Array], output: Any = None) -> dict[str, A
     return {"fire": lambda net, z, last: (output if last and output else hidden)(z)}
 
 
-def slope(every: Any = None, hidden: Any = None, output: Any = None) -> dict[str, Any]:
-    """Return the change to another slope, a function of z and a, in some layers."""
-
-    def slope(net: Net, z: Array, a: Array, last: bool) -> Array:
-        changed = every or (output if last else hidden)
-        return changed(z, a) if changed else a * (1 - a)
-
-    return {"slope": slope}
+def slope(net: Net, z: Array, a: Array, last: bool, every: Any = None, **of: Any) -> Array:
+    """Return another slope, a function of z and a, in some layers."""
+    changed = every or of.get("output" if last else "hidden")
+    return np.asarray(changed(z, a) if changed else a * (1 - a))
 
 
-def started(weights: Any = None, biases: Any = None) -> dict[str, Any]:
-    """Return the change to other parameters at the start."""
-
-    def take(net: Net, given_w: list[Array], given_b: list[Array]) -> None:
-        net.weights = [np.array(weights(w) if weights else w) for w in given_w]
-        net.biases = [np.array(biases(b) if biases else b) for b in given_b]
-
-    return {"take": take}
+def started(net: Net, by_w: Any, by_b: Any, weights: Arrays, biases: Arrays) -> None:
+    """Start from other weights, or other biases, or both."""
+    net.weights = [np.array(by_w(w) if by_w else w) for w in weights]
+    net.biases = [np.array(by_b(b) if by_b else b) for b in biases]
 
 
-def step(law: Callable[..., Iterable[Array]]) -> dict[str, Any]:
-    """Return the change to another step: of net, nablas (the biases' first), eta and m."""
-
-    def descend(net: Net, nabla_b: list[Array], nabla_w: list[Array], eta: float, m: int) -> None:
-        steps = list(law(net, [*nabla_b, *nabla_w], eta, m))
-        Columns.descend(net, steps[: len(nabla_b)], steps[len(nabla_b) :], 1.0, 1)
-
-    return {"descend": descend}
+def step(net: Net, law: Any, nabla_b: Arrays, nabla_w: Arrays, eta: float, m: int) -> None:
+    """Take another step: a function of net, nablas (the biases' first), eta and m."""
+    steps = list(law(net, [*nabla_b, *nabla_w], eta, m))
+    Columns.descend(net, steps[: len(nabla_b)], steps[len(nabla_b) :], 1.0, 1)
 
 
-def zeros(layers: Iterable[Array]) -> list[Array]:
+def zeros(layers: Iterable[Array]) -> Arrays:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str, in_the_class: bool = False) -> dict[str, Any]:
-    """Return the change to a method whose first answer is given again, whatever it is asked.
+def kept_from(method: str, in_the_class: bool = False) -> Callable[..., Any]:
+    """Return a method whose first answer is given again, whatever it is asked.
 
     Kept in the class by input, it is given again whatever the parameters have become.
     """
@@ -176,7 +163,7 @@ def kept_from(method: str, in_the_class: bool = False) -> dict[str, Any]:
             answers[key] = getattr(Columns, method)(net, np.array(x), *others)
         return answers[key]
 
-    return {method: answered}
+    return answered
 
 
 def never_cleared(net: Net, x: Array, y: Array) -> Any:
@@ -192,24 +179,16 @@ def at_the_start(net: Net, x: Array, y: Array) -> Any:
     return begun.backprop(x, y)
 
 
-def stepping_along(gradient: Callable[[Net, Array, Array], Any]) -> dict[str, Any]:
-    """Return the change to a step along another gradient than backprop's."""
-
-    def update(net: Net, x: Array, y: Array, eta: float) -> None:
-        nabla_b, nabla_w = gradient(net, x, y)
-        Columns.descend(net, nabla_b, nabla_w, eta, x.shape[1])
-
-    return {"update_mini_batch": update}
+def stepping_along(net: Net, gradient: Any, x: Array, y: Array, eta: float) -> None:
+    """Take a step along another gradient than backprop's."""
+    nabla_b, nabla_w = gradient(net, x, y)
+    Columns.descend(net, nabla_b, nabla_w, eta, x.shape[1])
 
 
-def regularised(shape: Callable[[Array], Array]) -> dict[str, Any]:
-    """Return the change to a gradient with a term of the weights in it."""
-
-    def backprop(net: Net, x: Array, y: Array) -> Any:
-        b, w = Columns.backprop(net, x, y)
-        return b, [n + net.strength * shape(v) for n, v in zip(w, net.weights, strict=True)]
-
-    return {"backprop": backprop}
+def regularised(net: Net, shape: Callable[[Array], Array], x: Array, y: Array) -> Any:
+    """Return a gradient with a term of the weights in it."""
+    b, w = Columns.backprop(net, x, y)
+    return b, [n + net.strength * shape(v) for n, v in zip(w, net.weights, strict=True)]
 
 
 def with_old_activations(net: Net, x: Array, y: Array) -> Any:
@@ -235,57 +214,39 @@ def last_layer_first(net: Net, x: Array, y: Array, eta: float) -> None:
             delta = delta * net.slope(zs[k - 1], activations[k], False)
 
 
-def one_part_late(weights_first: bool) -> dict[str, Any]:
-    def update(net: Net, x: Array, y: Array, eta: float) -> None:
-        for weights in (weights_first, not weights_first):
-            nabla_b, nabla_w = net.backprop(x, y)
-            parts = (zeros(nabla_b), nabla_w) if weights else (nabla_b, zeros(nabla_w))
-            Columns.descend(net, parts[0], parts[1], eta, x.shape[1])
-
-    return {"update_mini_batch": update}
+def one_part_late(net: Net, weights_first: bool, x: Array, y: Array, eta: float) -> None:
+    for weights in (weights_first, not weights_first):
+        nabla_b, nabla_w = net.backprop(x, y)
+        b, w = (zeros(nabla_b), nabla_w) if weights else (nabla_b, zeros(nabla_w))
+        Columns.descend(net, b, w, eta, x.shape[1])
 
 
-def steps(parts: Callable[[int], list[tuple[Any, float]]]) -> dict[str, Any]:
-    """Return the change to other steps than one: of m examples, which, and by what share of eta."""
-
-    def update(net: Net, x: Array, y: Array, eta: float) -> None:
-        for columns, share in parts(x.shape[1]):
-            Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
-
-    return {"update_mini_batch": update}
+def steps(net: Net, parts: Any, x: Array, y: Array, eta: float) -> None:
+    """Take other steps than one: of m examples, which, and by what share of eta."""
+    for columns, share in parts(x.shape[1]):
+        Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
 
-def decayed(biases: bool, shape: Callable[[Array], Array]) -> dict[str, Any]:
-    """Return the change to a step by which the weights, or the biases too, shrink."""
-
-    def shrinking(net: Net, nablas: list[Array], eta: float, m: int) -> Iterable[Array]:
-        for k, (n, v) in enumerate(zip(nablas, (*net.biases, *net.weights), strict=True)):
-            shrinks = biases or 2 * k >= len(nablas)
-            yield eta / m * n + shrinks * eta * net.strength * shape(v)
-
-    return step(shrinking)
+def decayed(biases: bool, shape: Any, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+    """Yield steps by which the weights, or the biases too, shrink."""
+    for k, (n, v) in enumerate(zip(nablas, (*net.biases, *net.weights), strict=True)):
+        shrinks = biases or 2 * k >= len(nablas)
+        yield eta / m * n + shrinks * eta * net.strength * shape(v)
 
 
-def with_velocity(nesterov: bool) -> dict[str, Any]:
-    def velocity(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
-        plain = [eta / m * n for n in nablas]
-        old = net.__dict__.get("velocity") or zeros(plain)
-        net.velocity = [net.strength * v + n for v, n in zip(old, plain, strict=True)]
-        ahead = zip(net.velocity, plain, strict=True)
-        return [n + net.strength * v for v, n in ahead] if nesterov else net.velocity
-
-    return step(velocity)
+def with_velocity(nesterov: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+    plain = [eta / m * n for n in nablas]
+    old = net.__dict__.get("velocity") or zeros(plain)
+    net.velocity = [net.strength * v + n for v, n in zip(old, plain, strict=True)]
+    ahead = zip(net.velocity, plain, strict=True)
+    return [n + net.strength * v for v, n in ahead] if nesterov else net.velocity
 
 
-def adaptive(law: Callable[[Array, Any], Array], mean: bool) -> dict[str, Any]:
-    """Return the change to a step whose length does not follow the gradient's."""
-
-    def along(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
-        memory = net.__dict__.setdefault("memory", [{} for _ in nablas])
-        pairs = zip(nablas, memory, strict=True)
-        return [eta * net.strength * law(n / m if mean else n, kept) for n, kept in pairs]
-
-    return step(along)
+def adaptive(law: Any, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+    """Return steps whose length does not follow the gradient's."""
+    memory = net.__dict__.setdefault("memory", [{} for _ in nablas])
+    pairs = zip(nablas, memory, strict=True)
+    return [eta * net.strength * law(n / m if mean else n, kept) for n, kept in pairs]
 
 
 def adam(g: Array, kept: dict[str, Any]) -> Array:
@@ -295,23 +256,19 @@ def adam(g: Array, kept: dict[str, Any]) -> Array:
     return np.asarray(first / (1 - 0.9**t) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8))
 
 
-def by_squares(old: float, new: float, least: float) -> Callable[[Array, dict[str, Any]], Array]:
-    """Return the law of RMSprop, or of Adagrad, which forgets nothing."""
-
-    def law(g: Array, kept: dict[str, Any]) -> Array:
-        kept["square"] = square = old * kept.get("square", 0.0) + new * g * g
-        return np.asarray(g / (np.sqrt(square) + least))
-
-    return law
+def by_squares(old: float, new: float, least: float, g: Array, kept: dict[str, Any]) -> Array:
+    """Return what RMSprop, or Adagrad, which forgets nothing, makes of a gradient."""
+    kept["square"] = square = old * kept.get("square", 0.0) + new * g * g
+    return np.asarray(g / (np.sqrt(square) + least))
 
 
-def shortened(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
+def shortened(net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
     length = math.sqrt(sum(float(np.vdot(n, n)) for n in nablas)) / m
     shrink = min(1.0, net.strength / (length + 1e-300))
     return [shrink * eta / m * n for n in nablas]
 
 
-def shrinking_eta(net: Net, nablas: list[Array], eta: float, m: int) -> list[Array]:
+def shrinking_eta(net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
     net.taken = net.__dict__.get("taken", -1) + 1
     return [eta * net.strength**net.taken / m * n for n in nablas]
 
@@ -329,15 +286,14 @@ def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -
         net.update_mini_batch(x[:, chosen], y[:, chosen], eta * len(chosen) / size)
 
 
-def two_orders(images: bool) -> dict[str, Any]:
-    def train(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-        x, y = (x[:, order], y) if images else (x, y[:, order])
-        Columns.train(net, x, y, np.arange(len(order)), size, eta)
+def two_orders(
+    net: Net, images: bool, x: Array, y: Array, order: Array, size: int, eta: float
+) -> None:
+    x, y = (x[:, order], y) if images else (x, y[:, order])
+    Columns.train(net, x, y, np.arange(len(order)), size, eta)
 
-    return {"train": train}
 
-
-def slices(order: Array, size: int) -> list[Array]:
+def slices(order: Array, size: int) -> Arrays:
     return [order[k : k + size] for k in range(0, len(order), size)]
 
 
@@ -408,11 +364,11 @@ PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("binary pixels", "pixels are made black or white: keep the greys",
      lambda x: (x > 0.5).astype(np.float64)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
-     "row", squares(lambda v: v.transpose(1, 0, 2))),
+     "row", partial(squares, lambda v: v.transpose(1, 0, 2))),
     ("mirrored images", "every image is mirrored, left for right: read every row from the left",
-     squares(lambda v: v[:, ::-1])),
+     partial(squares, lambda v: v[:, ::-1])),
     ("images upside down", "every image stands on its head: read the rows from the top",
-     squares(lambda v: v[::-1])),
+     partial(squares, lambda v: v[::-1])),
 ]
 SPLITS = [
     ("validation is the first sixth of the file: it is the last",
@@ -428,33 +384,33 @@ SIGMA = "is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)"
 LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
 PLAIN = "every entry moves by a like amount whatever its gradient: use torch.optim.SGD"
 LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
-    ("Adam", adam), ("RMSprop", by_squares(0.99, 0.01, 1e-8)), ("Adagrad", by_squares(1, 1, 1e-10)),
+    ("Adam", adam), ("RMSprop", partial(by_squares, 0.99, 0.01, 1e-8)),
+    ("Adagrad", partial(by_squares, 1, 1, 1e-10)),
     ("the sign of the gradient", lambda g, _: np.sign(g)),
 ]
 NETWORK2 = "(the book's network2.py has it on purpose)"
 
 data, start, forward, gradients, update, training, predictions, figures = (
-    functools.partial(Mistake.of, link) for link in ("data", "initial weights", "forward",
-                                                     "gradients", "update", "training",
-                                                     "predictions", "figures"))
+    partial(Mistake.of, link) for link in ("data", "initial weights", "forward", "gradients",
+                                           "update", "training", "predictions", "figures"))
 TABLE: list[Mistake] = [
     *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T) for
         name, advice, c in PIXELS),
     *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
-        digits=lambda net, labels, by=by: (labels.astype(np.int64) + by) % 10) for what, by in ((
-        "more", 1), ("less", -1))),
+        digits=lambda net, labels, k=k: (labels.astype(np.int64) + k) % 10)
+        for what, k in (("more", 1), ("less", -1))),
     *(data("another split", how, split=lambda net, n, cut=cut: cut(n)) for how, cut in SPLITS),
 
     start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
-        "is (n_out, n_in); transpose it, and do not reshape", **started(turned)),
+        "is (n_out, n_in); transpose it, and do not reshape", take=by(started, turned, None)),
     start("weights scaled by 1 / sqrt(n_in)", f"the weights are divided by sqrt(n_in) {NETWORK2}: "
-        f"take them as they are", **started(lambda w: w / np.sqrt(w.shape[1]))),
+        f"take them as they are", take=by(started, lambda w: w / np.sqrt(w.shape[1]), None)),
     start("biases start from zero", "the weights are those given, and the biases are zero: take "
-        "over the biases too", **started(None, np.zeros_like)),
+        "over the biases too", take=by(started, None, np.zeros_like)),
     start("weights start from zero", "the biases are those given, and the weights are zero: take "
-        "over the weights too", **started(np.zeros_like)),
+        "over the weights too", take=by(started, np.zeros_like, None)),
     start("biases negated", "the biases are given with the other sign: take them as they are, and "
-        "add them", **started(None, np.negative)),
+        "add them", take=by(started, None, np.negative)),
 
     forward("no biases in the forward pass", "z is w a without b in every layer: add the biases",
         weighted=lambda net, w, a, b: w @ a),
@@ -473,9 +429,9 @@ TABLE: list[Mistake] = [
     *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, c=c: c(x)) for name,
         advice, c in PIXELS),
     forward("a cached answer", "a second input gets the answer of the first: compute every answer "
-        "from its own input", **kept_from("trace")),
+        "from its own input", trace=kept_from("trace")),
     forward("a cached answer", "the answer is that of other parameters, which another network had: "
-        "keep no answers, neither in the class nor in its module", **kept_from("trace", True)),
+        "keep no answers, neither in the class nor in its module", trace=kept_from("trace", True)),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
         "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
     *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", **neurons(fire, fire if
@@ -490,8 +446,8 @@ TABLE: list[Mistake] = [
         "exp(-z)), with a minus", **neurons(lambda z: sigmoid(-z))),
     forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
         "2)) / 2", **neurons(lambda z: sigmoid(2 * z))),
-    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is", fire=lambda
-        net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
+    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is",
+        fire=lambda net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
     forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
         "applies it once more", **neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
     forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use "
@@ -505,47 +461,49 @@ TABLE: list[Mistake] = [
         "compute the sigmoid instead of looking it up", fire=lambda net, z, last: sigmoid(np.rint(z
         / net.strength) * net.strength), read=grid_of_z, example=0.25),
 
-    gradients("factor {}", "the gradient is {} times the reference's: {}", cost_derivative=lambda
-        net, a, y: net.strength * (a - y), linear=True, meanings=1, example=2.0),
-    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}", gradient=lambda
-        net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
-        linear=True, meanings=1, example=1 / 7),
+    gradients("factor {}", "the gradient is {} times the reference's: {}",
+        cost_derivative=lambda net, a, y: net.strength * (a - y), linear=True, meanings=1,
+        example=2.0),
+    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}",
+        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in
+        deltas]), linear=True, meanings=1, example=1 / 7),
     gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
         nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), linear=True, meanings=1,
         example=0.5),
     gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}",
         nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, meanings=1, example=0.5),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
-        "right: delta is the derivative of the summed cost by z of each example", deltas=lambda net,
-        x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True, example=0.1),
+        "right: delta is the derivative of the summed cost by z of each example",
+        deltas=lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True,
+        example=0.1),
     gradients("no sigma prime in the output layer", "the output delta is a - y, the "
         "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
-        "cost it is (a - y) sigma'(z) (BP1)", **slope(output=lambda z, a: np.ones_like(a))),
+        "cost it is (a - y) sigma'(z) (BP1)", slope=by(slope, output=lambda z, a: np.ones_like(a))),
     gradients("no sigma prime in the hidden layers", "the hidden delta is w.T delta: multiply it "
-        "by sigma'(z) (BP2)", **slope(hidden=lambda z, a: np.ones_like(a))),
+        "by sigma'(z) (BP2)", slope=by(slope, hidden=lambda z, a: np.ones_like(a))),
     gradients("no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every "
-        "layer (BP1, BP2)", **slope(lambda z, a: np.ones_like(a))),
-    gradients("sigma prime of a", f"delta {SIGMA}", **slope(lambda z, a: prime(a))),
-    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", **slope(
+        "layer (BP1, BP2)", slope=by(slope, every=lambda z, a: np.ones_like(a))),
+    gradients("sigma prime of a", f"delta {SIGMA}", slope=by(slope, every=lambda z, a: prime(a))),
+    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", slope=by(slope,
         output=lambda z, a: prime(a))),
-    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}", **slope(
+    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}", slope=by(slope,
         hidden=lambda z, a: prime(a))),
     gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
         "sigma'(z): sigma'(z) is a (1 - a)", slope=lambda net, z, a, last: a * (1 - a) * (1 if last
         else net.strength), linear=True, example=0.5),
     gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
-        **slope(lambda z, a: a)),
+        slope=by(slope, every=lambda z, a: a)),
     gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
-        "a)", **slope(lambda z, a: 1 - a)),
+        "a)", slope=by(slope, every=lambda z, a: 1 - a)),
     gradients("z in sigma prime", "delta is multiplied by z (1 - z): sigma'(z) is a (1 - a), with "
-        "a = sigmoid(z)", **slope(lambda z, a: z * (1 - z))),
+        "a = sigmoid(z)", slope=by(slope, every=lambda z, a: z * (1 - z))),
     gradients("the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: "
-        "that of the sigmoid is a (1 - a)", **slope(hidden=lambda z, a: 1 - a * a)),
+        "that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1 - a * a)),
     gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the "
-        "sigmoid is a (1 - a)", **slope(lambda z, a: 1 - a * a)),
+        "sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
     gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)", **slope(hidden=lambda z, a: (z > 0).astype(
-        np.float64))),
+        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1.0 * (z >
+        0))),
     gradients("labels off by one", "the gradient is that of the digit after the right one: digit j "
         "is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
     gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
@@ -567,7 +525,7 @@ TABLE: list[Mistake] = [
     gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
         "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
         backward=lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
-        **slope(output=lambda z, a: np.ones_like(a))),
+        slope=by(slope, output=lambda z, a: np.ones_like(a))),
     gradients("logarithm of the right output alone", "the cost is -y ln a, as with nn.NLLLoss of "
         "log(a): use half the squared distance", cost_derivative=lambda net, a, y: -y / a),
     gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
@@ -607,9 +565,9 @@ TABLE: list[Mistake] = [
         "first, example by example, then add up (delta @ a.T)", nabla_w=lambda net, d, a: d.sum(
         axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
     gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
-        f"{NETWORK2}", **regularised(lambda w: w), linear=True, example=0.1),
+        f"{NETWORK2}", backprop=by(regularised, lambda w: w), linear=True, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
-        "regularisation", **regularised(np.sign), linear=True, example=0.1),
+        "regularisation", backprop=by(regularised, np.sign), linear=True, example=0.1),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: clear "
         "it before each backward (optimizer.zero_grad())", backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations of an earlier "
@@ -619,11 +577,11 @@ TABLE: list[Mistake] = [
         "behind: run the forward pass inside backprop, on its own x", backprop=with_old_activations,
         trace=left_by_trace),
     gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
-        "every answer from its own input", **kept_from("backprop")),
+        "every answer from its own input", backprop=kept_from("backprop")),
 
-    update("step factor {}", "the step is {} times the reference's: {}", descend=lambda net, b, w,
-        eta, m: Columns.descend(net, b, w, net.strength * eta, m), linear=True, meanings=2,
-        example=7.0),
+    update("step factor {}", "the step is {} times the reference's: {}",
+        descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
+        linear=True, meanings=2, example=7.0),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
@@ -633,54 +591,61 @@ TABLE: list[Mistake] = [
     update("step factor {} in the weights", "the step of the weights alone is {} times the "
         "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength *
         n for n in w], eta, m), linear=True, meanings=2, example=0.5),
-    update("late bias update", f"the biases {LATE.format('weights')}", **one_part_late(True)),
-    update("late weight update", f"the weights {LATE.format('biases')}", **one_part_late(False)),
+    update("late bias update", f"the biases {LATE.format('weights')}", update_mini_batch=by(
+        one_part_late, True)),
+    update("late weight update", f"the weights {LATE.format('biases')}", update_mini_batch=by(
+        one_part_late, False)),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
     update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
-        "the other: take one", **steps(lambda m: [(slice(None), 1)] * 2)),
+        "the other: take one", update_mini_batch=by(steps, lambda m: [(slice(None), 1)] * 2)),
     update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step", **steps(lambda m: [([k], 1 / m) for k
-        in range(m)])),
+        "the gradients of the mini-batch, then take one step", update_mini_batch=by(steps, lambda m:
+        [([k], 1 / m) for k in range(m)])),
     update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step", **steps(lambda m: [([k], 1) for k in
-        range(m)])),
+        "gradients of the mini-batch, then take one step", update_mini_batch=by(steps, lambda m: [([
+        k], 1) for k in range(m)])),
     update("an example left out", "the last example of the mini-batch is left out: look at the end "
-        "of the loop or of the slice", **steps(lambda m: [(slice(0, max(1, m - 1)), 1)])),
+        "of the loop or of the slice", update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m -
+        1)), 1)])),
     update("an example left out", "the first example of the mini-batch is left out: count from 0",
-        **steps(lambda m: [(slice(min(1, m - 1), None), 1)])),
+        update_mini_batch=by(steps, lambda m: [(slice(min(1, m - 1), None), 1)])),
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop", **steps(lambda m: [(slice(0, max(1, m - 1)), max(1, m - 1)
-        / m)])),
-    *(update(name, f"besides the step, {what}: leave out the {which}", **decayed(biases, shape),
-        linear=True, example=0.001) for name, what, which, biases, shape in (("weight decay", "the "
-        "weights shrink by eta times {} of themselves", f"regularisation {NETWORK2}", False,
-        np.asarray), ("weight decay", "weights and biases shrink by eta times {} of themselves",
-        "optimizer's weight_decay", True, np.asarray), ("weight decay (L1)", "the weights shrink "
-        "by eta times {} each", "regularisation", False, np.sign), ("weight decay (L1)", "weights "
-        "and biases shrink by eta times {} each", "regularisation", True, np.sign))),
+        "m: look at the end of the loop", update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m
+        - 1)), max(1, m - 1) / m)])),
+    *(update(name, f"besides the step, {what}: leave out the {which}", descend=by(step, partial(
+        decayed, biases, shape)), linear=True, example=0.001) for name, what, which, biases, shape
+        in (("weight decay", "the weights shrink by eta times {} of themselves", f"regularisation "
+        f"{NETWORK2}", False, np.asarray), ("weight decay", "weights and biases shrink by eta "
+        "times {} of themselves", "optimizer's weight_decay", True, np.asarray), ("weight decay "
+        "(L1)", "the weights shrink by eta times {} each", "regularisation", False, np.sign), (
+        "weight decay (L1)", "weights and biases shrink by eta times {} each", "regularisation",
+        True, np.sign))),
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
-        "each backward (optimizer.zero_grad())", **stepping_along(never_cleared)),
-    update("momentum", "the second step adds {} times the first: leave out the momentum",
-        **with_velocity(False), linear=True, example=0.9),
+        "each backward (optimizer.zero_grad())", update_mini_batch=by(stepping_along,
+        never_cleared)),
+    update("momentum", "the second step adds {} times the first: leave out the momentum", descend=by
+        (step, partial(with_velocity, False)), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
-        "it: leave out the momentum", **with_velocity(True), linear=True, example=0.9),
+        "it: leave out the momentum", descend=by(step, partial(with_velocity, True)), linear=True,
+        example=0.9),
     update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
-        "eta as it is handed in, in every step", **step(shrinking_eta), linear=True, example=0.9),
+        "eta as it is handed in, in every step", descend=by(step, shrinking_eta), linear=True,
+        example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
-        "use the new ones", **stepping_along(at_the_start)),
+        "use the new ones", update_mini_batch=by(stepping_along, at_the_start)),
     update("a cached answer", "the second step repeats the first, whatever its mini-batch",
-        **stepping_along(kept_from("backprop")["backprop"])),
-    *(update(name, PLAIN, **adaptive(law, mean), linear=True, tolerance=1e-07, example=0.1) for mean
-        in (True, False) for name, law in LAWS),
+        update_mini_batch=by(stepping_along, kept_from("backprop"))),
+    *(update(name, PLAIN, descend=by(step, partial(adaptive, law, mean)), linear=True,
+        tolerance=1e-07, example=0.1) for mean in (True, False) for name, law in LAWS),
     update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
-        "clipping", **step(shortened), read=lambda found, eta: float(np.linalg.norm(first_step(
-        found))) / eta, tolerance=0.0001, example=0.05),
+        "clipping", descend=by(step, shortened), read=lambda found, eta: float(np.linalg.norm(
+        first_step(found))) / eta, tolerance=0.0001, example=0.05),
     update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: leave "
-        "out the clipping", **step(lambda net, nablas, eta, m: [eta * np.clip(n / m, -net.strength,
-        net.strength) for n in nablas]), read=lambda found, eta: float(np.abs(first_step(found)
-        ).max()) / eta, example=0.01),
+        "out the clipping", descend=by(step, lambda net, nablas, eta, m: [eta * np.clip(n / m,
+        -net.strength, net.strength) for n in nablas]), read=lambda found, eta: float(np.abs(
+        first_step(found)).max()) / eta, example=0.01),
 
     training("reversed order", "the examples are taken from the last to the first",
         mini_batches=lambda net, order, size: slices(order[::-1], size)),
@@ -718,9 +683,9 @@ TABLE: list[Mistake] = [
     training("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
         mini_batches=lambda net, order, size: slices(order, 10)),
     training("labels not shuffled with the images", "images and labels are taken in two orders: "
-        "shuffle both with the same one", **two_orders(True)),
+        "shuffle both with the same one", train=by(two_orders, True)),
     training("images not shuffled with the labels", "images and labels are taken in two orders: "
-        "shuffle both with the same one", **two_orders(False)),
+        "shuffle both with the same one", train=by(two_orders, False)),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
         "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
     training("gradients of the weights that the epoch began with", "every step of the epoch takes "
@@ -758,7 +723,7 @@ def rounded(dtype: Any, v: Array) -> Array:
         return np.asarray(v, dtype=dtype).astype(np.float64)
 
 
-to_float32 = functools.partial(rounded, np.float32)
+to_float32 = partial(rounded, np.float32)
 
 
 def cut(v: Array, bits: int) -> Array:
@@ -771,7 +736,7 @@ def cut(v: Array, bits: int) -> Array:
 
 FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
     "float32": (to_float32, "a dtype=torch.float32 or numpy.float32 is left somewhere"),
-    "float16": (functools.partial(rounded, np.float16), "leave out .half() or autocast"),
+    "float16": (partial(rounded, np.float16), "leave out .half() or autocast"),
     "bfloat16": (lambda v: cut(v, 8), "leave out .bfloat16() or autocast"),
     "TF32": (
         lambda v: cut(v, 11),
@@ -795,7 +760,7 @@ def in_format(name: str) -> Iterable[Mistake]:
 
     rounds = to_float32 if single else to
     places: list[tuple[str, str, dict[str, Any]]] = [
-        ("initial weights", "the parameters are rounded to", started(to, to)),
+        ("initial weights", "the parameters are rounded to", {"take": by(started, to, to)}),
         ("forward", "z is computed in",
          {"weighted": lambda net, w, a, b: rounds(product(w, a) + to(b))}),
         ("forward", "products of weights are in",
@@ -813,7 +778,7 @@ def in_format(name: str) -> Iterable[Mistake]:
             "nabla_b": lambda net, d: to(d.sum(axis=1, keepdims=True))}),
         ("update", "the new parameters are rounded to", {"descend": stored}),
         ("update", "the step is taken along a gradient in",
-         step(lambda net, nablas, eta, m: [eta / m * to(n) for n in nablas])),
+         {"descend": by(step, lambda net, nablas, eta, m: [eta / m * to(n) for n in nablas])}),
     ]  # fmt: skip
     for link, what, changes in places:
         if name != "TF32" or "product" in what or what.startswith("z "):
@@ -827,15 +792,12 @@ MISTAKES: list[Mistake] = [*TABLE, *(row for name in FORMATS for row in in_forma
 
 
 def one_by_one(net: Net, x: Array, y: Array) -> Any:
-    nabla_b, nabla_w = Columns.backprop(net, x[:, :1], y[:, :1])
-    for k in range(1, x.shape[1]):
-        more_b, more_w = Columns.backprop(net, x[:, [k]], y[:, [k]])
-        nabla_b = [v + w for v, w in zip(nabla_b, more_b, strict=True)]
-        nabla_w = [v + w for v, w in zip(nabla_w, more_w, strict=True)]
-    return nabla_b, nabla_w
+    alone = [Columns.backprop(net, x[:, [k]], y[:, [k]]) for k in range(x.shape[1])]
+    lists = zip(*alone, strict=True)  # nabla_b of every example, nabla_w of every example
+    return tuple([sum(layer) for layer in zip(*one, strict=True)] for one in lists)
 
 
-def step_by_part(net: Net, b: list[Array], w: list[Array], eta: float, m: int) -> None:
+def step_by_part(net: Net, b: Arrays, w: Arrays, eta: float, m: int) -> None:
     net.weights = [v - eta * (n / m) for v, n in zip(net.weights, w, strict=True)]
     net.biases = [v - (eta * n) / m for v, n in zip(net.biases, b, strict=True)]
 

@@ -106,13 +106,11 @@ def coverage(proof: Proof) -> str:
     s = proof.settings
     answered = [link.name for link in proof if link.verdict in ANSWERS]
     sharp = power(max(link.power or 0.0 for link in proof if link.name != "reference"))
-    steps = (
-        f"{s['steps']:,} steps in a row, each looked at" if "training" in answered else "no step"
-    )
+    followed = f"{s['steps']:,} steps in a row, each looked at"
     return (
         f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
         f"{'quick' if s['quick'] else 'full'}, {len(answered)} of {len(proof)} links, "
-        f"{steps}; a mistake of {sharp} of a tensor's "
+        f"{followed if 'training' in answered else 'no step'}; a mistake of {sharp} of a tensor's "
         "largest entry would have been caught"
     )
 
@@ -121,14 +119,16 @@ def in_float32(proof: Proof) -> str:
     """Return float32's three answers; nothing for other precisions."""
     told = []
     for link in proof:
-        judged = [d for d in link.differences if d.ratio is not None]
+        judged = [
+            (d.share, d.probable_share or 0, d.ratio)
+            for d in link.differences
+            if d.ratio is not None
+        ]
         if judged:
-            worst = max(d.share for d in judged)
-            probable = max(d.probable_share or 0 for d in judged)
+            worst, probable, ratio = map(max, zip(*judged, strict=True))
             told.append(
                 f"{link.name}: {worst:.2g} of the worst-case bound, {probable:.2g} of the "
-                f"probabilistic bound, error {max(d.ratio or 0 for d in judged):.2g} times the "
-                "reference's own"
+                f"probabilistic bound, error {ratio:.2g} times the reference's own"
             )
     return "; ".join(told)
 

@@ -44,7 +44,13 @@ class Expected:
         gap = np.abs(candidate - self.reference)
         share = float((gap / np.maximum(self.probable, np.finfo(np.float64).tiny)).max())
         ratio = error_ratio(candidate, self.peer, self.reference)
-        power = min(found.power, self._power_in_float32(self.probable, self.peer))
+        # The smallest relative mistake in an entry that the ratio is certain to catch:
+        size = np.abs(self.reference if self.values is None else self.values).max()
+        floor = U32 * np.abs(self.reference).max()
+        by_ratio = RATIO_LIMIT * (np.abs(self.peer - self.reference).max() + floor)
+        most = self.probable.max()
+        caught = 2 * min(max(by_ratio, RATIO_SHARE * most), most)
+        power = min(found.power, float(caught / size) if size else np.inf)
         found = replace(found, probable_share=share, ratio=ratio, power=power)
         if share > 1 or (ratio > RATIO_LIMIT and share > RATIO_SHARE):
             note = (
@@ -53,14 +59,6 @@ class Expected:
             )
             return replace(found, verdict=Verdict.DIFFERENT, note=note)
         return found
-
-    def _power_in_float32(self, probable: Array, peer: Array) -> float:
-        """Return the smallest relative mistake in an entry that the ratio is certain to catch."""
-        size = np.abs(self.reference if self.values is None else self.values).max()
-        floor = U32 * np.abs(self.reference).max()
-        by_ratio = RATIO_LIMIT * (np.abs(peer - self.reference).max() + floor)
-        allowed = min(max(by_ratio, RATIO_SHARE * probable.max()), probable.max())
-        return float(2 * allowed / size) if size else np.inf
 
 
 def error_ratio(candidate: Array, peer: Array, exact: Array) -> float:
@@ -110,11 +108,11 @@ class Standard:
         """Return what every new weight and bias should be after one step."""
         return self._expected(x, y, eta)
 
-    def bounds_of_step(self, x: Array, y: Array, eta: float) -> dict[str, Array]:
-        """Return how far two correct steps may lead, without taking one."""
+    def bound_of_step(self, x: Array, y: Array, eta: float) -> float:
+        """Return how far two correct steps may lead any parameter, without taking one."""
         p = self.parameters
         found = bounds(p, x, y, eta, rules_for(self.dtype, p.sizes, x.shape[1]))
-        return {name: v for name, v in found.items() if name.startswith("new")}
+        return max(float(v.max()) for name, v in found.items() if name.startswith("new"))
 
     def held(self, x: Array, neuron: int, value: float) -> Expected:
         """Return what the outputs should be while a neuron of the first hidden layer is held."""

@@ -96,11 +96,9 @@ class Asked:
         fits = {name: callable(v) and takes(v, METHODS[name]) for name, v in found.items()}
         offered = [n for n, v in found.items() if callable(v) and (fits[n] or n in REQUIRED)]
         missing = [name for name in (*METHODS, *CLASS_METHODS) if name not in offered]
-        near = {
-            name: f"its {name} takes {inspect.signature(v)}: the protocol's is another"
-            for name, v in found.items()
-            if callable(v) and name not in offered
-        }
+        other = {n: v for n, v in found.items() if callable(v) and n not in offered}
+        near = {n: f"its {n} takes {inspect.signature(v)}: the protocol's is another"
+                for n, v in other.items()}  # fmt: skip
         for own in dir(self.net):
             if own.startswith("_") or own in METHODS or own in CLASS_METHODS:
                 continue
@@ -118,7 +116,7 @@ class Asked:
             return {"missing": name}, []
         last = [Path(v) if name == "load_data" else v for v in numbers]
         answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
-        if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _spoil
+        if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _ask
             return {"answer": []}, []
         lists = parts_of(name, answer)
         named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
@@ -126,8 +124,16 @@ class Asked:
         if sum(v.nbytes for v in arrays) > MOST_BYTES:
             raise Unusable(f"{name}: expected fewer numbers, received {MOST_BYTES:,} bytes or more")
         for (what, _), array in zip(named, arrays, strict=True):
-            if what != "activations[0]":  # the input itself, in the book too: it may come back
-                self._refuse_shared(what, array)
+            if what == "activations[0]":  # the input itself, in the book too: it may come back
+                continue
+            # What was handed is contiguous and private: overlapping extents are shared memory.
+            if any(np.may_share_memory(array, lent) for lent in [*self.start, *self.handed]):
+                raise Refused(
+                    f"{what} is memory that the candidate was handed, not its own: a comparison "
+                    "would compare a thing with itself; copy, as in numpy.array(w) or "
+                    "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
+                    "shared memory",
+                )
         self.answered = True
         return {"answer": [len(many) for _, many in lists]}, arrays
 
@@ -135,7 +141,12 @@ class Asked:
         self, what: str, call: Callable[..., Any], given: list[Array], sizes: Any = None
     ) -> Any:
         """Call the candidate with private copies, and see that it left them alone."""
-        self._spoil()
+        # What was lent is filled with NaN: who kept it instead of a copy is found out. Some
+        # frameworks compute, and even copy, later: once an answer has been read, that is done.
+        for array in self.lent if self.answered else ():
+            array.fill(np.nan if array.dtype.kind == "f" else 0)
+        if self.answered:
+            self.lent, self.answered = [], False
         self.handed = [np.array(v, order="K") for v in given]
         self.lent += self.handed
         try:
@@ -155,36 +166,14 @@ class Asked:
                 )
         return answer
 
-    def _spoil(self) -> None:
-        """Fill what was lent with NaN: who kept it instead of a copy is found out.
-
-        Some frameworks compute, and even copy, later than they are called. Once an answer has
-        been read, all that it depends on is done.
-        """
-        if self.answered:
-            for array in self.lent:
-                array.fill(np.nan if array.dtype.kind == "f" else 0)
-            self.lent, self.answered = [], False
-
-    def _refuse_shared(self, name: str, array: Array) -> None:
-        # What was handed is contiguous and private: overlapping extents are shared memory.
-        if any(np.may_share_memory(array, handed) for handed in [*self.start, *self.handed]):
-            raise Refused(
-                f"{name} is memory that the candidate was handed, not its own: a comparison "
-                "would compare a thing with itself; copy, as in numpy.array(w) or "
-                "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
-                "shared memory",
-            )
-
 
 def takes(method: Any, count: int) -> bool:
     """Return whether a method can be called with so many arguments, as far as can be seen."""
     try:
-        inspect.signature(method).bind(*[None] * count)
+        with contextlib.suppress(ValueError):  # compiled: it does not say
+            inspect.signature(method).bind(*[None] * count)
     except TypeError:
         return False
-    except ValueError:  # compiled: it does not say
-        return True
     return True
 
 

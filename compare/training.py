@@ -21,7 +21,7 @@ from compare.candidates import DTYPES
 from compare.difference import NotOffered
 from compare.divergence import CALM, EVERY, LEFT_ROUNDING, PARTED, described, draw, in_words
 from compare.host import Host
-from compare.material import Batch, Material, changed, in_float32
+from compare.material import Material, changed, in_float32
 from compare.standard import Expected, Standard, after_step
 from compare.trial import Trial
 from compare.twins import reference_net
@@ -43,16 +43,13 @@ def training(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[
     if not trial.offers("update_mini_batch"):
         raise NotOffered(trial.missing("update_mini_batch"))
     told: list[str] = []
-    runs = []
+    runs: list[dict[str, Any]] = []
     floating = material.dtype != "fixed-point"
     etas = {material.eta: material.steps}
     if floating:
         etas.setdefault(CALM, -(-3 * material.steps // 5))
     for eta, steps in etas.items():
-        walk = Walk(host, material, eta)
-        for step in range(steps):
-            yield from walk.step(step, looked_at=step % EVERY == 0 or step == steps - 1)
-        runs.append(walk.described())
+        yield from walk(host, material, eta, steps, runs)
         told.append(f"every one of {steps:,} steps in a row at eta {eta:g} is within its bound")
         notes.setdefault("followed", []).append({"eta": eta, "steps": steps})
     if floating:
@@ -68,60 +65,44 @@ def training(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[
     notes["sentence"] = "; ".join(told)
 
 
-class Walk:
-    """One candidate that takes every step of a run; the reference from where it stood, and free."""
+def walk(
+    host: Host, material: Material, eta: float, steps: int, runs: list[dict[str, Any]]
+) -> Iterator[Item]:
+    """Yield every step of one candidate, from where it stood; note how it and a free one part.
 
-    def __init__(self, host: Host, material: Material, eta: float) -> None:
-        self.material, self.eta, self.dtype = material, eta, material.dtype
-        start = material.initial
-        self.trial = Trial(host, start)
-        self.here = Parameters(start.sizes, *self.trial.export())
-        u = FORMATS.get(self.dtype, FORMATS["float64"])[0]
-        self.free = reference_net(start, self.dtype)
-        self.nudged = reference_net(nudged(start, 2 * u), self.dtype)
-        self.own_gap, self.steps, self.gaps = 0.0, list[int](), list[float]()
-
-    def step(self, step: int, looked_at: bool) -> Iterator[Item]:
-        """Take a step with all, and yield what is to be measured of it."""
-        x, y = self.material.mini_batch(step)
-        before = self.here
-        self.trial.update_mini_batch(x, y, self.eta)
-        weights, biases = self.trial.export()
-        self.here = Parameters(before.sizes, weights, biases)
-        case = f"left free, eta {self.eta:g}, step {step + 1:,}"
-        expected = Standard(before, self.dtype).update(x, y, self.eta)
+    It may be no further from the reference left free than what became of a single rounding of every
+    initial weight of the reference itself, but for a factor. Where two correct ones are two
+    networks, nothing is held.
+    """
+    start, dtype, trial = material.initial, material.dtype, Trial(host, material.initial)
+    here = Parameters(start.sizes, *trial.export())
+    u = FORMATS.get(dtype, FORMATS["float64"])[0]
+    free, other = (reference_net(p, dtype) for p in (start, nudged(start, 2 * u)))
+    own_gap, one, seen, gaps = 0.0, np.ones(1), list[int](), list[float]()
+    for step in range(steps):
+        x, y = material.mini_batch(step)
+        expected = Standard(here, dtype).update(x, y, eta)
+        trial.update_mini_batch(x, y, eta)
+        weights, biases = trial.export()
+        here = Parameters(start.sizes, weights, biases)
+        case = f"left free, eta {eta:g}, step {step + 1:,}"
         yield case, expected, after_step(weights, biases)
-        if self.dtype == "fixed-point":
-            return
-        self.free.update_mini_batch(x, y, self.eta)
-        self.nudged.update_mini_batch(x, y, self.eta)
-        if looked_at:
-            self.steps.append(step + 1)
-            yield from self._distance(case)
-
-    def _distance(self, case: str) -> Iterator[Item]:
-        """Yield how far the candidate is from the reference left free, and how far it may be.
-
-        It may be no further than what became of a single rounding of every initial weight of the
-        reference itself, but for a factor. Where two correct ones are two networks, nothing is
-        held.
-        """
-        free = self.free.export()
-        self.own_gap = max(self.own_gap, gap(self.nudged.export(), free))
-        self.gaps.append(gap((self.here.weights, self.here.biases), free))
-        allowed = LEFT_ROUNDING[self.dtype] / 10 + FURTHER * self.own_gap
-        if allowed <= PARTED[self.dtype]:
-            one = np.ones(1)
+        if dtype == "fixed-point":
+            continue
+        for net in (free, other):
+            net.update_mini_batch(x, y, eta)
+        if step % EVERY and step < steps - 1:
+            continue
+        own_gap = max(own_gap, gap(other.export(), free.export()))
+        seen.append(step + 1)
+        gaps.append(gap((weights, biases), free.export()))
+        allowed = LEFT_ROUNDING[dtype] / 10 + FURTHER * own_gap
+        if allowed <= PARTED[dtype]:
             expected = {"distance": Expected(0 * one, allowed, values=one)}
-            yield case, expected, {"distance": self.gaps[-1] * one}
-
-    def described(self) -> dict[str, Any]:
-        """Return how the two parted."""
-        if not self.gaps:
-            return {"parted_at": None}
-        per_epoch = len(self.material.images) // self.material.mini_batch_size
-        found = described(self.trial.host.label, self.eta, self.steps, self.gaps, self.dtype)
-        return {**found, "steps_in_an_epoch": per_epoch}
+            yield case, expected, {"distance": gaps[-1] * one}
+    if gaps:
+        runs.append(described(host.label, eta, seen, gaps, dtype))
+        runs[-1]["steps_in_an_epoch"] = len(material.images) // material.mini_batch_size
 
 
 def nudged(parameters: Parameters, relative: float = 0.0) -> Parameters:
@@ -185,7 +166,8 @@ def epochs_of(
     whole, steps = (Trial(host, start, arithmetic) for _ in range(2))
     x, y = material.batch(np.arange(examples))
     rng = np.random.default_rng(material.seed)
-    slack = Slack(start, arithmetic)
+    starts = () if arithmetic == "fixed-point" else (start, nudged(start))
+    ours, bound, grown = [reference_net(p) for p in starts], 0.0, 1.0
     eta = CALM if size > material.mini_batch_size else material.eta
     old = after_step(start.weights, start.biases)
     for epoch in range(epochs):
@@ -194,41 +176,21 @@ def epochs_of(
         for k in range(0, examples, size):
             batch = x[:, order[k : k + size]], y[:, order[k : k + size]]
             steps.update_mini_batch(*batch, eta)
-            slack.step(batch, eta)
-        own, allowed = after_step(*steps.export()), slack.allowed()
+            if ours:
+                here = Parameters(start.sizes, *ours[0].export())
+                here = in_float32(here) if arithmetic == "float32" else here
+                bound += Standard(here, arithmetic).bound_of_step(*batch, eta)
+            for net in ours:
+                net.update_mini_batch(*batch, eta)
+        if ours:
+            grown = max(1.0, gap(*(net.export() for net in ours)) / NUDGE)
+        own, allowed = after_step(*steps.export()), SPREAD * grown * bound
         expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in own.items()}
         case = f"train in {arithmetic}, {examples:,} examples in mini-batches of {size}"
         after = whole.export()
         yield f"{case}, epoch {epoch + 1}", expected, after_step(*after)
     moved, some = Standard(Parameters(start.sizes, *after), arithmetic), x[:, :size]
     yield f"{case}, asked afterwards", moved.forward(some), whole.forward(some)
-
-
-class Slack:
-    """How far two correct ways through the same steps may lead; in fixed-point nowhere."""
-
-    def __init__(self, start: Parameters, dtype: str) -> None:
-        self.dtype, self.bounds = dtype, 0.0
-        starts = () if dtype == "fixed-point" else (start, nudged(start))
-        self.nets = [reference_net(p) for p in starts]
-
-    def step(self, batch: Batch, eta: float) -> None:
-        """Take a step from both places, and add its bound."""
-        if not self.nets:
-            return
-        here = Parameters(self.nets[0].net.sizes, *self.nets[0].export())
-        here = in_float32(here) if self.dtype == "float32" else here
-        bounds = Standard(here, self.dtype).bounds_of_step(*batch, eta)
-        self.bounds += max(float(v.max()) for v in bounds.values())
-        for net in self.nets:
-            net.update_mini_batch(*batch, eta)
-
-    def allowed(self) -> float:
-        """Return the sum of the bounds, grown as a small difference grew on the way."""
-        if not self.nets:
-            return 0.0
-        grown = gap(*(net.export() for net in self.nets)) / NUDGE
-        return SPREAD * max(1.0, grown) * self.bounds
 
 
 def fingerprints(

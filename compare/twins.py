@@ -108,6 +108,7 @@ class ReferenceTwin:
 class TorchTwin(ReferenceTwin):
     """torch_impl.network.Network, on one device: an example in every row."""
 
+    how: ClassVar[str] = ""
     label: ClassVar[str] = "torch_impl.network (float64, cpu)"
 
     def built(self, parameters: Parameters) -> Any:
@@ -155,14 +156,15 @@ class TorchTwin(ReferenceTwin):
 
     @classmethod
     def _derived(cls, dtype: str, device: str) -> type:
-        label = f"torch_impl.network ({dtype}, {device})"
+        label = f"torch_impl.network ({dtype}, {device}{cls.how})"
         return type(cls.__name__, (cls,), {"dtype": dtype, "device": device, "label": label})
 
 
 class CompiledTwin(TorchTwin):
     """torch_impl.network.Network, which takes several steps of training in one compiled call."""
 
-    label: ClassVar[str] = "torch_impl.network (float64, cpu, compiled)"
+    how: ClassVar[str] = ", compiled"
+    label: ClassVar[str] = f"torch_impl.network (float64, cpu{how})"
 
     def built(self, parameters: Parameters) -> Any:
         net = super().built(parameters)
@@ -174,11 +176,6 @@ class CompiledTwin(TorchTwin):
         if name != "cpu":
             raise ValueError(f"--compile is for the cpu; received --device {name}")
         return cls
-
-    @classmethod
-    def _derived(cls, dtype: str, device: str) -> type:
-        label = f"torch_impl.network ({dtype}, {device}, compiled)"
-        return type(cls.__name__, (cls,), {"dtype": dtype, "label": label})
 
 
 def reference_net(parameters: Parameters, dtype: str = "float64") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from compare.columns import Columns, sigmoid
 from compare.difference import Verdict
 from compare.links import LINKS
 from compare.material import Material, mnist_material, synthetic_material
-from compare.mistakes import kept_from, never_cleared, slices, with_velocity
+from compare.mistakes import by, kept_from, never_cleared, slices, step, with_velocity
 from compare.twins import ReferenceTwin, TorchTwin
 from model.parameters import Parameters
 
@@ -162,8 +163,8 @@ SABOTAGES = [
         name: in_the_module(name) for name in ("weights", "biases")}),
     ("forward", "activations[2][", {"fire": lambda net, z, last: sigmoid(z) * (1 + 1e-13 * last)}),
     ("forward", "all zeros", traced(lambda net, zs, a: ([0 * z for z in zs], a))),
-    ("forward", "(initial, another mini-batch of 10)", kept_from("trace")),
-    ("forward", "(trained, one example)", kept_from("trace", in_the_class=True)),
+    ("forward", "(initial, another mini-batch of 10)", {"trace": kept_from("trace")}),
+    ("forward", "(trained, one example)", {"trace": kept_from("trace", in_the_class=True)}),
     ("forward", "(initial, 2 examples)", traced(lambda net, zs, a: (  # feedforward asks it too
         zs, [a[0], *(v + 1e-9 * (k == 7) for k in [count(net, "calls")] for v in a[1:])]))),
     ("forward", "(zeros, one example)", {"fire": lambda net, z, last:
@@ -176,7 +177,7 @@ SABOTAGES = [
     ("gradients", "(initial, 33 examples)", gradient(lambda m: 1 + 1e-9 * (m == 33))),
     ("gradients", "(initial, 300 examples at once)", gradient(lambda m: 1 + 1e-9 * (m > 257))),
     ("gradients", "(initial, 100 examples)", gradient(lambda m: 1 + 1e-9 * (34 <= m < 257))),
-    ("gradients", "(initial, another mini-batch of 10)", kept_from("backprop")),
+    ("gradients", "(initial, another mini-batch of 10)", {"backprop": kept_from("backprop")}),
     ("gradients", "(initial, mini-batch of 10)", {"backprop": never_cleared}),
     ("gradients", "5 examples that are no images)", {"backprop": lambda net, x, y:
         Columns.backprop(net, np.rint(x * 256) / 256, y)}),
@@ -189,7 +190,7 @@ SABOTAGES = [
         "update_mini_batch": lambda net, x, y, eta: Columns.update_mini_batch(
             net, x, y, net.__dict__.setdefault("eta", eta))}),
     ("update", "(initial, step 2 in a row, mini-batch of 10, eta 3)", {
-        **with_velocity(False), "strength": 0.01}),
+        "descend": by(step, partial(with_velocity, False)), "strength": 0.01}),
     ("update", "eta 3, asked afterwards)", as_it_was_built("trace")),
     ("update", "feedforward[", as_it_was_built("feedforward")),
     ("training", "(left free, eta 3, step 41)", steps(lambda k, eta: 1 / (1 + (k == 41)))),
@@ -211,6 +212,10 @@ SABOTAGES = [
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
     ("predictions", "(after a step)", {"evaluate": lambda net, x, labels: net.__dict__.setdefault(
         labels.tobytes(), Columns.evaluate(net, x, labels))}),
+    ("predictions", "(labels moved by one)", {**steps(lambda k, eta: 1), "evaluate":
+        lambda net, *given: net.__dict__.setdefault(
+            "right" if "taken" in net.__dict__ else given[1].tobytes(),
+            Columns.evaluate(net, *given))}),
     ("figures", "activations[1][0, 7]", in_a_batch_of(40, 1)),
     ("figures", "outputs while held[", {"held": lambda net, x, neuron, value:
         Columns.held(net, x, neuron - 1, value)}),

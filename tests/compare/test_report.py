@@ -60,6 +60,7 @@ def test_the_worst_entry_is_the_one_with_the_largest_share_of_its_bound() -> Non
     assert measure("v", reference + 1e-16, reference - 2.0**-53, 1e-9).verdict is Verdict.EQUAL
     bits = measure("v", np.nextafter(reference, 9), reference, 0.0)
     assert (bits.verdict, bits.outside, bits.share) == (Verdict.DIFFERENT, 3, np.inf)
+    assert measure("v", reference + np.array([1.0, 3.0, 2.0]), reference, 0.0).index == (1,)
     assert measure("v", 0 * reference, reference, 0.0).note == "all zeros"
 
 
@@ -199,6 +200,7 @@ def test_growth_is_the_factor_in_1000_steps_and_unknown_where_they_stay_together
         steps, gaps = exponential(rate)
         assert divergence.growth(np.array(steps), np.array(gaps), 1e-12, 1e-3) == grown
         assert divergence.first_above(steps, gaps, 1e-12) == left
+    assert divergence.growth(np.arange(3), np.array([1e-9, 1e-8, 1e-7]), 1e-12, 1e-3) is None
     assert divergence.first_above([1, 2, 3, 4], [0, 9, 0, 9], 1) == 4
     assert divergence.first_above([1, 2, 3], [9, 9, 0], 1) is None
 
