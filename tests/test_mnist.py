@@ -484,6 +484,7 @@ CODED = b"c_codecs\nencode\n"
 OTHER_THINGS = {  # what is pickled, or the pickle itself, made of MNIST's three pairs; what is told
     "two pairs": (lambda d: d[:2], PAIRS),
     "five in the midst": (lambda d: (d[0], 5, d[1], d[2]), PAIRS),
+    "a part too many": (lambda d: (*d, ()), PAIRS),
     "memory": (lambda d: Calls(np.ndarray, (1 << 30,)), PAIRS),
     "a dtype for images": (lambda d: part(d, np.dtype("f4")), f"{SHAPES} int64 (50,)"),
     "a list for images": (lambda d: part(d, [[1, 2]]), f"{SHAPES} int64 (50,)"),
