@@ -484,6 +484,7 @@ CODED = b"c_codecs\nencode\n"
 OTHER_THINGS = {  # what is pickled, or the pickle itself, made of MNIST's three pairs; what is told
     "two pairs": (lambda d: d[:2], PAIRS),
     "five in the midst": (lambda d: (d[0], 5, d[1], d[2]), PAIRS),
+    "a part too many": (lambda d: (*d, ()), PAIRS),
     "memory": (lambda d: Calls(np.ndarray, (1 << 30,)), PAIRS),
     "a dtype for images": (lambda d: part(d, np.dtype("f4")), f"{SHAPES} int64 (50,)"),
     "a list for images": (lambda d: part(d, [[1, 2]]), f"{SHAPES} int64 (50,)"),
@@ -505,8 +506,8 @@ OTHER_THINGS = {  # what is pickled, or the pickle itself, made of MNIST's three
     "an array called": (lambda d: b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R)R.", f"{DAMAGED}'_Dtype"),
     "wide letters": (lambda d: CODED + text("Ā".encode() * 200) + b"\x85R.",
                      f"{DAMAGED}a text of 400 bytes, which no array needs"),
-    "bytes once more": (lambda d: CODED + b"q\0" + text(256 * b"a") + b"q\1\x85R0h\0h\1\x85R.",
-                        DAMAGED),
+    "bytes once more": (lambda d: CODED + b"q\0" + text(256 * b"a") + b"q\1\x85Rh\0h\1\x85R.",
+                        f"{DAMAGED}zero-size array"),
     "more after it": (lambda d: pickle.dumps(d) + b"more", f"{DAMAGED}more follows)"),
     **{f"{f.__module__}.{f.__name__}, {protocol}": (lambda d, f=f, protocol=protocol:
         pickle.dumps(Calls(f, "touch touched"), protocol), ASKS)

@@ -321,7 +321,7 @@ def test_the_books_own_file_loads_and_a_damaged_one_is_refused_in_one_line(twin,
 
 
 @both
-def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path):
+def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path, monkeypatch):
     net = twin.start(SIZES, "Float64")
     net.save(tmp_path / "net.json")
     before = (tmp_path / "net.json").read_bytes()
@@ -331,9 +331,17 @@ def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path):
         net.biases[0][0] = float("inf")
     with pytest.raises(ValueError, match="finite number"):
         net.save(tmp_path / "net.json")
-    assert (tmp_path / "net.json").read_bytes() == before
     with pytest.raises(OSError, match=r"none\.json"):
         twin.Network.load(tmp_path / "none.json")
+
+    def full(descriptor):
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        twin.start(SIZES).save(tmp_path / "net.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+    assert (tmp_path / "net.json").read_bytes() == before
 
 
 @both

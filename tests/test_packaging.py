@@ -164,6 +164,8 @@ INSTALLED = [  # what is run in the fresh environment; how it ends; what is said
      ["None None"]),
     (["jalebi", "prove", "--candidate", "mine:Mine", "--sizes", "6", "5", "3", "--quick"],
      0, ["PROVED: mine:Mine is the reference network"]),
+    (["jalebi", "prove", "--candidate", "mine.py:Wrong", "--sizes", "6", "5", "3", "--quick"],
+     1, ["DISPROVED: mine:Wrong parts from the reference at: forward"]),
     (["python", "-m", "pytest", "-v", "-p", "no:cacheprovider"], 1, [
         "test_mine.py::test_mine SUBPASSED[forward]", "test_mine.py::test_mine SUBSKIPPED[update]",
         "test_mine.py::test_mine PASSED", "test_mine.py::test_wrong SUBFAILED[forward]",

@@ -1,4 +1,4 @@
-"""What the networks refuse, and how they say it: one table, both twins, the same words."""
+"""What the networks refuse, and how they say it: both twins in the same words."""
 
 import math
 from types import SimpleNamespace
@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from model.parameters import Parameters
-from tests.twin import both, drawn, fingerprint, overflow, refusal
+from tests.twin import both, drawn, every, fingerprint, overflow, refusal
 
 SIZES = (2, 3, 4)
 X, Y, DIGITS = np.zeros((2, 3)), np.zeros((4, 3)), np.array([0, 1, 2])
 NAN, INF = math.nan, math.inf
-NO_PAIRS = "there are no examples in the data; expected at least one pair (x, y)"
 PIXELS = "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as byte / 256; received"
 NUMBERS = "{} are finite numbers; received NaN or infinity"
 NO_SIZES = "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
@@ -38,129 +37,109 @@ def other(v, k, value):
     return v
 
 
-def verbs(twin, net, x, y):
-    """Every verb that takes columns x and y."""
-    x, y = twin.native(x), twin.native(y)
-    yield from ((net.backprop, x, y), (net.deltas, x, y), (net.cost, x, y))
-    yield net.update_mini_batch, (x, y), 1.0
-
-
-def reading(twin, net, x):
-    x = twin.native(x)
-    yield from ((net.feedforward, x), (net.trace, x))
-
-
-def training(twin, net, x, y, *settings):
-    yield net.SGD, twin.data(x, y), *(settings or (1, 1, 1.0))
-
-
-def evaluating(twin, net, x, digits):
-    yield net.evaluate, twin.data(x, digits)
-    yield net.SGD, twin.data(X, Y), 1, 1, 1.0, twin.data(x, digits)
-
-
-def inputs_said(shape):
-    def said(twin):
-        form = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
-        received = f"received shape {twin.shape(shape)}"
-        return f"inputs are {form}, one example in each, one or more; {received}"
-
-    return said
-
-
-def all_verbs(twin, net, x):
-    """Every verb that takes inputs, with the sixth of them exchanged."""
-    x = other(X, 5, x)
-    yield from (*reading(twin, net, x), *verbs(twin, net, x, Y))
-    yield from (*training(twin, net, x, Y), *evaluating(twin, net, x, DIGITS))
-
-
-def desired_said(m, shape):
-    def said(twin):
-        received = f"received shape {twin.shape(shape)}"
-        return f"desired outputs for {m} inputs have shape {twin.shape((4, m))}; {received}"
-
-    return said
-
-
 def unchecked(weights, biases):
     """Parameters of these shapes that nobody has checked."""
     layers = {"weights": list(map(np.zeros, weights)), "biases": list(map(np.zeros, biases))}
     return SimpleNamespace(sizes=(2, 3, 1), **layers)
 
 
-# fmt: off
-REFUSED = [  # the arithmetics it holds for; what is called; what is said
-    *((None, lambda t, net, s=s: [(t.Network, s)], f"{NO_SIZES}received {s}")
-      for s in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"])),
-    *((None, lambda t, net, p=p: [(t.start, unchecked(*p))],
-       f"{name} of these sizes have the shapes {said}")
-      for name, p, said in (
-          ("weights", ([(3, 2), (3, 1)], []), "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),
-          ("biases", ([(3, 2), (1, 3)], [(3,), (1,)]), "[(3, 1), (1, 1)]; received [(3,), (1,)]"),
-          ("biases", ([(3, 2), (1, 3)], [(3, 1)]), "[(3, 1), (1, 1)]; received [(3, 1)]"))),
-    (None, lambda t, net: [(t.arithmetic.FixedPoint, (784, 2**24, 10))],
-     TOO_LARGE.format([784, 2**24, 10], "weights and activations")),
-    (None, lambda t, net: [(t.kept("FixedPoint", (2, 1)).round_delta, t.native(np.zeros((1, 17))))],
-     TOO_LARGE.format([2, 1], "deltas in mini-batches of 17")),
-    *((None, lambda t, net, s=s: [*reading(t, net, np.zeros(s)), *verbs(t, net, np.zeros(s), Y)],
-       inputs_said(s))
-      for s in ((3, 1), (1, 2), (3,), (2, 0), (2, 3, 1))),
-    *((None, lambda t, net, s=s: verbs(t, net, np.zeros((2, 5)), np.zeros(s)), desired_said(5, s))
-      for s in ((4, 4), (3, 5), (1, 5), (4, 1))),  # the last two would broadcast
-    (None, lambda t, net: training(t, net, X, Y[:3]), desired_said(3, (3, 3))),
-    (None, lambda t, net: [(net.update_mini_batch, t.pairs(X, Y[:3]), 1.0)],
-     desired_said(3, (3, 3))),
-    (None, lambda t, net: [(net.SGD, [], 1, 1, 1.0), (net.update_mini_batch, [], 1.0),
-                           (net.evaluate, iter([]))], NO_PAIRS),
-    (None, lambda t, net: training(t, net, X, DIGITS), NOT_DESIRED),
-    (None, lambda t, net: evaluating(t, net, X, Y), NO_DIGITS.format((3, 4))),
-    (None, lambda t, net: evaluating(t, net, X[:, :0], DIGITS[:0]), NO_DIGITS.format((0,))),
-    (None, lambda t, net: training(t, net, X[:1], Y), inputs_said((1, 1))),
-    (None, lambda t, net: evaluating(t, net, X[:1], DIGITS), inputs_said((1, 1))),
-    *((None, lambda t, net, bad=bad: [*verbs(t, net, X, other(Y, 11, bad)),
-                                      *training(t, net, X, other(Y, 11, bad))],
-       NUMBERS.format("desired outputs")) for bad in (NAN, INF, -INF)),
-    *((a, lambda t, net, bad=bad: all_verbs(t, net, bad), NUMBERS.format("inputs"))
-      for bad in (NAN, INF, -INF) for a in ("Float64", "Float32")),
-    *(("FixedPoint", lambda t, net, bad=bad: all_verbs(t, net, bad),
-       f"{PIXELS} {bad}: scale them, or use float64")
-      for bad in (0.3, 255.0, -1.00390625, 2**-9, 1e308, NAN, INF, -INF)),
-    *((None, lambda t, net, e=e: training(t, net, X, Y, e, 1, 1.0),
-       f"epochs is a whole number, 0 or more; received {e}") for e in (-1, 1.5)),
-    *((None, lambda t, net, m=m: training(t, net, X, Y, 1, m, 1.0),
-       f"mini_batch_size lies between 1 and the number of training examples, 3; received {m}")
-      for m in (0, -1, 4, 1.5)),
-    *((None, lambda t, net, eta=eta: [*training(t, net, X, Y, 1, 1, eta),
-                                      (net.update_mini_batch, (t.native(X), t.native(Y)), eta)],
-       f"eta is a finite learning rate such as 3.0; received {eta}") for eta in (NAN, INF, -INF)),
-    *((None, lambda t, net, x=x, y=y: [(t.Examples, t.array(np.zeros(x)), t.array(np.zeros(y)))],
-       f"{EXAMPLES}, received {x} and {y}")
-      for x, y in (((3, 4), (2,)), ((3,), (3,)), ((3, 4), (3, 2, 1)), ((3, 4), ()))),
-]
-# fmt: on
+class Asked:
+    """A network, and calls of its verbs: each a function and its arguments."""
+
+    def __init__(self, twin, arithmetic):
+        self.twin, self.net = twin, twin.start(SIZES, arithmetic)
+
+    def read(self, x):
+        return [(verb, self.twin.native(x)) for verb in (self.net.feedforward, self.net.trace)]
+
+    def learn(self, x, y, eta=1.0):
+        x, y = self.twin.native(x), self.twin.native(y)
+        verbs = (self.net.backprop, self.net.deltas, self.net.cost)
+        return [*((verb, x, y) for verb in verbs), (self.net.update_mini_batch, (x, y), eta)]
+
+    def train(self, x, y, epochs=1, mini_batch_size=1, eta=1.0):
+        return [(self.net.SGD, self.twin.data(x, y), epochs, mini_batch_size, eta)]
+
+    def evaluate(self, x, digits):
+        data, test = self.twin.data(X, Y), self.twin.data(x, digits)
+        return [(self.net.evaluate, test), (self.net.SGD, data, 1, 1, 1.0, test)]
+
+
+def refused(n):
+    """What is asked of a network in vain: calls, and what is said to each."""
+    twin, net, zeros = n.twin, n.net, np.zeros
+    for sizes in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"]):
+        yield [(twin.Network, sizes)], f"{NO_SIZES}received {sizes}"
+    for name, weights, biases, said in (
+        ("weights", [(3, 2), (3, 1)], [], "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),
+        ("biases", [(3, 2), (1, 3)], [(3,), (1,)], "[(3, 1), (1, 1)]; received [(3,), (1,)]"),
+        ("biases", [(3, 2), (1, 3)], [(3, 1)], "[(3, 1), (1, 1)]; received [(3, 1)]"),
+    ):
+        asked = [(twin.start, unchecked(weights, biases))]
+        yield asked, f"{name} of these sizes have the shapes {said}"
+    large = TOO_LARGE.format([784, 2**24, 10], "weights and activations")
+    yield [(twin.arithmetic.FixedPoint, (784, 2**24, 10))], large
+    round_delta = twin.kept("FixedPoint", (2, 1)).round_delta
+    large = TOO_LARGE.format([2, 1], "deltas in mini-batches of 17")
+    yield [(round_delta, twin.native(zeros((1, 17))))], large
+
+    form = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
+    inputs = f"inputs are {form}, one example in each, one or more; received shape"
+    for shape in ((3, 1), (1, 2), (3,), (2, 0), (2, 3, 1)):
+        x = zeros(shape)
+        yield n.read(x) + n.learn(x, Y), f"{inputs} {twin.shape(shape)}"
+    yield n.train(X[:1], Y) + n.evaluate(X[:1], DIGITS), f"{inputs} (1, 1)"
+    desired = "desired outputs for {} inputs have shape {}; received shape {}".format
+    for shape in ((4, 4), (3, 5), (1, 5), (4, 1)):  # the last two would broadcast
+        said = desired(5, twin.shape((4, 5)), twin.shape(shape))
+        yield n.learn(zeros((2, 5)), zeros(shape)), said
+    pairs = [(net.update_mini_batch, twin.pairs(X, Y[:3]), 1.0)]
+    yield n.train(X, Y[:3]) + pairs, desired(3, twin.shape((4, 3)), (3, 3))
+    nothing = [(net.SGD, [], 1, 1, 1.0), (net.update_mini_batch, [], 1.0), (net.evaluate, iter([]))]
+    yield nothing, "there are no examples in the data; expected at least one pair (x, y)"
+    yield n.train(X, DIGITS), NOT_DESIRED
+    yield n.evaluate(X, Y), NO_DIGITS.format((3, 4))
+    yield n.evaluate(X[:, :0], DIGITS[:0]), NO_DIGITS.format((0,))
+    for x, y in (((3, 4), (2,)), ((3,), (3,)), ((3, 4), (3, 2, 1)), ((3, 4), ())):
+        asked = [(twin.Examples, twin.array(zeros(x)), twin.array(zeros(y)))]
+        yield asked, f"{EXAMPLES}, received {x} and {y}"
+
+    fixed = net.arithmetic.name == "fixed-point"
+    for bad in (NAN, INF, -INF, *((0.3, 255.0, -1.00390625, 2**-9, 1e308) if fixed else ())):
+        x, pixels = other(X, 5, bad), f"{PIXELS} {bad}: scale them, or use float64"
+        asked = n.read(x) + n.learn(x, Y) + n.train(x, Y) + n.evaluate(x, DIGITS)
+        yield asked, pixels if fixed else NUMBERS.format("inputs")
+    for bad in (NAN, INF, -INF):
+        y = other(Y, 11, bad)
+        yield n.learn(X, y) + n.train(X, y), NUMBERS.format("desired outputs")
+        asked = n.train(X, Y, eta=bad) + n.learn(X, Y, bad)[-1:]
+        yield asked, f"eta is a finite learning rate such as 3.0; received {bad}"
+    for epochs in (-1, 1.5):
+        said = f"epochs is a whole number, 0 or more; received {epochs}"
+        yield n.train(X, Y, epochs), said
+    sizes = "mini_batch_size lies between 1 and the number of training examples, 3; received"
+    for m in (0, -1, 4, 1.5):
+        yield n.train(X, Y, 1, m), f"{sizes} {m}"
 
 
 @both
-@pytest.mark.parametrize("row", range(len(REFUSED)))
-def test_what_is_refused_and_how_it_is_said(twin, row):
-    arithmetic, calls, said = REFUSED[row]
-    net = twin.start(SIZES, arithmetic or "FixedPoint")
-    before, tried = fingerprint(net), 0
-    for function, *arguments in calls(twin, net):
-        told = refusal(function, *arguments)
-        assert told == f"ValueError: {said(twin) if callable(said) else said}", function
-        tried += 1
-    assert tried
-    assert fingerprint(net) == before
+@every
+def test_what_is_refused_and_how_it_is_said(twin, arithmetic):
+    asked = Asked(twin, arithmetic)
+    before = fingerprint(asked.net)
+    for calls, said in refused(asked):
+        for function, *arguments in calls:
+            assert refusal(function, *arguments) == f"ValueError: {said}", function
+    assert fingerprint(asked.net) == before
 
 
 @both
 def test_pairs_of_two_lengths_are_refused_not_cut(twin):
     """A `zip` that is silently as long as its shortest would train on less."""
-    pairs = [(X[:, :1], Y[:, :1]), (X[:, :1],)]
-    with pytest.raises(ValueError, match=r"not enough values|is shorter"):
-        twin.start(SIZES).SGD(pairs, 1, 1, 1.0)
+    x, y = X[:, :1], Y[:, :1]
+    for pairs, said in (([(x, y), (x,)], "is shorter"), ([(x, y), (x, y, y)], "is longer")):
+        with pytest.raises(ValueError, match=said):
+            twin.start(SIZES).SGD(pairs, 1, 1, 1.0)
 
 
 # --- Overflow is never silent -------------------------------------------------------------------
