@@ -10,9 +10,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import numpy as np
+
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+# In place of a generator, where all that it would draw is given:
+UNDRAWN: Any = SimpleNamespace(standard_normal=np.zeros)
 
 
 class Examples(Sequence[Any]):

@@ -25,7 +25,7 @@ import numpy as np
 
 from reference import examples, saving
 from reference.arithmetic import Float64
-from reference.border import border, inside, named, shown
+from reference.border import UNDRAWN, border, inside, named, shown
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from reference.examples import mini_batches, ones
 
@@ -181,7 +181,7 @@ class Network:
     @classmethod
     def from_parameters(cls, parameters: Any, arithmetic: Float64 = Float64()) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
-        net = cls(parameters.sizes, arithmetic)
+        net = cls(parameters.sizes, arithmetic, UNDRAWN)
         weights, biases = list(parameters.weights), list(parameters.biases)
         check_shapes(net.sizes, weights, biases)
         net.weights = [net.arithmetic.parameters(w) for w in weights]

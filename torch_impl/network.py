@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference.border import border, inside, shown
+from reference.border import UNDRAWN, border, inside, shown
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from torch_impl import examples, saving
 from torch_impl.arithmetic import Float64
@@ -193,7 +193,7 @@ class Network(nn.Module):
         compile: bool | None = None,
     ) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
-        net = cls(parameters.sizes, arithmetic, device=device, compile=compile)
+        net = cls(parameters.sizes, arithmetic, UNDRAWN, device, compile)
         weights, biases = list(parameters.weights), list(parameters.biases)
         check_shapes(net.sizes, weights, biases)
         net._assign(weights, [b[:, 0] for b in biases])
