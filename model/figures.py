@@ -391,11 +391,12 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
 
 
 def heatmaps(records: NeuronRecords, n: int) -> list[Heatmap]:
-    """A neuron's weights, where its start is known as the sum that they are."""
-    weights = records.weights[n]
+    """A neuron's weights, where its start is known as the sum that they are; 0 where it is grey."""
+    lit = 1.0 if records.never_lit is None else ~records.never_lit
+    weights = lit * records.weights[n]
     if records.change is None:
         return [("weights", weights)]
-    change = records.change[n]
+    change = lit * records.change[n]
     return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 

@@ -177,6 +177,16 @@ def test_strong_blue_carries_a_minus_so_that_grey_shows_the_sign():
     assert lines.get_color().tolist() == [[1, 1, 1, 1]]
 
 
+def test_a_weight_that_is_grey_is_not_said_to_be_beyond_the_colours(records_of):
+    records = records_of(3)
+    for maps in (figures.heatmaps(records, 0), figures.heatmaps(records_of(3, start=False), 0)):
+        assert not any(values[records.never_lit].any() for _, values in maps)
+        assert all(values[~records.never_lit].all() for _, values in maps)
+    largest = max(np.abs(values).max() for _, values in maps)
+    assert figures.beyond(maps, largest - 1e-9)
+    assert not figures.beyond(maps, largest)
+
+
 def test_a_neuron_of_anything_that_holds_a_network_is_drawn_on_the_users_axes(tmp_path):
     network = Network([784, 3, 10])
     parameters = Parameters(network.sizes, *network.export(), {"neuron_names": {"1": "a $b$"}})
