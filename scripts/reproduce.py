@@ -20,7 +20,7 @@ from scripts.command_line import (
 )
 from scripts.programs import next_steps
 from scripts.progress import Epochs, busy
-from scripts.side_by_side import first_difference, predictions, table, train_both
+from scripts.side_by_side import first_difference, table, train_both
 
 DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
 
@@ -29,7 +29,8 @@ DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that
 def main(args: argparse.Namespace) -> int:
     """Train both, print what they came to, and put the PyTorch network to the proof."""
     with busy("reading the data"):
-        twin("torch", "device").choose_device(args.device)  # refused before any training
+        if args.device != Settings.device:  # refused before any training
+            twin("torch", "device").choose_device(args.device)
         files = find_data(args.data)
     begin, shipped = Parameters.load(SHIPPED_START), Parameters.load(SHIPPED_MODEL)
     epochs = 2 if args.quick else Settings.epochs
@@ -45,9 +46,7 @@ def main(args: argparse.Namespace) -> int:
                 progress.advance(done, text, name)
 
         trained = train_both(settings, begin, files, on_news, args.data)
-    with busy("reading the test images"):
-        read = predictions(shipped, files, args.device)
-    print(table(trained, shipped, read, args.device))
+    print(table(trained, shipped, args.device))
     proof = trained["proof"]
     print(f"\n{report.as_text(proof, shutil.get_terminal_size((100, 24)).columns, brief=True)}\n")
     if files.notice:

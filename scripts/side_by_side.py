@@ -15,7 +15,7 @@ from model.atomic_write import sole_writer
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
 from scripts import processes
-from scripts.command_line import PACKAGES, Settings, load_examples, network
+from scripts.command_line import PACKAGES, SHIPPED_MODEL, Settings, load_examples, network
 from scripts.processes import run_all, tell
 from scripts.training import Run, percent, validation_news
 
@@ -39,15 +39,17 @@ def train_both(
     on_news: OnNews,
     data: str | None = None,
 ) -> dict[str, Any]:
-    """Train both backends from the same start and return how each went, by name, and the proof.
+    """Train both backends from the same start and return how each went, by name.
 
-    The device is the PyTorch network's. What stops one of them stops all, and is raised here.
+    With them the proof, and what both read with the shipped network's parameters. The device is
+    the PyTorch network's. What stops one of these stops all, and is raised here.
     """
     numpy = replace(settings, backend="numpy", device="cpu", compile=None)
-    jobs = {
-        "numpy": (train_one, "numpy", numpy, start),
-        "torch": (train_one, "torch", replace(settings, backend="torch"), start),
+    jobs = {  # on two cores the first two begin, and "numpy" where one of them has ended
         "proof": (prove_quickly, data, settings.device),
+        "torch": (train_one, "torch", replace(settings, backend="torch"), start),
+        "numpy": (train_one, "numpy", numpy, start),
+        "read": (predictions, settings.device),
     }
     return run_all(jobs, files, on_news, max(2, os.cpu_count() or 1))
 
@@ -100,11 +102,11 @@ def first_difference(trained: dict[str, Trained]) -> int | None:
     return next((epoch for epoch, (a, b) in enumerate(pairs, 1) if a != b), None)
 
 
-def predictions(parameters: Parameters, files: MnistFiles, device: str) -> dict[str, np.ndarray]:
+def predictions(device: str) -> dict[str, np.ndarray]:
     """Return the digit (N,) that each backend reads in every test image, and the "labels"."""
-    test = load_examples(files, "numpy")[2]
-    numpy_net = network(parameters, "numpy")
-    torch_net = network(parameters, "torch", device=device)
+    shipped, test = Parameters.load(SHIPPED_MODEL), read("numpy")[2]
+    numpy_net = network(shipped, "numpy")
+    torch_net = network(shipped, "torch", device=device)
     return {
         "numpy": numpy_net.feedforward(test.x.T).argmax(axis=0),
         "torch": torch_net.feedforward(test.x).argmax(dim=1).cpu().numpy(),
@@ -112,12 +114,11 @@ def predictions(parameters: Parameters, files: MnistFiles, device: str) -> dict[
     }
 
 
-def table(
-    trained: dict[str, Trained], shipped: Parameters, read: dict[str, np.ndarray], device: str
-) -> str:
-    """Return what the main job found, with `predictions` of the shipped network, as a table."""
+def table(trained: dict[str, Any], shipped: Parameters, device: str) -> str:
+    """Return what `train_both` found as a table."""
     runs = [trained[backend] for backend in PACKAGES]
     accuracy = [one.parameters.metadata["accuracy"] for one in runs]
+    read = trained["read"]
     labels = read["labels"]
     right = [percent(int(np.sum(read[name] == labels)), len(labels)) for name in PACKAGES]
     agree = int(np.sum(read["numpy"] == read["torch"]))
