@@ -38,11 +38,13 @@ def run_all(
     many = min(len(jobs), processes or os.cpu_count() or 1)
     pool = ProcessPoolExecutor(many, context, _begin, (news, shared))
     runs: dict[str, Future[Any]] = {}
+    others = set(multiprocessing.active_children())  # of whoever calls this in a process of theirs
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
             for name, work in jobs.items():
                 runs[name] = pool.submit(*work)
-        started, left = multiprocessing.active_children(), set(runs.values())
+        started = set(multiprocessing.active_children()) - others
+        left = set(runs.values())
         while left:
             if not all(process.is_alive() for process in started):  # the pool can overlook it
                 raise ChildProcessError(ENDED)
@@ -55,7 +57,7 @@ def run_all(
     except BaseException as error:
         for run in runs.values():
             run.cancel()
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         if isinstance(error, BrokenProcessPool):
             raise ChildProcessError(ENDED) from None

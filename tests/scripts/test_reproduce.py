@@ -109,9 +109,13 @@ def test_what_is_told_is_heard():
         ((os._exit, 1), ChildProcessError, "a process was ended from outside"),  # before any result
     ],
 )
-def test_what_fails_stops_all(wrong, error, line):
+def test_what_fails_stops_all_and_no_other_process(wrong, error, line):
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
     begun = time.monotonic()
     with pytest.raises(error, match=line):
         processes.run_all({"long": (time.sleep, 60), "wrong": wrong}, None, print, 2)
-    assert multiprocessing.active_children() == []
+    assert multiprocessing.active_children() == [other]
+    other.kill()
+    other.join()
     assert time.monotonic() - begun < 60
