@@ -106,6 +106,8 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
         if getattr(given, name) == "":
             found.error(f"--{name}: expected a name, received nothing")
     picture = given.divergence
+    if picture and picture.suffix.lower() != ".png":
+        found.error(f"--divergence: expected a name that ends in .png, received {picture}")
     written = [given.json, given.junit, picture, picture and picture.with_suffix(".json")]
     named = [path.absolute() for path in written if path is not None]
     others = ["--" + name.replace("_", "-") for name in chosen if name != "self_test"]
@@ -116,8 +118,6 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
          "--compile is for torch_impl's network: leave out --candidate and --program"),
         (given.model and given.sizes, "--sizes are those of the --model: leave one out"),
         (given.mini_batch_size == 0, "--mini-batch-size: expected 1 or more, received 0"),
-        (picture and picture.suffix.lower() != ".png",
-         f"--divergence: expected a name that ends in .png, received {picture}"),
         (len(set(named)) < len(named),
          "--json, --junit and --divergence: expected different files, received one twice"),
         (picture and given.arithmetic == "fixed-point",

@@ -70,7 +70,9 @@ def shown(trial: Trial, material: Material) -> tuple[Seen, Seen, Array]:
     theirs, ours = seen_by(trial, images), seen_by(reference, images)
     means = mean_activations(ours["activations[1]"].T)
     means = np.asarray(reference.net.arithmetic.parameters(means))
-    for net, seen in ((trial, theirs), (reference, ours)) if trial.offers("held") else ():
+    if not trial.offers("held"):
+        return theirs, ours, means.astype(np.float64)
+    for net, seen in ((trial, theirs), (reference, ours)):
         blocks = [images[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(images), BLOCK)]
         held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
         seen["outputs while held"] = np.array([np.concatenate(v, axis=1) for v in held], np.float64)

@@ -45,13 +45,16 @@ Tensors = dict[str, Array]
 Notes = dict[str, Any]
 Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
-nobody: Tell = str  # takes note of progress, and tells nobody
 ETAS = (3.0, 0.5, 30.0, 0.1, 0.001)  # taken in turn: a step takes the eta that it is handed
 BLOCK = 1000  # images at a time stay in the cache
 LITTLE = 2.0**-16  # of an output, left to learn
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
         "test images", "test labels")  # fmt: skip
+
+
+def nobody(what: str) -> None:
+    """Take note of progress, and tell nobody."""
 
 
 def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:

@@ -143,9 +143,9 @@ class Asked:
         """Call the candidate with private copies, and see that it left them alone."""
         # What was lent is filled with NaN: who kept it instead of a copy is found out. Some
         # frameworks compute, and even copy, later: once an answer has been read, that is done.
-        for array in self.lent if self.answered else ():
-            array.fill(np.nan if array.dtype.kind == "f" else 0)
         if self.answered:
+            for array in self.lent:
+                array.fill(np.nan if array.dtype.kind == "f" else 0)
             self.lent, self.answered = [], False
         self.handed = [np.array(v, order="K") for v in given]
         self.lent += self.handed

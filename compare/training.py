@@ -78,7 +78,9 @@ def walk(
     here = Parameters(start.sizes, *trial.export())
     u = FORMATS.get(dtype, FORMATS["float64"])[0]
     free, other = (reference_net(p, dtype) for p in (start, nudged(start, 2 * u)))
-    own_gap, one, seen, gaps = 0.0, np.ones(1), list[int](), list[float]()
+    own_gap, one = 0.0, np.ones(1)
+    seen: list[int] = []
+    gaps: list[float] = []
     for step in range(steps):
         x, y = material.mini_batch(step)
         expected = Standard(here, dtype).update(x, y, eta)

@@ -235,7 +235,8 @@ def draw_class_selectivity(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the weights with which a neuron acts on the next layer; red pushes towards."""
-    weights, reach = records.output_weights[n], 1.08 * np.abs(records.output_weights).max() or 1.0
+    weights = records.output_weights[n]
+    reach = 1.08 * np.abs(records.output_weights).max() or 1.0
     colours = [canvas.EXCITES if weight > 0 else canvas.INHIBITS for weight in weights]
     axes.bar(np.arange(len(weights)), weights, color=colours, width=0.75)
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
@@ -371,7 +372,8 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
 def colour_limit(weights: Array, never_lit: Array | None) -> float:
     """Where the one scale of all (hidden, pixels) ends; never-lit pixels do not count."""
     drawn = np.abs(weights if never_lit is None else weights[:, ~never_lit])
-    return (float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0) or 1.0
+    limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
+    return limit or 1.0
 
 
 def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:

@@ -470,9 +470,9 @@ def _weights(
     if never_lit is not None:
         mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
         found["never_lit"] = mask
-        parts = [[math.fsum(np.abs(w[own]).tolist()) for own in (mask, ...)] for w in weights]
+        sums = [[math.fsum(np.abs(v).tolist()) for v in (w[mask], w)] for w in weights]
         found["never_lit_share"] = np.array(
-            [part / whole if whole else 0.0 for part, whole in parts]
+            [part / whole if whole else 0.0 for part, whole in sums]
         )
     return found
 

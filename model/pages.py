@@ -85,10 +85,8 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
     def draw(figure: Figure, top: float) -> None:
         title = f"{words.name(records, n)} {words.fires(records, n)}"
         write_title(figure, title, words.role_line(records, n), top)
-        limit, maps = (
-            figures.colour_limit(records.weights, records.never_lit),
-            figures.heatmaps(records, n),
-        )
+        limit = figures.colour_limit(records.weights, records.never_lit)
+        maps = figures.heatmaps(records, n)
         for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
             axes = panel(figure, 0.2 + 1.42 * column, top + 1.05, 1.32, 1.32)
             figures.draw_heatmap(axes, values, limit, records.never_lit)

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 
+from model.atomic_write import check_target
 from model.parameters import Parameters
 from model.printable import printable
 from scripts import note
-from scripts.command_line import SHIPPED_START, command, find_data, parser, start, whole_number
+from scripts.command_line import SHIPPED_START, find_data, program, start
 from scripts.progress import Epochs, busy
 from scripts.timing import check_equal, contestants, interleaved, table, training_examples
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@program(__doc__, "device", "compile", "data", "rounds", "examples", "picture")
+def main(args: argparse.Namespace) -> None:
     """Print the tables of seconds and ratios, and what made them."""
-    args = options().parse_args(argv)
+    if args.picture:
+        if args.picture.suffix != ".png":
+            raise ValueError(
+                f"--picture: expected a name that ends in .png, received {args.picture}"
+            )
+        check_target(args.picture)
     with busy("reading the data"):
         files = find_data(args.data)
         parts = training_examples(files, args.examples)
@@ -34,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with busy("timing") as tell:
             draw(measure(parts, tell), args.picture)
         print(f"wrote {printable(args.picture)} and the times beside it")
-        return 0
+        return
     with busy("comparing fingerprints") as tell:
         found = contestants(Parameters.load(SHIPPED_START), parts, args.device, args.compile)
         equal = check_equal(found, tell)
@@ -45,24 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(made_by())
     if files.notice:
         note(files.notice)
-    return 0
-
-
-def options() -> argparse.ArgumentParser:
-    """Return the program's options."""
-    found = parser(__doc__, "device", "compile", "data")
-    found.add_argument(
-        "--rounds", type=whole_number(1), default=5, metavar="N", help="epochs of each (default: 5)"
-    )
-    found.add_argument(
-        "--examples", type=whole_number(10), metavar="N",
-        help="in an epoch (default: all training examples)",
-    )  # fmt: skip
-    found.add_argument(
-        "--picture", type=Path, metavar="FILE",
-        help="draw the cost of a step by hidden units and mini-batch (default: the tables)",
-    )  # fmt: skip
-    return found
 
 
 def made_by() -> str:

@@ -156,6 +156,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
                                              "(default: as the model's)"},
     "explore output": FILE | {"help": "the page to write"},
 
+    "benchmark rounds": NUMBER | {"default": 5, "help": "epochs of each"},
+    "benchmark examples": {"type": whole_number(10), "metavar": "N",
+                           "help": "in an epoch (default: all training examples)"},
+    "benchmark picture": FILE | {"help": "draw the cost of a step by hidden units and mini-batch "
+                                         "(default: the tables)"},
+
     "seeds output": FOLDER | {"help": "what is trained and measured"},
     "seeds families": {"type": whole_number(2), "default": 80, "help": ""},
     "seeds processes": {"type": whole_number(1), "help": "(default: one a core)"},

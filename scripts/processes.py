@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 POLL_SECONDS = 0.2  # how often it is looked whether something was told
+ENDED = "a process was ended from outside"
 
 Work = tuple[Any, ...]  # a function of a module, and what it is called with
 given: Any = None  # in a process that works: what all of them share
@@ -37,12 +38,16 @@ def run_all(
     many = min(len(jobs), processes or os.cpu_count() or 1)
     pool = ProcessPoolExecutor(many, context, _begin, (news, shared))
     runs: dict[str, Future[Any]] = {}
+    others = set(multiprocessing.active_children())  # of whoever calls this in a process of theirs
     try:
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
             for name, work in jobs.items():
                 runs[name] = pool.submit(*work)
+        started = set(multiprocessing.active_children()) - others
         left = set(runs.values())
         while left:
+            if not all(process.is_alive() for process in started):  # the pool can overlook it
+                raise ChildProcessError(ENDED)
             done, left = wait(left, POLL_SECONDS, FIRST_EXCEPTION)
             while not news.empty():
                 on_news(*news.get())
@@ -52,10 +57,10 @@ def run_all(
     except BaseException as error:
         for run in runs.values():
             run.cancel()
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         if isinstance(error, BrokenProcessPool):
-            raise ChildProcessError("a process was ended from outside") from None
+            raise ChildProcessError(ENDED) from None
         raise
     finally:
         pool.shutdown()

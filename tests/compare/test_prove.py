@@ -436,6 +436,7 @@ def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
         (["--mini-batch-size", "0"], "--mini-batch-size: expected 1 or more, received 0"),
         (["--divergence", "a.png", "--arithmetic", "fixed-point"], "two networks never part"),
         (["--divergence", "a.txt"], "--divergence: expected a name that ends in .png"),
+        (["--divergence", "."], "--divergence: expected a name that ends in .png, received ."),
         (["--divergence", "a.png", "--json", "a.json"], "expected different files"),
         (["--json", "a", "--junit", "./a"], "expected different files, received one twice"),
         (["--data", ""], "--data: expected a name, received nothing"),

@@ -108,10 +108,20 @@ def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round():
     assert lines[4] == "| C |  | 3.000 |  |"
 
 
-def test_more_examples_than_there_are_are_refused(digits_folder, capsys):
-    assert benchmark.main(["--data", str(digits_folder), "--examples", "501"]) == 2
-    line = "error: --examples 501: the training data have 500: ask for fewer"
-    assert capsys.readouterr().err.splitlines()[-1] == line
+@pytest.mark.parametrize(
+    ("option", "value", "line"),
+    [
+        ("--examples", "501", "--examples 501: the training data have 500: ask for fewer"),
+        ("--picture", "a.json", "--picture: expected a name that ends in .png, received a.json"),
+        ("--picture", "no/a.png", "no/a.png: the folder does not exist; make it first: mkdir -p "),
+    ],
+)
+def test_what_cannot_be_timed_or_written_is_refused_at_once(
+    option, value, line, digits_folder, capsys, monkeypatch
+):
+    monkeypatch.setattr(cost_figure, "measure", None)
+    assert benchmark.main(["--data", str(digits_folder), option, value]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {line}")
 
 
 def test_benchmark_prints_its_tables_and_what_made_them(digits_folder, capsys, monkeypatch):

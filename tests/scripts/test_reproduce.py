@@ -1,6 +1,7 @@
 """The main job: both backends side by side, and the proof."""
 
 import multiprocessing
+import os
 import time
 
 import numpy as np
@@ -96,12 +97,26 @@ def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits
     assert time.monotonic() - begun < 60
 
 
-def test_what_is_told_is_heard_and_what_fails_stops_all():
+def test_what_is_told_is_heard():
     told, jobs = [], {name: (processes.tell, name) for name in "abc"}
     assert processes.run_all(jobs, None, told.append, 2) == dict.fromkeys("abc")
     assert sorted(told) == ["a", "b", "c"]
-    begun, jobs = time.monotonic(), {"long": (time.sleep, 60), "wrong": (int, "three")}
-    with pytest.raises(ValueError, match="invalid literal for int"):
-        processes.run_all(jobs, None, print, 2)
-    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "line"),
+    [
+        ((int, "three"), ValueError, "invalid literal for int"),
+        ((os._exit, 1), ChildProcessError, "a process was ended from outside"),  # before any result
+    ],
+)
+def test_what_fails_stops_all_and_no_other_process(wrong, error, line):
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    begun = time.monotonic()
+    with pytest.raises(error, match=line):
+        processes.run_all({"long": (time.sleep, 60), "wrong": wrong}, None, print, 2)
+    assert multiprocessing.active_children() == [other]
+    other.kill()
+    other.join()
     assert time.monotonic() - begun < 60
