@@ -41,6 +41,7 @@ def run_all(
         with _interrupts_wait():  # those that are started here inherit it: this process hears them
             for name, work in jobs.items():
                 runs[name] = pool.submit(*work)
+        pool.submit(int)  # wakes it once all are there: who starts later is not looked after
         left = set(runs.values())
         while left:
             done, left = wait(left, POLL_SECONDS, FIRST_EXCEPTION)

@@ -1,6 +1,7 @@
 """The main job: both backends side by side, and the proof."""
 
 import multiprocessing
+import os
 import time
 
 import numpy as np
@@ -8,9 +9,8 @@ import pytest
 
 from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
-from model.mnist_files import describe
 from model.parameters import Parameters
-from scripts import processes, reproduce
+from scripts import processes, reproduce, side_by_side
 from scripts.command_line import Settings
 from scripts.side_by_side import Trained, table, train_both, verdict
 
@@ -27,8 +27,8 @@ def trained(numpy="ab", torch="ab"):
     }  # fmt: skip
 
 
-def test_main_job_proves_both_backends_equal(digits_folder, capsys):
-    assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 0
+def test_main_job_proves_both_backends_equal(few_digits, capsys):
+    assert reproduce.main(["--quick", "--data", str(few_digits)]) == 0
     out, err = capsys.readouterr()
     assert "equal after each of 2 epochs" in out
     assert "PROVED" in out
@@ -40,14 +40,14 @@ def test_main_job_proves_both_backends_equal(digits_folder, capsys):
 
 
 def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
-    monkeypatch, digits_folder, capsys
+    monkeypatch, few_digits, capsys
 ):
     assert verdict(trained("abc", "abc")) == "Fingerprints: equal after each of 3 epochs."
     assert verdict(trained("abc", "axc")) == "Fingerprints: DIFFER from epoch 2."
     proof = Proof("torch_impl", (Link("forward", Verdict.EQUAL, "fine"),))
     both = {**trained("ab", "ax"), "proof": proof}
     monkeypatch.setattr(reproduce, "train_both", lambda *_: both)
-    assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 1
+    assert reproduce.main(["--quick", "--data", str(few_digits)]) == 1
     assert "DIFFER from epoch 2" in capsys.readouterr().out
 
 
@@ -77,30 +77,32 @@ def test_it_is_refused_before_any_training(capsys, monkeypatch, tmp_path):
 # --- In a process each ----------------------------------------------------------------------------
 
 
-def test_only_the_pytorch_network_goes_to_the_device_and_its_error_is_raised_here(digits_folder):
-    with pytest.raises(ValueError, match=r"^device is cpu, cuda or cuda:N; received 'tpu'$"):
-        train_both(Settings(device="tpu", epochs=1), BEGIN, describe(digits_folder), print)
-    assert multiprocessing.active_children() == []
+def test_only_the_pytorch_network_and_the_proof_go_to_the_device(monkeypatch):
+    monkeypatch.setattr(side_by_side, "run_all", lambda jobs, *_: jobs)
+    jobs = train_both(Settings("torch", "cuda", compile=True), BEGIN, None, print, "data")
+    assert [(*work[1:],) for work in jobs.values()] == [
+        ("numpy", Settings(), BEGIN),
+        ("torch", Settings("torch", "cuda", compile=True), BEGIN),
+        ("data", "cuda"),
+    ]
 
 
-def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits_folder):
-    def kill(backend, done, text):
-        for process in multiprocessing.active_children()[:1]:  # none, where all have ended by now
-            process.kill()
-
-    begun = time.monotonic()
-    with pytest.raises(ChildProcessError, match=r"^a process was ended from outside$"):
-        train_both(Settings(epochs=100_000), BEGIN, describe(digits_folder), kill)
-    assert multiprocessing.active_children() == []
-    assert time.monotonic() - begun < 60
-
-
-def test_what_is_told_is_heard_and_what_fails_stops_all():
+def test_what_is_told_by_work_done_at_once_is_heard():
     told, jobs = [], {name: (processes.tell, name) for name in "abc"}
     assert processes.run_all(jobs, None, told.append, 2) == dict.fromkeys("abc")
     assert sorted(told) == ["a", "b", "c"]
-    begun, jobs = time.monotonic(), {"long": (time.sleep, 60), "wrong": (int, "three")}
-    with pytest.raises(ValueError, match="invalid literal for int"):
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        ((int, "three"), ValueError, "invalid literal for int"),
+        ((os._exit, 1), ChildProcessError, "^a process was ended from outside$"),
+    ],
+)
+def test_what_fails_or_is_killed_ends_all_and_is_raised_here(wrong, error, said):
+    begun, jobs = time.monotonic(), {"long": (time.sleep, 30), "wrong": wrong}
+    with pytest.raises(error, match=said):
         processes.run_all(jobs, None, print, 2)
     assert multiprocessing.active_children() == []
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 30
