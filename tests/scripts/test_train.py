@@ -47,7 +47,12 @@ def fingerprint(path):
 
 @pytest.mark.parametrize(
     ("backend", "arithmetic"),
-    [("numpy", "fixed-point"), ("numpy", "float32"), ("torch", "float64")],
+    [
+        ("numpy", "fixed-point"),
+        ("torch", "fixed-point"),
+        ("numpy", "float32"),
+        ("torch", "float64"),
+    ],
 )
 def test_it_trains_says_how_and_resumes_without_a_trace(
     arguments, small_run, tmp_path, backend, arithmetic
@@ -56,7 +61,8 @@ def test_it_trains_says_how_and_resumes_without_a_trace(
     assert train.main(arguments) == 0
     saved, begin = Parameters.load(tmp_path / "out.json"), initial_parameters([784, 5, 10], 1)
     assert saved.fingerprint != begin.fingerprint
-    assert (saved.fingerprint == fingerprint(small_run.output)) == (arithmetic == "fixed-point")
+    fixed = arithmetic == "fixed-point"
+    assert (saved.fingerprint == fingerprint(small_run.output)) == fixed
     expected = {
         "backend": backend, "device": "cpu", "arithmetic": arithmetic, "epochs": 3,
         "mini_batch_size": 10, "eta": 3.0, "seed": 1, "initial": begin.fingerprint,
@@ -66,9 +72,10 @@ def test_it_trains_says_how_and_resumes_without_a_trace(
     accuracy = saved.metadata["accuracy"]
     assert len(accuracy["validation"]) == 3
     assert (accuracy["validation_of"], accuracy["test_of"]) == (20, 30)
-    there = [*arguments, "--output", str(tmp_path / "resumed.json")]
-    for epochs in ("0", "1", "3", "3"):
-        assert train.main([*there, "--resume", "--epochs", epochs]) == 0
+    there = [*arguments, "--output", str(tmp_path / "resumed.json"), "--resume"]
+    other = {"numpy": "torch", "torch": "numpy"}[backend] if fixed else backend
+    for epochs, by in (("0", backend), ("1", other), ("3", backend), ("3", other)):
+        assert train.main([*there, "--epochs", epochs, "--backend", by]) == 0
     assert (tmp_path / "resumed.json").read_bytes() == (tmp_path / "out.json").read_bytes()
 
 
@@ -160,16 +167,6 @@ def test_a_given_start_is_trained_from_with_its_seed_and_what_is_known_of_it_is_
     assert other.metadata == {**one.metadata, "names": {"3": "Jalebi"}}
 
 
-@pytest.mark.parametrize(("first", "second"), [("numpy", "torch"), ("torch", "numpy")])
-def test_a_fixed_point_run_goes_on_in_the_other_backend(
-    arguments, trained, tmp_path, first, second
-):
-    there = [*arguments, "--output", str(tmp_path / "other.json")]
-    assert train.main([*there, "--backend", first, "--epochs", "1"]) == 0
-    assert train.main([*there, "--backend", second, "--resume"]) == 0
-    assert fingerprint(tmp_path / "other.json") == fingerprint(trained)
-
-
 # --- A run as an object -------------------------------------------------------------------------
 
 SETTINGS = Settings(epochs=2, seed=1)
@@ -193,22 +190,16 @@ def test_every_epoch_is_saved_before_it_is_reported(files, begin, tmp_path):
         assert fingerprint(out) == parameters.fingerprint
         reported.append((done, Parameters.load(out).metadata["epochs"]))
 
-    assert run.kept() == "no epoch was finished yet"
     run.train(on_epoch)
     assert reported == [(1, 1), (2, 2)]
-    assert run.kept() == f"{out} holds 2 of 2 epochs: --resume goes on"
 
 
 def test_a_save_that_fails_leaves_the_run_where_the_file_is(files, begin, tmp_path, monkeypatch):
-    run, real, calls = Run(SETTINGS, begin, files, tmp_path / "out.json"), os.replace, []
+    def full(*_):
+        raise OSError(28, "no more room")
 
-    def failing_the_second_time(*args):
-        calls.append(args)
-        if len(calls) == 2:
-            raise OSError(28, "no more room")
-        return real(*args)
-
-    monkeypatch.setattr(os, "replace", failing_the_second_time)
+    run, saves = Run(SETTINGS, begin, files, tmp_path / "out.json"), iter((os.replace, full))
+    monkeypatch.setattr(os, "replace", lambda *args: next(saves)(*args))
     with pytest.raises(OSError, match="cannot be written: no more room"):
         run.train()
     assert run.epochs_done == Parameters.load(run.output).metadata["epochs"] == 1
@@ -271,24 +262,20 @@ NOT_THIS = "was not made by this run: its {}: resume with the settings that it "
 NOT_THIS += "was begun with, or choose another --output"
 DIGITS = "do not fit the data: expected 784 first, a unit for each pixel, and 10 last, one for each"
 SIZES = "sizes: expected a list of 2 to 100 whole numbers such as [784, 20, 10], received a list of"
-BATCH = "mini_batch_size lies between 1 and the number of training examples, 100; received 101"
 FINITE = "argument --eta: expected a finite number such as 3.0; received"
 WHOLE = "expected a whole number, 0 or more; received"
 REFUSED = [
     ("--eta nan", f"{FINITE} nan"),
     ("--eta fast", f"{FINITE} fast"),
     ("--epochs -1", f"argument --epochs: {WHOLE} -1"),
-    ("--epochs 2.5", f"argument --epochs: {WHOLE} 2.5"),
-    (f"--epochs {'9' * 5000}", f"argument --epochs: {WHOLE} {'9' * 5000}"),
     ("--sizes 784 0", f"argument --sizes: {WHOLE.replace('0', '1')} 0"),
     ("--resum --rate 3", "unrecognized arguments: --resum --rate 3"),
-    ("--eta", "argument --eta: expected one argument"),
     ("--sizes 784", f"{SIZES} 1"),
     ("--data /absent", f"/absent: no such file or folder; {mnist_files.ADVICE}"),
     ("--sizes 100 5 10", f"sizes [100, 5, 10] {DIGITS} digit, such as [784, 20, 10]"),
     ("--sizes 784 5 8", f"sizes [784, 5, 8] {DIGITS} digit, such as [784, 20, 10]"),
-    ("--mini-batch-size 101", BATCH),
-    ("--mini-batch-size 101 --backend torch", BATCH),
+    ("--mini-batch-size 101", "mini_batch_size lies between 1 and the number of training examples, "
+                              "100; received 101"),
     ("--device cuda", "--device cuda needs --backend torch; NumPy computes on the cpu"),
     ("--compile", "--compile needs --backend torch: NumPy's network is compiled already"),
     ("--device cpu: --backend torch", "device is cpu, cuda or cuda:N; received 'cpu:'"),

@@ -78,16 +78,10 @@ def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is
 
 def test_it_prints_a_table_and_what_was_written_where(small_tuning, few_digits):
     _, folder, out, err = small_tuning
-    found, lines = read(folder), out.splitlines()
-    assert lines[0] == "validation accuracy after epoch 3, of 2 seeds"
-    rows = lines[2:5]
-    tried = [row.split()[:3] for row in rows]
-    assert tried == [["4", "5", "2.0"], ["3", "10", "3.0"], ["6", "10", "3.0"]]
-    chosen = [k for k, row in enumerate(rows) if row.endswith(" *")]
-    assert chosen == [found["chosen"]["configuration"]]
-    assert found["finding"] in " ".join(" ".join(lines[5:]).split())
+    found = read(folder)
+    assert out.startswith(tuning.table(found))
     opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
-    assert lines[-6:] == [
+    assert out.splitlines()[-6:] == [
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
         f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
@@ -139,10 +133,6 @@ def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refu
     assert refused([*arguments, "--arithmetic", "float64"]).startswith(
         f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
     )
-    assert refused([*arguments, "--epochs", "2"]) == (
-        f"{first}: holds 3 epochs, more than the 2 asked for: ask for 3 or more, or choose another "
-        f"--output"
-    )
     assert refused([*arguments, "--output", first]) == (
         f"{first}: no folder to write to (File exists): choose another --output"
     )
@@ -154,16 +144,13 @@ def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refu
 ASKED = "argument --configuration: expected"
 REFUSED = [
     ("--seeds 0", "argument --seeds: expected a whole number, 1 or more; received 0", 0),
-    ("--eta 3 nan", "argument --eta: expected a finite number such as 3.0; received nan", 0),
     ("--configuration 3,3",
      f"{ASKED} HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received 3,3", 0),
-    ("--configuration x,20,3", f"{ASKED} a whole number, 1 or more; received x", 0),
     ("--configuration 25,0,3", f"{ASKED} a whole number, 1 or more; received 0", 0),
     ("--configuration 25,20,inf", f"{ASKED} a finite number such as 3.0; received inf", 0),
     ("--mini-batch-size 10 101", "mini_batch_size lies between 1 and the number of training "
                                  "examples, 100; received 101", 1),
     ("--hidden 3 70000", "sizes[1]: expected a whole number from 1 to 65,536, received 70000", 1),
-    ("--device cuda", "--device cuda needs --backend torch; NumPy computes on the cpu", 1),
     ("--device x --backend torch", "device is cpu, cuda or cuda:N; received 'x'", 1),
     ("--compile", "--compile needs --backend torch: NumPy's network is compiled already", 1),
 ]  # fmt: skip
