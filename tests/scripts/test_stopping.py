@@ -128,7 +128,7 @@ def test_ctrl_c_within_autograd_is_heard(small_run, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_what_is_done_at_once_ends_with_all_its_processes(few_digits, tmp_path, number):
-    many = ["--seeds", "0-1", "--epochs", "100000", "--sizes", 784, 2, 10, "--data", few_digits]
+    many = ["--seeds", "0-1", "--epochs", "3000", "--sizes", 784, 2, 10, "--data", few_digits]
     with subprocess.Popen(
         command_line("-m", "scripts.train", *many, "--output", tmp_path / "many"),
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
