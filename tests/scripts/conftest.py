@@ -88,3 +88,23 @@ def arguments_for(few_digits, network_file, tmp_path) -> Callable[..., list[str]
         return ["--model", str(model), *where]
 
     return make
+
+
+@pytest.fixture
+def refused(capsys, tmp_path) -> Callable[..., str]:
+    """A function that returns the one line with which a program refuses and changes no file."""
+
+    def contents() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def line(program: ModuleType, *arguments: object) -> str:
+        before = contents()
+        assert program.main([*map(str, arguments)]) == 2
+        out, err = capsys.readouterr()
+        *notices, last = err.splitlines()
+        assert (out, contents()) == ("", before)
+        assert all("not MNIST" in notice for notice in notices)
+        assert last.startswith("error: ")
+        return last.removeprefix("error: ")
+
+    return line

@@ -93,12 +93,10 @@ def test_a_network_of_float64_keeps_its_numbers(few_digits, tmp_path):
         ((100, 3, 10), "only networks that read MNIST images can be drawn"),
     ],
 )
-def test_a_network_that_the_page_has_no_room_for(sizes, said, tmp_path, capsys):
+def test_a_network_that_the_page_has_no_room_for(sizes, said, tmp_path, refused):
     initial_parameters(sizes, seed=0).save(tmp_path / "other.json")
-    output = tmp_path / "page.html"
-    assert explore.main(["--model", f"{tmp_path}/other.json", "--output", str(output)]) == 2
-    assert said in capsys.readouterr().err
-    assert not output.exists()
+    where = ["--output", tmp_path / "page.html"]
+    assert said in refused(explore, "--model", tmp_path / "other.json", *where)
 
 
 def test_the_shipped_page_is_small_and_asks_nothing_of_the_network(record_property):

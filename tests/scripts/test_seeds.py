@@ -136,6 +136,5 @@ def test_a_study_that_is_stopped_goes_on_and_ends_the_same(few_digits, tmp_path,
     assert len(findings(small)) == 6
 
 
-def test_a_study_of_one_start_is_refused(tmp_path, capsys):
-    assert seeds.main(["--output", str(tmp_path), "--families", "1"]) == 2
-    assert "expected a whole number, 2 or more; received 1" in capsys.readouterr().err
+def test_a_study_of_one_start_is_refused(refused):
+    assert "expected a whole number, 2 or more; received 1" in refused(seeds, "--families", 1)

@@ -238,26 +238,6 @@ def test_it_trains_in_the_order_of_its_seed_and_without_output_writes_no_file(
 # --- Refused ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def refused(capsys, tmp_path):
-    """A function that returns the one line with which the program refuses and changes nothing."""
-
-    def contents():
-        return {path: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def line(arguments):
-        before = contents()
-        assert train.main(list(map(str, arguments))) == 2
-        out, err = capsys.readouterr()
-        *notices, last = err.splitlines()
-        assert (out, contents()) == ("", before)
-        assert all("not MNIST" in notice for notice in notices)
-        assert last.startswith("error: ")
-        return last.removeprefix("error: ")
-
-    return line
-
-
 NOT_THIS = "was not made by this run: its {}: resume with the settings that it "
 NOT_THIS += "was begun with, or choose another --output"
 DIGITS = "do not fit the data: expected 784 first, a unit for each pixel, and 10 last, one for each"
@@ -294,16 +274,16 @@ REFUSED = [
 @pytest.mark.parametrize(("options", "line"), REFUSED)
 def test_what_cannot_be_trained_with_is_refused(arguments, refused, options, line):
     line += ": see --help" * ("argument" in line)
-    assert refused([*arguments, *options.split()]) == line
+    assert refused(train, *arguments, *options.split()) == line
 
 
 def test_an_output_that_exists_is_being_written_or_cannot_be_is_refused(
     arguments, trained, refused, tmp_path
 ):
     exists = f"{trained}: exists: go on with it by --resume, or choose another --output"
-    assert refused(arguments) == exists
+    assert refused(train, *arguments) == exists
     with sole_writer(trained):
-        assert refused([*arguments, "--resume"]) == (
+        assert refused(train, *arguments, "--resume") == (
             f"{trained}: another run is writing it: wait until it ends, or choose another --output"
         )
     absent = tmp_path / "absent" / "out.json"
@@ -311,7 +291,7 @@ def test_an_output_that_exists_is_being_written_or_cannot_be_is_refused(
         (absent, f"the folder does not exist; make it first: mkdir -p {absent.parent}"),
         ("/dev/null", "expected the name of a file to write, received a pipe, device or socket"),
     ]:
-        assert refused([*arguments, "--output", out]) == f"{out}: {line}"
+        assert refused(train, *arguments, "--output", out) == f"{out}: {line}"
 
 
 INITIAL = [initial_parameters([784, n, 10], 1).fingerprint for n in (5, 6)]
@@ -360,18 +340,18 @@ def test_a_file_that_this_run_did_not_make_is_not_resumed(
     weights = [w + shift for w in like.weights]
     Parameters(sizes, weights, like.biases, {**saved.metadata, **rest}).save(trained)
     expected = line.format(data=saved.metadata["data"])
-    assert refused([*arguments, "--resume", *options.split()]) == f"{trained}: {expected}"
+    assert refused(train, *arguments, "--resume", *options.split()) == f"{trained}: {expected}"
 
 
 @pytest.mark.parametrize(("seed", "received"), [("one", '"one"'), (-1, "-1"), (1.5, "1.5")])
 def test_a_start_that_does_not_fit_is_refused(arguments, refused, tmp_path, seed, received):
     path, begin = tmp_path / "start.json", initial_parameters([784, 6, 10], 1)
     Parameters(begin.sizes, begin.weights, begin.biases, {"seed": seed}).save(path)
-    assert refused([*arguments, "--initial", path]) == (
+    assert refused(train, *arguments, "--initial", path) == (
         f"{path}: has sizes [784, 6, 10], --sizes asks for [784, 5, 10]"
     )
     plain = [*without_start(arguments), "--initial", path]
-    assert refused(plain) == (
+    assert refused(train, *plain) == (
         f"{path}: seed: expected a whole number, 0 or more, received {received}: "
         f"give one with --seed"
     )
@@ -405,7 +385,7 @@ def many_seeds(few_digits, tmp_path):
 
 
 def test_each_file_is_byte_for_byte_that_of_its_own_run_and_resume_makes_what_is_missing(
-    many_seeds, few_digits, tmp_path, capsys
+    many_seeds, few_digits, tmp_path, capsys, refused
 ):
     many = [*many_seeds, "--seeds", "3,5-6"]
     assert train.main(many) == 0
@@ -416,9 +396,9 @@ def test_each_file_is_byte_for_byte_that_of_its_own_run_and_resume_makes_what_is
     assert sorted(made) == ["seed-3.json", "seed-5.json", "seed-6.json"]
     own = [*SMALL, "--data", str(few_digits), "--seed", "5", "--output", str(tmp_path / "5.json")]
     assert train.main(own) == 0
+    capsys.readouterr()
     assert (tmp_path / "5.json").read_bytes() == made["seed-5.json"]
-    assert train.main(many) == 2
-    assert "seed-3.json: exists: go on with it by --resume" in capsys.readouterr().err
+    assert "seed-3.json: exists: go on with it by --resume" in refused(train, *many)
     (tmp_path / "many" / "seed-6.json").unlink()
     assert train.main([*many, "--resume"]) == 0
     assert made == {path.name: path.read_bytes() for path in (tmp_path / "many").iterdir()}

@@ -113,32 +113,16 @@ def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
 # --- Refused ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def refused(capsys):
-    def line(arguments):
-        assert tune.main(list(map(str, arguments))) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        *before, last = err.splitlines()
-        assert all("not MNIST" in each or each.startswith("tuning: epoch") for each in before)
-        assert last.startswith("error: ")
-        return last.removeprefix("error: ")
-
-    return line
-
-
 def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refused):
-    before = contents(tuned)
     first = tuned / NAMES[0]
-    assert refused([*arguments, "--arithmetic", "float64"]).startswith(
+    assert refused(tune, *arguments, "--arithmetic", "float64").startswith(
         f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
     )
-    assert refused([*arguments, "--output", first]) == (
+    assert refused(tune, *arguments, "--output", first) == (
         f"{first}: no folder to write to (File exists): choose another --output"
     )
     with sole_writer(tuned / "results.json"):
-        assert refused(arguments).endswith("choose another --output")
-    assert contents(tuned) == before
+        assert refused(tune, *arguments).endswith("choose another --output")
 
 
 ASKED = "argument --configuration: expected"
@@ -160,7 +144,7 @@ REFUSED = [
 def test_what_no_tuning_has_is_refused_before_any_run(
     arguments, tmp_path, refused, bad, line, made
 ):
-    assert refused([*arguments, *bad.split()]) == line + ": see --help" * (not made)
+    assert refused(tune, *arguments, *bad.split()) == line + ": see --help" * (not made)
     assert os.listdir(tmp_path) == ["tune"] * made
     assert not made or os.listdir(tmp_path / "tune") == []
 
