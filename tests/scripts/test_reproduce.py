@@ -9,9 +9,8 @@ import pytest
 
 from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
-from model.mnist_files import describe
 from model.parameters import Parameters
-from scripts import processes, reproduce
+from scripts import processes, reproduce, side_by_side
 from scripts.command_line import Settings
 from scripts.side_by_side import Trained, table, train_both, verdict
 
@@ -29,8 +28,8 @@ def trained(numpy="ab", torch="ab"):
     }  # fmt: skip
 
 
-def test_main_job_proves_both_backends_equal(digits_folder, capsys):
-    assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 0
+def test_main_job_proves_both_backends_equal(few_digits, capsys):
+    assert reproduce.main(["--quick", "--data", str(few_digits)]) == 0
     out, err = capsys.readouterr()
     assert "equal after each of 2 epochs" in out
     assert "PROVED" in out
@@ -42,14 +41,14 @@ def test_main_job_proves_both_backends_equal(digits_folder, capsys):
 
 
 def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
-    monkeypatch, digits_folder, capsys
+    monkeypatch, few_digits, capsys
 ):
     assert verdict(trained("abc", "abc")) == "Fingerprints: equal after each of 3 epochs."
     assert verdict(trained("abc", "axc")) == "Fingerprints: DIFFER from epoch 2."
     proof = Proof("torch_impl", (Link("forward", Verdict.EQUAL, "fine"),))
     both = {**trained("ab", "ax"), "proof": proof}
     monkeypatch.setattr(reproduce, "train_both", lambda *_: both)
-    assert reproduce.main(["--quick", "--data", str(digits_folder)]) == 1
+    assert reproduce.main(["--quick", "--data", str(few_digits)]) == 1
     assert "DIFFER from epoch 2" in capsys.readouterr().out
 
 
@@ -64,40 +63,30 @@ def test_table_shows_both_runs_how_images_are_read_and_knows_the_shipped_network
     assert "trained again to the last bit" in table(same, shipped, "cpu")
 
 
-def test_it_is_refused_before_any_training(capsys, monkeypatch, tmp_path):
+def test_it_is_refused_before_any_training(refused, monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce, "train_both", lambda *_: pytest.fail("trained"))
     for options, line in [
-        (["--device", "tpu"], "error: device is cpu, cuda or cuda:N; received 'tpu'"),
-        (["--data", str(tmp_path / "nowhere")], f"error: {tmp_path}/nowhere: no such file or "),
+        (["--device", "tpu"], "device is cpu, cuda or cuda:N; received 'tpu'"),
+        (["--data", tmp_path / "nowhere"], f"{tmp_path}/nowhere: no such file or "),
     ]:
-        assert reproduce.main(["--quick", *options]) == 2
-        err = capsys.readouterr().err
-        assert err.startswith(line)
-        assert err.count("\n") == 1
+        assert refused(reproduce, "--quick", *options).startswith(line)
 
 
 # --- In a process each ----------------------------------------------------------------------------
 
 
-def test_only_the_pytorch_network_goes_to_the_device_and_its_error_is_raised_here(digits_folder):
-    with pytest.raises(ValueError, match="device is cpu, cuda or cuda:N; received 'tpu'"):
-        train_both(Settings(device="tpu", epochs=1), BEGIN, describe(digits_folder), print)
-    assert multiprocessing.active_children() == []
+def test_only_the_pytorch_network_and_the_proof_go_to_the_device(monkeypatch):
+    monkeypatch.setattr(side_by_side, "run_all", lambda jobs, *_: jobs)
+    jobs = train_both(Settings("torch", "cuda", compile=True), BEGIN, None, print, "data")
+    assert {name: work[1:] for name, work in jobs.items()} == {
+        "proof": ("data", "cuda"),
+        "torch": ("torch", Settings("torch", "cuda", compile=True), BEGIN),
+        "numpy": ("numpy", Settings(), BEGIN),
+        "read": ("cuda",),
+    }
 
 
-def test_a_training_process_that_is_killed_is_noticed_and_the_other_ended(digits_folder):
-    def kill(backend, done, text):
-        for process in multiprocessing.active_children()[:1]:  # none, where all have ended by now
-            process.kill()
-
-    begun = time.monotonic()
-    with pytest.raises(ChildProcessError, match=r"^a process was ended from outside$"):
-        train_both(Settings(epochs=100_000), BEGIN, describe(digits_folder), kill)
-    assert multiprocessing.active_children() == []
-    assert time.monotonic() - begun < 60
-
-
-def test_what_is_told_is_heard():
+def test_what_is_told_by_work_done_at_once_is_heard():
     told, jobs = [], {name: (processes.tell, name) for name in "abc"}
     assert processes.run_all(jobs, None, told.append, 2) == dict.fromkeys("abc")
     assert sorted(told) == ["a", "b", "c"]

@@ -74,8 +74,8 @@ def one_epoch(net, training_data, order, silent=lambda *_: None):
     return net
 
 
-def test_networks_trained_as_one_are_those_trained_alone(drawn_digits):
-    training, _, _ = load_data_wrapper(drawn_digits)
+def test_networks_trained_as_one_are_those_trained_alone(few_digits):
+    training, _, _ = load_data_wrapper(few_digits)
     every = [Member("base", 0, 7), Member("rounding", 0, 7), Member("base", 1, 7)]
     wide = type(training)(training.x, np.tile(training.y, (1, 3)))
     together = one_epoch(Together([one.network() for one in every]), wide, 14)
@@ -116,8 +116,8 @@ def test_the_shipped_network_is_one_of_them_and_is_measured_again(study, data):
     np.testing.assert_allclose(pair["both random"], expected, atol=6e-4)
 
 
-def test_a_study_that_is_stopped_goes_on_and_ends_the_same(drawn_digits, tmp_path, capsys):
-    argv = ["--data", str(drawn_digits), "--output", str(tmp_path), "--families", "2"]
+def test_a_study_that_is_stopped_goes_on_and_ends_the_same(few_digits, tmp_path, capsys):
+    argv = ["--data", str(few_digits), "--output", str(tmp_path), "--families", "2"]
     assert seeds.main([*argv, "--processes", "2"]) == 0
     whole = (tmp_path / "seeds.json").read_bytes()
     (tmp_path / "seeds.json").unlink()
@@ -136,6 +136,5 @@ def test_a_study_that_is_stopped_goes_on_and_ends_the_same(drawn_digits, tmp_pat
     assert len(findings(small)) == 6
 
 
-def test_a_study_of_one_start_is_refused(tmp_path, capsys):
-    assert seeds.main(["--output", str(tmp_path), "--families", "1"]) == 2
-    assert "expected a whole number, 2 or more; received 1" in capsys.readouterr().err
+def test_a_study_of_one_start_is_refused(refused):
+    assert "expected a whole number, 2 or more; received 1" in refused(seeds, "--families", 1)

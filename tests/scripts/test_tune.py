@@ -1,7 +1,5 @@
 """Tuning: what is tried, chosen by validation alone, said with its uncertainty, and extended."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -13,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from model.atomic_write import sole_writer
+from model.initial import initial_parameters
 from model.parameters import Parameters
-from scripts import programs, train, tune, tuning
-from scripts.command_line import Settings, configuration
+from scripts import programs, tune, tuning
+from scripts.command_line import Settings
 from scripts.tuning import Configuration
 
-GRID = ["--hidden", "3", "6", "--eta", "3.0", "--mini-batch-size", "10", "--configuration", "4,5,2"]
 TRIED = ["4 hidden, mini-batch 5, eta 2.0", "3 hidden, mini-batch 10, eta 3.0",
          "6 hidden, mini-batch 10, eta 3.0"]  # fmt: skip
 NAMES = [
@@ -28,29 +26,15 @@ NAMES = [
 ]
 
 
-def command_line(digits, folder):
-    options = ["--seeds", "2", "--epochs", "3", "--data", str(digits)]
-    return [*GRID, *options, "--output", str(folder)]
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(few_digits, tmp_path_factory):
-    """What a small tuning writes and prints: three configurations, 2 seeds each, 3 epochs."""
-    folder, out, err = tmp_path_factory.mktemp("whole") / "tune", io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        assert tune.main(command_line(few_digits, folder)) == 0
-    return folder, out.getvalue(), err.getvalue()
+@pytest.fixture
+def tuned(small_tuning, tmp_path):
+    """A copy of the small tuning, where another run of the same command would write."""
+    return Path(shutil.copytree(small_tuning.output, tmp_path / "tune"))
 
 
 @pytest.fixture
-def tuned(uninterrupted, tmp_path):
-    """A copy of its folder, where another run of the same command would write."""
-    return Path(shutil.copytree(uninterrupted[0], tmp_path / "tune"))
-
-
-@pytest.fixture
-def arguments(few_digits, tmp_path):
-    return command_line(few_digits, tmp_path / "tune")
+def arguments(small_tuning, tmp_path):
+    return [*small_tuning.arguments, "--output", str(tmp_path / "tune")]
 
 
 def contents(folder):
@@ -65,20 +49,23 @@ def read(folder):
 
 
 def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is_tested_alone(
-    uninterrupted,
+    small_tuning,
 ):
-    folder, found = uninterrupted[0], read(uninterrupted[0])
+    folder, found = small_tuning.output, read(small_tuning.output)
     assert sorted(os.listdir(folder)) == sorted([*NAMES, "results.json", "tuning.png"])
     runs = {name: Parameters.load(folder / name) for name in NAMES}
     assert [one["name"] for one in found["configurations"]] == TRIED
     for k, one in enumerate(found["configurations"]):
         for seed in (0, 1):
-            run = runs[NAMES[k + 3 * seed]]
+            run, sizes = runs[NAMES[k + 3 * seed]], (784, one["hidden"], 10)
             shares = [correct / 20 for correct in run.metadata["accuracy"]["validation"]]
             assert (one["by_epoch"][seed], one["final"][seed]) == (shares, shares[-1])
-            made = run.metadata["eta"], run.metadata["mini_batch_size"], run.metadata["seed"]
-            assert made == (one["eta"], one["mini_batch_size"], seed)
-            assert (run.sizes, run.metadata["epochs"]) == ((784, one["hidden"], 10), 3)
+            made = [run.metadata[key] for key in ("eta", "mini_batch_size", "seed", "epochs")]
+            assert made == [one["eta"], one["mini_batch_size"], seed, 3]
+            assert run.metadata["initial"] == initial_parameters(sizes, seed).fingerprint
+        by_epoch = zip(*one["by_epoch"], strict=True)
+        assert one["mean_by_epoch"] == list(map(statistics.fmean, by_epoch))
+        assert one["accuracy"]["sd"] == statistics.stdev(one["final"])
     means, chosen = [one["accuracy"]["mean"] for one in found["configurations"]], found["chosen"]
     assert chosen["configuration"] == means.index(max(means))
     final = found["configurations"][chosen["configuration"]]["final"]
@@ -89,18 +76,12 @@ def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is
     assert network.metadata["accuracy"]["test"] == chosen["test"]
 
 
-def test_it_prints_a_table_and_what_was_written_where(uninterrupted, few_digits):
-    folder, out, err = uninterrupted
-    found, lines = read(folder), out.splitlines()
-    assert lines[0] == "validation accuracy after epoch 3, of 2 seeds"
-    rows = lines[2:5]
-    assert [row.split()[:3] for row in rows] == [["4", "5", "2.0"], ["3", "10", "3.0"],
-                                                 ["6", "10", "3.0"]]  # fmt: skip
-    chosen = [k for k, row in enumerate(rows) if row.endswith(" *")]
-    assert chosen == [found["chosen"]["configuration"]]
-    assert found["finding"] in " ".join(" ".join(lines[5:]).split())
+def test_it_prints_a_table_and_what_was_written_where(small_tuning, few_digits):
+    _, folder, out, err = small_tuning
+    found = read(folder)
+    assert out.startswith(tuning.table(found))
     opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
-    assert lines[-6:] == [
+    assert out.splitlines()[-6:] == [
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
         f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
@@ -115,21 +96,6 @@ def test_it_prints_a_table_and_what_was_written_where(uninterrupted, few_digits)
     assert shown[-1].startswith(f"tuning: epoch 18/18  {TRIED[2]}, seed 1: ")
 
 
-def test_a_run_is_what_train_makes_and_both_backends_choose_the_same(
-    arguments, uninterrupted, few_digits, tmp_path
-):
-    folder, out = uninterrupted[0], tmp_path / "train.json"
-    options = ["--sizes", "784", "4", "10", "--mini-batch-size", "5", "--eta", "2", "--seed", "1"]
-    where = ["--epochs", "3", "--data", str(few_digits), "--output", str(out)]
-    assert train.main([*options, *where]) == 0
-    assert Parameters.load(out).fingerprint == Parameters.load(folder / NAMES[3]).fingerprint
-    assert tune.main([*arguments, "--backend", "torch"]) == 0
-    one, other = read(folder), read(tmp_path / "tune")
-    assert one["configurations"] == other["configurations"]
-    assert one["chosen"] == other["chosen"]
-    assert (folder / "tuning.png").read_bytes() == (tmp_path / "tune/tuning.png").read_bytes()
-
-
 def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
     arguments, tuned, tmp_path, capsys
 ):
@@ -137,9 +103,9 @@ def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
     assert tune.main(arguments) == 0
     assert "tuning: epoch" not in capsys.readouterr().err
     assert contents(tuned) == before
-    more = [*arguments, "--seeds", "3", "--epochs", "4"]
+    more = [*arguments, "--hidden", "3", "5", "--seeds", "3", "--epochs", "4"]
     assert tune.main(more) == 0
-    assert capsys.readouterr().err.count("tuning: epoch") == 3 * 3 * 4 - 3 * 2 * 3
+    assert capsys.readouterr().err.count("tuning: epoch") == 3 * 3 * 4 - 2 * 2 * 3
     assert tune.main([*more, "--output", str(tmp_path / "anew")]) == 0
     assert read(tuned)["configurations"] == read(tmp_path / "anew")["configurations"]
 
@@ -147,52 +113,30 @@ def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
 # --- Refused ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def refused(capsys):
-    def line(arguments):
-        capsys.readouterr()
-        assert tune.main([str(argument) for argument in arguments]) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        *before, last = err.splitlines()
-        assert all("not MNIST" in each or each.startswith("tuning: epoch") for each in before)
-        assert last.startswith("error: ")
-        return last.removeprefix("error: ")
-
-    return line
-
-
 def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refused):
-    before = contents(tuned)
     first = tuned / NAMES[0]
-    assert refused([*arguments, "--arithmetic", "float64"]).startswith(
+    assert refused(tune, *arguments, "--arithmetic", "float64").startswith(
         f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
     )
-    assert refused([*arguments, "--epochs", "2"]) == (
-        f"{first}: holds 3 epochs, more than the 2 asked for: ask for 3 or more, or choose another "
-        f"--output"
-    )
-    assert refused([*arguments, "--output", first]) == (
+    assert refused(tune, *arguments, "--output", first) == (
         f"{first}: no folder to write to (File exists): choose another --output"
     )
     with sole_writer(tuned / "results.json"):
-        assert refused(arguments).endswith("choose another --output")
-    assert contents(tuned) == before
+        assert refused(tune, *arguments).endswith("choose another --output")
 
 
 ASKED = "argument --configuration: expected"
 REFUSED = [
     ("--seeds 0", "argument --seeds: expected a whole number, 1 or more; received 0", 0),
-    ("--eta 3 nan", "argument --eta: expected a finite number such as 3.0; received nan", 0),
     ("--configuration 3,3",
      f"{ASKED} HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received 3,3", 0),
-    ("--configuration x,20,3", f"{ASKED} a whole number, 1 or more; received x", 0),
     ("--configuration 25,0,3", f"{ASKED} a whole number, 1 or more; received 0", 0),
     ("--configuration 25,20,inf", f"{ASKED} a finite number such as 3.0; received inf", 0),
     ("--mini-batch-size 10 101", "mini_batch_size lies between 1 and the number of training "
                                  "examples, 100; received 101", 1),
     ("--hidden 3 70000", "sizes[1]: expected a whole number from 1 to 65,536, received 70000", 1),
-    ("--device cuda", "--device cuda needs --backend torch; NumPy computes on the cpu", 1),
+    ("--device x --backend torch", "device is cpu, cuda or cuda:N; received 'x'", 1),
+    ("--compile", "--compile needs --backend torch: NumPy's network is compiled already", 1),
 ]  # fmt: skip
 
 
@@ -200,7 +144,7 @@ REFUSED = [
 def test_what_no_tuning_has_is_refused_before_any_run(
     arguments, tmp_path, refused, bad, line, made
 ):
-    assert refused([*arguments, *bad.split()]) == line + ": see --help" * (not made)
+    assert refused(tune, *arguments, *bad.split()) == line + ": see --help" * (not made)
     assert os.listdir(tmp_path) == ["tune"] * made
     assert not made or os.listdir(tmp_path / "tune") == []
 
@@ -255,17 +199,6 @@ def test_where_every_configuration_overflows_that_is_said(arguments, tmp_path, c
 )  # fmt: skip
 def test_what_is_tried(grid, tried):
     assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
-
-
-def test_files_of_different_runs_have_different_names():
-    configurations = tuning.asked_for([2, 25], [5, 52], [3.0, 3e-7, -3.0], None)
-    names = {one.file_name(seed) for one in configurations for seed in (0, 1, 10)}
-    assert len(names) == 12 * 3
-
-
-def test_a_configuration_is_read_from_text():
-    assert configuration("25,20,3.0") == (25, 20, 3.0)
-    assert configuration("7, 1, 1e-2") == (7, 1, 0.01)
 
 
 def test_the_spread_is_that_of_a_sample_and_the_standard_error_welchs():
@@ -349,31 +282,18 @@ def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns
     ]
 
 
-class Trained:
-    """A run as it is when it is through; its seed is its last count."""
-
-    def __init__(self, *correct):
+def test_of_equal_seeds_the_first_is_chosen_and_no_lone_surrogate_is_written():
+    def run(seed, *correct):
         accuracy = {"validation": list(correct), "validation_of": 50, "test": 1, "test_of": 2}
-        self.parameters = SimpleNamespace(metadata={"accuracy": accuracy}, fingerprint="ab")
-        self.settings = Settings(seed=correct[-1])
-        self.output, self.failure = None, ""
+        trained = SimpleNamespace(metadata={"accuracy": accuracy}, fingerprint="ab")
+        return SimpleNamespace(
+            parameters=trained, settings=Settings(seed=seed), output=None, failure="",
+            train=lambda: trained,
+        )  # fmt: skip
 
-    def train(self):
-        return self.parameters
-
-
-def test_of_the_best_configuration_the_best_seed_is_chosen_the_first_of_equals():
     files = SimpleNamespace(sha256={}, kind="other", notice="in \udcff\x1b")
-    runs = {Configuration(3): [Trained(50), Trained(10)],
-            Configuration(4): [Trained(31), Trained(40), Trained(40)]}  # fmt: skip
+    runs = {Configuration(3): [run(0, 50), run(1, 10)],
+            Configuration(4): [run(5, 31), run(6, 40), run(7, 40)]}  # fmt: skip
     found = tuning.results(runs, files)
-    assert (found["chosen"]["configuration"], found["chosen"]["seed"]) == (1, 40)
-    assert found["notice"] == r"in \udcff\x1b"  # no lone surrogate, which most readers refuse
-
-
-def test_the_mean_over_seeds_is_taken_epoch_by_epoch():
-    got = tuning.record(Configuration(), [Trained(10, 20), Trained(30, 25), Trained(5, 45)])
-    assert got["by_epoch"] == [[0.2, 0.4], [0.6, 0.5], [0.1, 0.9]]
-    assert got["mean_by_epoch"] == [pytest.approx(0.3), pytest.approx(0.6)]
-    assert got["final"] == [0.4, 0.5, 0.9]
-    assert got["accuracy"]["sd"] == statistics.stdev([0.4, 0.5, 0.9])
+    assert (found["chosen"]["configuration"], found["chosen"]["seed"]) == (1, 6)
+    assert found["notice"] == r"in \udcff\x1b"  # most readers refuse a lone surrogate
