@@ -4,10 +4,8 @@ import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from statistics import fmean, median
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -132,50 +130,22 @@ def test_every_file_that_a_page_names_is_there(page):
 # --- docs/ --------------------------------------------------------------------------------------
 
 
-class Links(HTMLParser):
-    """What a page links to and shows, and the places in it that can be linked to."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.places: set[str] = set()
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.targets += [v for key in ("href", "src") if (v := given.get(key))]
-        self.places |= {v for key in ("id", "name") if (v := given.get(key))}
-
-
-def broken_links(folder: Path) -> list[str]:
-    """Every link within a folder of pages that leads nowhere."""
-    pages = {path.resolve(): Links(path) for path in folder.rglob("*.html")}
-    found = []
-    for path, links in pages.items():
-        for target in links.targets:
-            parts = urlsplit(target)
-            if parts.scheme or parts.netloc:
-                continue
-            goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            place = unquote(parts.fragment)
-            missing = place and goal in pages and place not in pages[goal].places
-            if not goal.exists() or missing:
-                found.append(f"{path.name}: {target}")
-    return found
-
-
-def test_the_pages_build_without_a_warning_and_no_link_is_broken(tmp_path):
-    site = tmp_path / "html"
+def test_the_pages_build_without_a_warning_such_as_of_a_link_that_leads_nowhere(tmp_path):
     build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "-E"]
-    folders = ["-d", str(tmp_path / "doctrees"), str(ROOT / "docs"), str(site)]
-    run = subprocess.run([*build, *folders], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [*build, "-d", tmp_path / "doctrees", ROOT / "docs", tmp_path / "html"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
-    written = {Path(page).stem for page in DOCS}
-    assert written == {
-        "index", "words", "arithmetic", "proof", "speed", "programs", "neurons", "contributing"
-    }  # fmt: skip
-    assert written <= {path.stem for path in site.glob("*.html")}
-    assert broken_links(site) == []
-    (site / "a.html").write_text('<a href="b.html#here">b</a> <img src="c.png"> <a href="#x">')
-    (site / "b.html").write_text('<p id="there">')
-    assert broken_links(site) == ["a.html: b.html#here", "a.html: c.png", "a.html: #x"]
+    names = [
+        "index",
+        "words",
+        "arithmetic",
+        "proof",
+        "speed",
+        "programs",
+        "neurons",
+        "contributing",
+    ]
+    assert {Path(page).stem for page in DOCS} == {*names}
+    assert [name for name in names if not (tmp_path / "html" / f"{name}.html").exists()] == []
