@@ -134,26 +134,3 @@ def test_every_file_has_its_twin():
                     for folder in ("reference", "torch_impl"))  # fmt: skip
     assert ours == {"__init__.py", *(f"{name}.py" for name in LISTED), *SHARED}
     assert theirs == ours - SHARED | {"compiled.py", "device.py"}  # NumPy has neither
-
-
-# fmt: off
-CHANGES = [  # the file; what stands in torch_impl's; what is put there; the difference it makes
-    ("network", "def cost(", "def costs(", "+ Network.costs(self, x, y)"),
-    ("network", "def cost(self, x: Tensor, y: Tensor)", "def cost(self, y: Tensor, x: Tensor)",
-     "+ Network.cost(self, y, x)"),
-    ("network", "half the squared distance", "the squared distance", "+ Network.cost: "),
-    ("network", "    @classmethod\n", "", "+ Network.from_parameters("),
-    ("arithmetic", "factor: float = 1.0", "factor: float = 2.0", "+ on_grid(v, scale, factor=2.0)"),
-    ("examples", "MINI_BATCHES_AT_ONCE = 10", "MINI_BATCHES_AT_ONCE = 11",
-     "- MINI_BATCHES_AT_ONCE = 10"),
-    ("arithmetic", "def _look(", "def look(", "+ FixedPoint.look(self)"),
-]
-# fmt: on
-
-
-@pytest.mark.parametrize(("name", "old", "new", "expected"), CHANGES)
-def test_a_difference_between_the_twins_is_found(name, old, new, expected):
-    text = source("torch_impl", name)
-    assert old in text
-    found = set(differences(source("reference", name), text.replace(old, new))) - LISTED[name]
-    assert [line for line in found if line.startswith(expected)]

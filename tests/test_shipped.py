@@ -101,7 +101,7 @@ def test_pictures_are_small_and_every_one_of_the_network_is_shown_on_the_page():
 
 
 # Of the sheets one: that of the neuron which pages speak of.
-DRAWN = ("firing-rates", "weights", "path", "run", "neuron-11")
+DRAWN = ("firing-rates", "weights", "path", "run", "seeds", "neuron-11")
 
 
 @pytest.mark.mnist
