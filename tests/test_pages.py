@@ -28,8 +28,8 @@ SAYS = """
 {number[1]} feature-selective, {number[2]} weak, {number[3]} idle; {number[4]} between two:
 Jalebi, for {pair}, correlation {mcc}.
 - **What is lost depends on how**: frozen at its mean, a neuron is missed most by a digit on the
-rarer side of its switch ({frozen[0]} of {frozen[1]}; freezing moves it furthest there);
-deleted, {deleted[0]} of {deleted[1]}. Neuron 13 fires on every image: frozen it costs nothing,
+rarer side of its switch ({frozen}; freezing moves it furthest there);
+deleted, {deleted}. Neuron 13 fires on every image: frozen it costs nothing,
 deleted {lost} points.
 - **Little of the start is left**: weights correlate {start_correlation:.2f} with it in the
 median neuron, but it alone would make {start_share:.0f} % of the variance of z.
@@ -44,19 +44,6 @@ the 0s and {fives:.0f} % of the 5s.
 """
 
 
-def missed_by_the_rarer_side(neurons, way):
-    """Of how many neurons, and of how many that cost something at all."""
-    found = []
-    for one in neurons:
-        digit, roles = one[way]["most_needed_digit"], one["role"]["splits"].values()
-        if {split["role"] for split in roles} <= {"idle", "weak"}:
-            continue
-        if one[way]["recall_lost"][digit] >= 0.01:
-            rare = one["responds_to"]["firing_rate_all"] < 0.5
-            found.append((digit in one["role"]["partition"]) == rare)
-    return sum(found), len(found)
-
-
 def facts(records, study):
     neurons, idle = records["neurons"], records["neurons"][13]
     role, responds = neurons[11]["role"], [one["responds_to"] for one in neurons]
@@ -67,6 +54,8 @@ def facts(records, study):
     ends = ("saturated_low", "saturated_high")
     singles = [one for one in neurons if one["role"]["kind"] == KINDS[0]]
     arms = ("rounding", "order", "start", "random")
+    page = (ROOT / "visuals" / "index.html").read_text()
+    frozen, deleted = re.search(r"frozen, (\d+ of \d+); deleted, (\d+ of \d+)\.", page).groups()
     return {
         "saturated": 200 * fmean(one[end] for one in responds for end in ends),
         "rounded": 100 * records["switched_correct"] / records["examples"],
@@ -76,8 +65,8 @@ def facts(records, study):
         "pair": " and ".join(map(str, role["partition"])),
         "mcc": told(responds[11]["partition_mcc"], responds[11]["partition_mcc_interval"]),
         "lost": told(100 * lost, 100 * bounds, 1),
-        "frozen": missed_by_the_rarer_side(neurons, "frozen"),
-        "deleted": missed_by_the_rarer_side(neurons, "deleted"),
+        "frozen": frozen,
+        "deleted": deleted,
         "start_correlation": median(one["weights"]["start_correlation"] for one in neurons),
         "start_share": 100 * median(one["weights"]["start_share"] for one in neurons),
         "networks": len(study.data["networks"]),
