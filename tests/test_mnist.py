@@ -3,7 +3,6 @@
 Whoever reads them, NumPy's loader, PyTorch's or a program, says the same.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -14,7 +13,6 @@ import shutil
 import struct
 import tempfile
 import time
-import tracemalloc
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -29,6 +27,7 @@ from model.mnist_files import describe, find_mnist
 from model.synthetic_digits import draw_digits, write_idx_files
 from reference import nielsen_pickle
 from scripts.command_line import find_data, load_examples
+from tests.conftest import memory_below
 from tests.twin import REFERENCE, TORCH, both, refusal
 
 NAMES = TRAIN, LABELS, TESTS, TEST_LABELS = tuple(mnist_files.SHA256)
@@ -538,16 +537,6 @@ GROW = {  # a little on disk that would take gigabytes
     "wide bytes": ([CODED, *WIDE, b"\x85R."], "a text of 8,388,608 bytes, which no"),
     "a line without end": ([b"S'", *[bytes(1 << 20)] * 30], "more than 16,777,216 bytes"),
 }  # fmt: skip
-
-
-@contextlib.contextmanager
-def memory_below(most):
-    tracemalloc.start()
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < most
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("what", GROW)
