@@ -3,10 +3,12 @@
 import io
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 from model.initial import initial_parameters
 from model.mnist_files import SHA256
@@ -76,20 +78,20 @@ def test_training_begins_as_that_of_the_shipped_file_did(mnist, tmp_path):
 # --- The pictures -------------------------------------------------------------------------------
 
 VISUALS = ROOT / "visuals"
-FRINGE = 8  # of 255: what another release of the drawing library may shade differently
+RELEASE = "3.11."  # of matplotlib, which drew them: another one's letters are not quite the same
+# Of the sheets one: that of the neuron which pages speak of.
+DRAWN = ("firing-rates", "weights", "path", "run", "seeds", "neuron-11")
 
 
-def pixels(path):
+def pixels(file):
     """The picture as an array (height, width, 3) of 0 to 255."""
-    image = pytest.importorskip("PIL.Image")
-    return np.asarray(image.open(path).convert("RGB"), dtype=np.int64)
+    return np.asarray(Image.open(file).convert("RGB"), dtype=np.int64)
 
 
-def share_that_differs(one, other):
-    """The fraction of the pixels whose colour differs by more than the fringe."""
-    if one.shape != other.shape:
-        return 1.0
-    return float(np.mean(np.abs(one - other).max(axis=2) > FRINGE))
+def same_picture(one, other):
+    """Whether they have the same pixels, but for a few, and those by a shade."""
+    differs = one.shape != other.shape or np.abs(one - other).max(axis=2) > 8
+    return np.mean(differs) < 0.0005
 
 
 def test_pictures_are_small_and_every_one_of_the_network_is_shown_on_the_page():
@@ -100,26 +102,33 @@ def test_pictures_are_small_and_every_one_of_the_network_is_shown_on_the_page():
     assert [name for name in pictures if name not in page] == []
 
 
-# Of the sheets one: that of the neuron which pages speak of.
-DRAWN = ("firing-rates", "weights", "path", "run", "seeds", "neuron-11")
+@pytest.fixture(scope="module")
+def opened(mnist, tmp_path_factory):
+    """The shipped network, as the programs open it; they write into a folder of the test's."""
+    argv = ["--data", str(mnist), "--output", str(tmp_path_factory.mktemp("out"))]
+    return open_network(parser(None, *OPTIONS).parse_args(argv))
 
 
 @pytest.mark.mnist
-def test_pictures_records_and_page_are_what_the_programs_make_today(mnist, tmp_path):
-    argv = ["--data", str(mnist), "--output", str(tmp_path)]
-    opened = open_network(parser(None, *OPTIONS).parse_args(argv))
-    opened.write_records()
-    (tmp_path / "index.html").write_bytes(opened.page(opened.found, lambda picture: picture.file))
-    for name in ("neurons.json", "neurons.csv", "index.html"):  # to the last bit
-        assert (tmp_path / name).read_bytes() == (VISUALS / name).read_bytes(), name
+def test_records_and_page_are_to_the_last_bit_what_the_programs_write_today(opened):
+    page = opened.page(opened.found, lambda picture: picture.file)
+    assert page == (VISUALS / "index.html").read_bytes()
+    for path in opened.write_records():
+        assert path.read_bytes() == (VISUALS / path.name).read_bytes(), path.name
+
+
+@pytest.mark.mnist
+@pytest.mark.skipif(
+    not matplotlib.__version__.startswith(RELEASE), reason=f"matplotlib {RELEASE}x drew them"
+)
+def test_pictures_are_what_the_programs_draw_today(opened):
     shown = {Path(picture.file).stem: picture for picture in opened.pictures()}
     for name in DRAWN:
         kept = pixels(VISUALS / f"{name}.png")
-        assert share_that_differs(pixels(io.BytesIO(shown[name].png())), kept) < 0.01, name
-    changed = kept.copy()  # would be seen
-    height, width, _ = changed.shape
-    changed[: height // 4, : width // 4] = 255 - changed[: height // 4, : width // 4]
-    assert share_that_differs(kept, changed) > 0.01
+        assert same_picture(pixels(io.BytesIO(shown[name].png())), kept), name
+        changed = kept.copy()
+        changed[:60, :60] = 255 - changed[:60, :60]  # a word of its title
+        assert not same_picture(kept, changed)
 
 
 # --- The notebook -------------------------------------------------------------------------------
