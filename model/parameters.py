@@ -19,7 +19,6 @@ are equal bytes, and two files can be compared by ``diff``.
 """
 
 import errno
-import hashlib
 import itertools
 import json
 import os
@@ -36,14 +35,13 @@ import numpy as np
 
 from model.atomic_write import write_atomically
 from model.printable import printable
+from reference.checks import FORMAT, MAX_FILE_BYTES, fingerprint, rows
 
-FORMAT = "jalebi-1"
 MAX_LAYERS = 100
 MAX_UNITS = 65_536
 # A number and its comma take 26 characters at most: MAX_PARAMETERS of them and MAX_OTHER_BYTES
 # always fit in MAX_FILE_BYTES, and no hostile file needs more than some 500 MB to be refused.
 MAX_PARAMETERS = 1_000_000
-MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_OTHER_BYTES = 1024 * 1024  # of what is not weights or biases
 
 _NETWORK_KEYS = ("sizes", "weights", "biases")
@@ -149,7 +147,7 @@ class Parameters:
         keys = {"format": FORMAT, "sizes": self.sizes, "fingerprint": self.fingerprint}
         keys |= {key: metadata[key] for key in sorted(metadata)}
         lines = [f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in keys.items()]
-        lines += [f'"weights": {_rows(self.weights)}', f'"biases": {_rows(self.biases)}']
+        lines += [f'"weights": {rows(self.weights)}', f'"biases": {rows(self.biases)}']
         text = "{\n" + ",\n".join(lines) + "\n}\n"
         _check_room(_beside_layers(text))  # load would refuse it
         write_atomically(path, text.encode("ascii"))
@@ -184,11 +182,7 @@ class Parameters:
         tell one from the other, and which of the two a sum of zeros gives depends on the order of
         summation. Files keep the sign.
         """
-        digest = hashlib.sha256(np.array(self.sizes, dtype="<i8").tobytes())
-        for array in itertools.chain(*zip(self.weights, self.biases, strict=True)):
-            # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
-            digest.update((array + 0.0).astype("<f8").tobytes())
-        return digest.hexdigest()
+        return fingerprint(self.sizes, self.weights, self.biases)
 
 
 def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -341,11 +335,6 @@ def _read(path: Path) -> bytes:
         received = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
     expected = f"expected a file of at most {MAX_FILE_BYTES:,} bytes"
     raise OSError(f"{path}: {expected}, received {received}")
-
-
-def _rows(layers: Sequence[np.ndarray]) -> str:
-    texts = (",\n".join(json.dumps(row) for row in layer.tolist()) for layer in layers)
-    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"
 
 
 def _quote(text: str) -> str:

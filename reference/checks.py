@@ -1,15 +1,21 @@
-"""What both twins ask of sizes, shapes, settings and files, and how they say it.
+"""What both twins ask of sizes, shapes, settings and files, how they say it, and what a file holds.
 
 What computes nothing stands once: model/ and torch_impl/ ask with it too.
 """
 
 import gzip
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+FORMAT = "jalebi-1"
+MAX_FILE_BYTES = 32 * 1024 * 1024  # of a network's
 ADVICE = "give a folder with MNIST's four IDX files (raw or .gz), or Nielsen's mnist.pkl.gz"
 REPAIR = "replace it by the file of MNIST"
 FEWEST_BITS = 12  # below this a grid is too coarse to learn on
@@ -37,12 +43,13 @@ def wrong(path: Path, expected: str, received: object) -> ValueError:
 
 def checked_sizes(sizes: Sequence[int]) -> list[int]:
     """Return the sizes as a list, or raise ValueError if no network has them."""
-    if len(sizes) < 2 or not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+    whole = [n for n in sizes if isinstance(n, Integral) and not isinstance(n, bool) and n >= 1]
+    if not len(whole) == len(sizes) >= 2:
         raise ValueError(
             "sizes are two or more whole numbers of units, each at least 1, such as [784, 20, 10]; "
             f"received {sizes}"
         )
-    return [int(n) for n in sizes]
+    return [int(n) for n in whole]
 
 
 def check_shapes(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> None:
@@ -111,6 +118,21 @@ def no_pixel(received: float) -> ValueError:
         "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as byte / 256; "
         f"received {received}: scale them, or use float64"
     )
+
+
+def fingerprint(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> str:
+    """Return the SHA-256 of the sizes and then, layer by layer, of all numbers: its name."""
+    digest = hashlib.sha256(np.array(sizes, dtype="<i8").tobytes())
+    for layer in zip(weights, biases, strict=True):
+        for v in layer:  # adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is
+            digest.update((v + 0.0).astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def rows(layers: Sequence[np.ndarray]) -> str:
+    """Return weights or biases as a file has them, one row on a line."""
+    texts = (",\n".join(map(json.dumps, layer.tolist())) for layer in layers)
+    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"
 
 
 def book_lines(tests: int | None) -> Callable[[int, int | None], None]:

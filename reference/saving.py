@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -14,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from reference.arithmetic import Float64
+from reference.checks import FORMAT, MAX_FILE_BYTES, fingerprint, rows
 
-FORMAT = "jalebi-1"
-MAX_BYTES = 1 << 28
 REMEDY = "restore the file or save the network again"
 
 
@@ -26,8 +24,11 @@ def save(net: Any, path: str | os.PathLike[str]) -> None:
     if not all(np.isfinite(v).all() for v in (*weights, *biases)):
         raise ValueError(f"{path}: weights and biases to save are finite numbers; train anew")
     lines = [f'"format": "{FORMAT}"', f'"sizes": {json.dumps(net.sizes)}']
-    lines += [f'"fingerprint": "{_fingerprint(net.sizes, weights, biases)}"']
-    lines += [f'"weights": {_rows(weights)}', f'"biases": {_rows(biases)}']
+    lines += [f'"fingerprint": "{fingerprint(net.sizes, weights, biases)}"']
+    lines += [f'"weights": {rows(weights)}', f'"biases": {rows(biases)}']
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    if len(text) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: more than {MAX_FILE_BYTES:,} bytes would not load again")
     whole = Path(os.path.realpath(path))  # a link to a file stays one
     _refuse_no_file(path)
     part = whole.with_name(f".jalebi-{os.getpid()}-{get_ident()}.part")
@@ -35,7 +36,7 @@ def save(net: Any, path: str | os.PathLike[str]) -> None:
         with part.open("x", encoding="ascii") as file:
             if whole.exists():
                 part.chmod(stat.S_IMODE(whole.stat().st_mode))
-            file.write("{\n" + ",\n".join(lines) + "\n}\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, whole)
@@ -49,7 +50,7 @@ def load(cls: Any, path: str | os.PathLike[str], arithmetic: Float64 = Float64()
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         layers = {key: [*map(_matrix, found[key])] for key in ("weights", "biases")}
-        name = _fingerprint(found["sizes"], **layers)
+        name = fingerprint(found["sizes"], **layers)
         for key, expected in (("format", FORMAT), ("fingerprint", name)):
             if found.get(key, expected) != expected:
                 raise ValueError(f"{key}: expected {expected}, received {found[key]!r:.80}")
@@ -64,25 +65,12 @@ def _refuse_no_file(path: str | os.PathLike[str]) -> None:
     """Raise OSError where there is a folder, a pipe or a device, which nothing may replace."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(f"{path}: expected the name of a file, received a folder, pipe or device")
-    if os.path.exists(path) and os.path.getsize(path) > MAX_BYTES:
-        raise ValueError(f"{path}: more than {MAX_BYTES:,} bytes are no network; {REMEDY}")
+    if os.path.exists(path) and os.path.getsize(path) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: more than {MAX_FILE_BYTES:,} bytes are no network; {REMEDY}")
 
 
 def _matrix(rows: Any) -> np.ndarray:
-    v = np.array(rows)
-    if v.dtype.kind not in "if" or v.ndim != 2 or not np.isfinite(v).all():
+    v = np.array(rows, dtype=object)  # as objects they keep their types: true is no number
+    if v.ndim != 2 or {*map(type, v.flat)} - {int, float} or not np.isfinite(v.astype(float)).all():
         raise ValueError("expected finite numbers in rows of one length, a matrix for each layer")
     return v.astype(np.float64)
-
-
-def _fingerprint(sizes: list[int], weights: list[np.ndarray], biases: list[np.ndarray]) -> str:
-    digest = hashlib.sha256(np.array(sizes, "<i8").tobytes())
-    for layer in zip(weights, biases, strict=True):
-        for v in layer:
-            digest.update((v + 0.0).astype("<f8").tobytes())  # -0.0 is 0.0
-    return digest.hexdigest()
-
-
-def _rows(layers: list[np.ndarray]) -> str:
-    texts = (",\n".join(map(json.dumps, layer.tolist())) for layer in layers)
-    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"

@@ -41,19 +41,6 @@ def test_fingerprints_are_equal_after_every_epoch(sizes, examples, mini_batch_si
     assert len(set(fingerprints[0])) == 3  # it did train
 
 
-@pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_a_run_from_the_files_to_the_counts_is_equal(digits_folder, device):
-    """Each twin with its own loader; on MNIST in test_specification.py."""
-    ends = []
-    for twin in (REFERENCE, Twin("torch_impl", device)):
-        training, validation, test = twin.mnist_loader.load_data_wrapper(digits_folder)
-        net, told = twin.start((784, 20, 10)), []
-        rng, note = np.random.default_rng(0), lambda *each, told=told: told.append(each)
-        net.SGD(training, 3, 10, 3.0, validation, rng, note)
-        ends.append((fingerprint(net), told, net.evaluate(test)))
-    assert ends[0] == ends[1]
-
-
 @both
 @pytest.mark.parametrize("sizes", [(784, 20, 10), (63, 127, 4), (10, 7, 5, 3), (3, 1, 1)])
 def test_the_largest_sums_are_exact(twin, sizes):

@@ -69,23 +69,6 @@ LISTED = {
         "+ load(cls, path, arithmetic=Float64(), device='cpu')",
     },
 }
-IN_JAVASCRIPT = {
-    "- Float64.check_inputs(x)", "- FixedPoint.check_inputs(x)",  # a page is handed pixels
-    "- Float64.steps(nablas, rate)", "- Float64.watch(parameters)",
-    "- FixedPoint.steps(nablas, rate)", "- FixedPoint.watch(parameters)",
-    "+ Float64.descend(parameters, nablas, rate)",  # does both, and subtracts, in one loop
-    "+ FixedPoint.descend(parameters, nablas, rate)",
-    "- Float64.round_delta(delta)", "+ Float64.round_delta(delta, m)",  # an array of rows does
-    "- FixedPoint.round_delta(delta)", "+ FixedPoint.round_delta(delta, m)",  # not say how many
-    "- on_grid(v, scale, factor)", "+ on_grid(v, scale)",
-    "- class Float32",  # for proofs and speed, which are asked of the other two
-    "- rounded_sigmoid(z, scale)",  # the exact one alone: no engine's Math.exp is trusted
-    "+ Network.read(x)",  # the page shows what is read
-    "+ mini_batches(data, order, mini_batch_size)",  # the rest is from other files, or Python's
-    "+ class Examples", "+ Examples.__init__(bytes, digits, outputs)", "+ Examples.take(indices)",
-    "+ class OverflowError", "+ argmax(v)", "+ default_rng(seed)", "+ sha256(message)",
-    "+ fingerprint(net)",
-}
 # fmt: on
 
 
@@ -151,66 +134,3 @@ def test_every_file_has_its_twin():
                     for folder in ("reference", "torch_impl"))  # fmt: skip
     assert ours == {"__init__.py", *(f"{name}.py" for name in LISTED), *SHARED}
     assert theirs == ours - SHARED | {"compiled.py", "device.py"}  # NumPy has neither
-
-
-# fmt: off
-CHANGES = [  # the file; what stands in torch_impl's; what is put there; the difference it makes
-    ("network", "def cost(", "def costs(", "+ Network.costs(self, x, y)"),
-    ("network", "def cost(self, x: Tensor, y: Tensor)", "def cost(self, y: Tensor, x: Tensor)",
-     "+ Network.cost(self, y, x)"),
-    ("network", "half the squared distance", "the squared distance", "+ Network.cost: "),
-    ("network", "    @classmethod\n", "", "+ Network.from_parameters("),
-    ("arithmetic", "factor: float = 1.0", "factor: float = 2.0", "+ on_grid(v, scale, factor=2.0)"),
-    ("examples", "MINI_BATCHES_AT_ONCE = 10", "MINI_BATCHES_AT_ONCE = 11",
-     "- MINI_BATCHES_AT_ONCE = 10"),
-    ("arithmetic", "def _look(", "def look(", "+ FixedPoint.look(self)"),
-]
-# fmt: on
-
-
-@pytest.mark.parametrize(("name", "old", "new", "expected"), CHANGES)
-def test_a_difference_between_the_twins_is_found(name, old, new, expected):
-    text = source("torch_impl", name)
-    assert old in text
-    found = set(differences(source("reference", name), text.replace(old, new))) - LISTED[name]
-    assert [line for line in found if line.startswith(expected)]
-
-
-# --- In JavaScript -------------------------------------------------------------------------------
-
-JAVASCRIPT = (ROOT / "scripts" / "explorer" / "network.js").read_text()
-
-
-def javascript(text):
-    """A line for everything that a file of JavaScript exports, in its order."""
-    line = re.compile(
-        r"^export (?:class (?P<cls>\w+)|function\*? (?P<function>\w+)\((?P<args>.*)\) {$)"
-        r"|^  (?:static )?(?P<method>[A-Za-z]\w*)\((?P<more>.*)\) {}?$|^}|^class \w+"
-    )
-    within = ""
-    for match in filter(None, map(line.match, text.splitlines())):
-        if not match["method"]:
-            within = match["cls"] or ""
-        if match["cls"]:
-            yield f"class {within}"
-        elif match["function"] or (match["method"] and within):
-            name = match["function"] or f"{within}.{match['method']}"
-            names = re.findall(r"(\w+)(?: = [^,]*)?(?:, |$)", match["args"] or match["more"] or "")
-            yield f"{name.replace('constructor', '__init__')}({', '.join(names)})"
-
-
-def as_javascript():
-    """The same lines of the reference."""
-    for file in ("arithmetic", "exact_sigmoid", "network"):
-        for line, node in outline(source("reference", file)):
-            if isinstance(node, ast.ClassDef):
-                yield line.split(":")[0]
-            elif isinstance(node, ast.FunctionDef):
-                names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
-                yield f"{line.split('(')[0].split()[-1]}({', '.join(names)})"
-
-
-def test_the_javascript_differs_in_what_is_listed_and_in_nothing_else():
-    assert apart(list(as_javascript()), list(javascript(JAVASCRIPT))) == sorted(IN_JAVASCRIPT)
-    changed = JAVASCRIPT.replace("  backprop(x, y) {", "  back(y, x) {")
-    assert "+ Network.back(y, x)" in apart(list(as_javascript()), list(javascript(changed)))

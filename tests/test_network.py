@@ -19,7 +19,10 @@ import torch
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.border import inside
+from reference.checks import MAX_FILE_BYTES
+from tests.model.test_parameters import FILES, NO_JSON
 from tests.twin import (
+    REFERENCE,
     TORCH,
     TWINS,
     both,
@@ -291,33 +294,22 @@ def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path
     assert "<tr><td>2</td><td>2 x 4</td>" in page
 
 
-SOUND = {"sizes": [1, 2], "weights": [[[1.5], [2]]], "biases": [[[0.5], [0.25]]]}  # as the book has
-DAMAGED = [
-    "", "{", "[1]", json.dumps(SOUND)[:-5],
-    *(json.dumps({k: v for k, v in SOUND.items() if k != key}) for key in SOUND),
-    *(json.dumps(SOUND | change) for change in (
-        {"sizes": [1, 3]}, {"sizes": [1]}, {"sizes": 3}, {"sizes": [1, 1, 2]},
-        {"sizes": [1, 10**30]},
-        {"weights": [[[1.5], [float("nan")]]]}, {"weights": [[[1.5], [2.0, 3.0]]]},
-        {"weights": [[["1.5"], ["2"]]]}, {"weights": [[[True], [False]]]}, {"weights": 1},
-        {"biases": [[0.5, 0.25]]}, {"biases": []}, {"format": "jalebi-2"},
-        {"fingerprint": 64 * "0"},
-    )),
-]  # fmt: skip
-
-
 @both
-def test_the_books_own_file_loads_and_a_damaged_one_is_refused_in_one_line(twin, tmp_path):
-    path = tmp_path / "net.json"
-    path.write_text(json.dumps(SOUND | {"cost": "QuadraticCost"}), encoding="utf-8-sig")
+def test_the_books_own_file_loads_and_what_is_no_network_is_refused_in_one_line(twin, tmp_path):
+    path, sound = tmp_path / "net.json", {"sizes": [1, 2], "biases": [[[0.5], [0.25]]]}
+    sound |= {"weights": [[[1.5], [2]]], "cost": "QuadraticCost"}
+    path.write_text(json.dumps(sound), encoding="utf-8-sig")
     net = twin.Network.load(path)
     assert same_bits(flat(net.export()), map(np.array, [[[1.5], [2.0]], [[0.5], [0.25]]]))
-    for content in DAMAGED:
-        path.write_text(content)
+    for content, _ in (*FILES, *NO_JSON):
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(
             ValueError, match=r"^[^\n]*net\.json: [^\n]+restore the file or save the"
         ):
             twin.Network.load(path)
+    os.truncate(path, MAX_FILE_BYTES + 1)  # a sparse file
+    with pytest.raises((ValueError, OSError), match=r"net\.json: .* 33,554,43\d bytes"):
+        twin.Network.load(path)
 
 
 @both
@@ -340,6 +332,9 @@ def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path, monkeypatch)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
         twin.start(SIZES).save(tmp_path / "net.json")
+    monkeypatch.setattr("reference.saving.MAX_FILE_BYTES", 99)
+    with pytest.raises(ValueError, match="more than 99 bytes would not load again"):
+        REFERENCE.start(SIZES).save(tmp_path / "net.json")
     assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
     assert (tmp_path / "net.json").read_bytes() == before
 

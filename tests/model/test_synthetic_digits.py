@@ -16,18 +16,6 @@ def test_the_default_files_are_these_bytes_on_every_machine(tmp_path):
     assert sorted(tmp_path.glob("new/folder/*")) == sorted(files.values())
 
 
-def test_seed_and_part_decide_the_digits_and_a_smaller_set_begins_a_larger_one():
-    drawn, few = draw_digits(600), draw_digits(37)
-    for whole, beginning in zip(drawn, few, strict=True):
-        np.testing.assert_array_equal(beginning, whole[:37])
-    training, *others = (
-        {image.tobytes() for image in images}
-        for images, _ in (drawn, draw_digits(600, part=1), draw_digits(600, seed=1))
-    )
-    for other in others:
-        assert len(training | other) == 1200
-
-
 @pytest.mark.parametrize(("number", "seed"), [(0, 0), (5, -1)])
 def test_nothing_to_draw_is_refused(number, seed):
     expected = (

@@ -1,13 +1,15 @@
-"""Neurons are matched as well as can be; what a study says and draws is what its networks are."""
+"""Neurons are matched as well as can be; what a study says is what its networks are."""
 
+import html
 import itertools
 
 import numpy as np
 import pytest
 
 from model import universality
-from model.atlas import ARMS, atlas
 from model.universality import Study, assignment, correlations, in_words, matched, partitions
+from scripts.command_line import MODEL
+from scripts.opened import SEEDS
 
 SHOWN = np.full(10, 100)
 
@@ -52,47 +54,9 @@ def test_an_interval_holds_the_mean_and_shrinks():
     assert np.ptp(universality.interval(values[:40])[1]) > 2 * (high - low)
 
 
-def network(arm, seed, hidden=6):
-    rng = np.random.default_rng(seed)
-    fired = np.where(rng.random((hidden, 10)) < 0.3, 95, 2)
-    fired[0] = [5, 5, 5, 5, 90, 5, 5, 90, 5, 90]  # {4 7 9} in all of them
-    held = [[int(row.argmax()), 0.05] for row in fired]
-    steps = {step: {"kept": 1, "alike": 0.9, "correct": 5} for step in ("1", "0.5")}
-    common = {"arm": arm, "seed": seed, "hidden": hidden, "fired": fired.tolist()}
-    return {**common, "frozen": held, "deleted": held, "early": steps, "pruned": steps}
-
-
-@pytest.fixture
-def study():
-    rng = np.random.default_rng(0)
-    pairs = [{"seed": s, **{arm: rng.uniform(-1, 1, 6).tolist() for arm in ARMS}} for s in range(4)]
-    networks = [network("base", s) for s in range(4)] + [network("width", 9, 3)]
-    return Study({"shown": SHOWN.tolist(), "networks": networks, "pairs": pairs})
-
-
-def test_the_atlas_and_its_words_say_the_same_the_most_frequent_partition_first(study):
-    picture = atlas(study, "the small print")
-    words = " ".join(text.get_text() for text in picture.figure.texts)
-    middle = f"{np.median(study.alike('rounding')):.2f}"
-    assert f"rounding {middle}" in picture.caption
-    assert middle in universality.causes(study)
-    assert "the small print" in words
-    found = universality.findings(study)
-    assert "{4 7 9} | rest in 1.00 (" in found[0]
-    assert {"6: ", "3: "} <= {found[4][k : k + 3] for k in range(len(found[4]))}
-    axes, holding = picture.figure.axes[1], study.holding()
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[0] == "{4 7 9} | rest"
-    assert labels == [in_words(p) for p in list(holding)[: len(labels)]]
-    dots = [line.get_xdata()[0] for line in axes.lines if line.get_markersize() == 5]
-    assert dots == [100 * has.mean() for has in list(holding.values())[: len(labels)]]
-
-
-def test_most_needed_on_the_rarer_side_is_counted(study):
-    for costly, on_it in study.rarer("frozen"):
-        assert 0 < on_it <= costly <= 6
-    for one in study.data["networks"]:
-        one["frozen"] = [[digit, 0.009] for digit, _ in one["frozen"]]
-    assert not study.rarer("frozen").any()
-    own = [(partitions(np.array(n["fired"]), SHOWN) >= 0).sum() for n in study.networks("base")]
-    np.testing.assert_array_equal(study.kept("early")["1"], 1 / np.array(own))
+def test_the_shipped_page_says_what_the_study_holds():
+    """Its picture: tests/test_shipped.py."""
+    study = Study.load(SEEDS)
+    page = html.unescape((MODEL.parent / "visuals" / "index.html").read_text())
+    told = [universality.causes(study), *universality.findings(study)]
+    assert [sentence for sentence in told if f"<li>{sentence}</li>" not in page] == []
