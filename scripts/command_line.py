@@ -257,7 +257,7 @@ def download(folder: Path) -> None:
         raise OSError(one_line(error)) from error
 
 
-def load_examples(files: MnistFiles, backend: str) -> tuple[Any, Any, Any]:
+def load_examples(files: MnistFiles | Path, backend: str) -> tuple[Any, Any, Any]:
     """Return the training, validation and test examples, read by the backend's own loader."""
     return twin(backend, "mnist_loader").load_data_wrapper(files)
 

@@ -55,8 +55,6 @@ def run_all(
                 run.result()
         return {name: run.result() for name, run in runs.items()}
     except BaseException as error:
-        for run in runs.values():
-            run.cancel()
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         if isinstance(error, BrokenProcessPool):

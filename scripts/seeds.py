@@ -27,6 +27,7 @@ What is found besides is found on the families of even seeds, and held against t
 
 import argparse
 import json
+from dataclasses import replace
 
 from model.atomic_write import write_atomically
 from model.printable import printable
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
             progress.advance(done, news)
 
         if jobs:
-            run_all(jobs, files, on_news, args.processes)
+            run_all(jobs, replace(files, pairs=[]), on_news, args.processes)
     with busy("measuring"):
         found = json.dumps(measure(args.families, args.output, files)) + "\n"
     print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")

@@ -51,7 +51,7 @@ def train_both(
         "numpy": (train_one, "numpy", numpy, start),
         "read": (predictions, settings.device),
     }
-    return run_all(jobs, files, on_news, max(2, os.cpu_count() or 1))
+    return run_all(jobs, replace(files, pairs=[]), on_news, max(2, os.cpu_count() or 1))
 
 
 def train_one(
@@ -92,8 +92,11 @@ def prove_quickly(data: str | None, device: str) -> Any:
 
 @functools.cache
 def read(backend: str) -> tuple[Any, Any, Any]:
-    """Return the examples, which a process reads once for all that it trains."""
-    return load_examples(processes.given, backend)
+    """Return the examples, which a process reads once for all that it trains.
+
+    They are not handed to it: that would keep its parent until it has begun, deaf to Ctrl-C.
+    """
+    return load_examples(processes.given.folder, backend)
 
 
 def first_difference(trained: dict[str, Trained]) -> int | None:

@@ -8,6 +8,7 @@ Without --seed and --initial it starts where the shipped network started, and so
 
 import argparse
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     try:
         with Epochs(args.epochs, 0, *jobs) as progress:
             trained = run_all(
-                jobs, files, lambda name, done, news: progress.advance(done, news, name)
+                jobs,
+                replace(files, pairs=[]),
+                lambda name, done, news: progress.advance(done, news, name),
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder} keeps every finished epoch: --resume goes on") from None

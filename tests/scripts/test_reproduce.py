@@ -93,18 +93,20 @@ def test_what_is_told_by_work_done_at_once_is_heard():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "line"),
+    ("wrong", "waiting", "error", "line"),
     [
-        ((int, "three"), ValueError, "invalid literal for int"),
-        ((os._exit, 1), ChildProcessError, "a process was ended from outside"),  # before any result
+        ((int, "three"), "abcdef", ValueError, "invalid literal for int"),
+        ((os._exit, 1), "", ChildProcessError, "a process was ended from outside"),
     ],
 )
-def test_what_fails_stops_all_and_no_other_process(wrong, error, line):
+def test_what_fails_stops_all_and_no_other_process(wrong, waiting, error, line):
     other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     other.start()
     begun = time.monotonic()
+    sleep = time.sleep, 60
+    jobs = {"long": sleep, "wrong": wrong, **dict.fromkeys(waiting, sleep)}
     with pytest.raises(error, match=line):
-        processes.run_all({"long": (time.sleep, 60), "wrong": wrong}, None, print, 2)
+        processes.run_all(jobs, None, print, 2)
     assert multiprocessing.active_children() == [other]
     other.kill()
     other.join()
