@@ -13,8 +13,9 @@ from scripts.opened import Opened, neuron_program, terminal_width, wrapped
 def main(opened: Opened) -> None:
     """Print the table and the findings, write the records, and say where."""
     found = [sentence for _, told in opened.found for sentence in told]
-    print("\n".join(table(opened.records, terminal_width())), end="\n\n")
-    print("\n".join(map(wrapped, [LEGEND, "", *found, opened.note])))
+    lines = table(opened.records, terminal_width())
+    legend = " ".join(text for column, text in LEGEND.items() if column in lines[0])
+    print("\n".join([*lines, "", *map(wrapped, [legend, "", *found, opened.note])]))
     print(f"wrote {' and '.join(map(printable, opened.write_records()))}")
 
 

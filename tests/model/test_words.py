@@ -182,6 +182,7 @@ def test_of_a_table_in_a_narrow_terminal_whole_columns_are_left_out(records_of):
         missing = [name for name in words.LEFT_OUT if name not in lines[0]]
         assert missing == [*words.LEFT_OUT][: len(missing)]
         assert all(name in lines[0] for name in ("neuron", "role", "partition"))
+    assert words.LEGEND.keys() < {*heads[max(heads)].split()}
 
 
 def test_percentages_of_the_layer_have_their_intervals(records_of):
