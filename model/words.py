@@ -38,8 +38,8 @@ WAYS = {"frozen": "Frozen at its mean activation", "deleted": "Deleted"}
 LEGEND = {  # by the column that is the last to be left out
     "partition": "partition: it fires left of the bar; ?: other images give another.",
     "MCC": "MCC: Matthews correlation of the two sides with firing.",
-    "deleted": "frozen, deleted: points of recall lost by the digit that loses most while the neuron "
-    "is held at its mean activation, or at 0.",
+    "deleted": "frozen, deleted: points of recall lost by the digit that loses most while the "
+    "neuron is held at its mean activation, or at 0.",
 }
 NUMBERS = "MCC", "fires", "frozen", "deleted"
 LEFT_OUT = "top 8", "fires", "frozen", "deleted", "MCC"  # in this order, where there is no room
