@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -126,8 +125,12 @@ def test_ctrl_c_within_autograd_is_heard(small_run, tmp_path):
     assert said == f"interrupted: {out} holds 2 of 3 epochs: --resume goes on"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_what_is_done_at_once_ends_with_all_its_processes(few_digits, tmp_path, number):
+@pytest.mark.parametrize(  # at first all of them are importing, and after a second they train
+    ("number", "seconds"), [(signal.SIGINT, 0.3), (signal.SIGTERM, 0.3), (signal.SIGKILL, 1.0)]
+)
+def test_stopped_what_is_done_at_once_ends_with_all_its_processes(
+    few_digits, tmp_path, number, seconds
+):
     many = ["--seeds", "0-1", "--epochs", "3000", "--sizes", 784, 2, 10, "--data", few_digits]
     with subprocess.Popen(
         command_line("-m", "scripts.train", *many, "--output", tmp_path / "many"),
@@ -135,7 +138,7 @@ def test_stopped_what_is_done_at_once_ends_with_all_its_processes(few_digits, tm
         start_new_session=True,
     ) as process:  # fmt: skip
         wait_while(lambda: not (tmp_path / "many").exists(), 60)
-        time.sleep(random.Random(os.getpid()).uniform(0.1, 2))  # they start, import, train
+        time.sleep(seconds)
         if number == signal.SIGINT:  # a terminal sends it to all of them
             os.killpg(process.pid, number)
         else:

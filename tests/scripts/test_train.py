@@ -1,5 +1,6 @@
 """A training run: equal backends, resumed without a trace, one line for what cannot be trained."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from reference.arithmetic import FixedPoint
 from reference.network import Network
 from scripts import figures, programs, train
 from scripts.command_line import Settings, load_examples
+from scripts.opened import Opened
 from scripts.training import Run
 
 
@@ -112,6 +114,8 @@ def test_what_it_says_can_be_done_next_can_be_done_by_pasting(
     arguments, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
+    pictures = Opened.pictures  # one is enough: drawing takes seconds
+    monkeypatch.setattr(Opened, "pictures", lambda self: itertools.islice(pictures(self), 1))
     one = [*arguments, "--sizes", "784", "1", "10", "--output", "my net.json"]
     assert train.main(one) == 0
     lines = capsys.readouterr().out.split("Next:\n")[1].splitlines()[1::2]
