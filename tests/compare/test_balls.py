@@ -312,14 +312,7 @@ def started(p):
     return Case(list(p.weights), list(p.biases), *DIGITS.batch(np.arange(10)), 3.0)
 
 
-@pytest.fixture(scope="module")
-def initial():
-    return started(DIGITS.initial)
-
-
-@pytest.fixture(scope="module")
-def trained():
-    return started(warmed_up(DIGITS))
+STARTS = {"initial": started(DIGITS.initial), "trained": started(warmed_up(DIGITS))}
 
 
 def stored_in(dtype, case):
@@ -464,9 +457,10 @@ def weakened(name, monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
-def test_autograd_is_within_the_bound(dtype, device, initial, trained):
+def test_autograd_is_within_the_bound(dtype, device):
     """PyTorch's own kernels: fused, blocked, another exp, gradients nobody wrote down."""
-    for case in (initial, trained, *(some_case(np.random.default_rng(k)) for k in range(100))):
+    drawn = (some_case(np.random.default_rng(k)) for k in range(100))
+    for case in (*STARTS.values(), *drawn):
         case = stored_in(dtype, case)
         ours = by_autograd(case, getattr(torch, dtype), device)
         assert excess(ours, on_the_page(case), bounds(case, dtype))[0] <= 1, case
@@ -493,10 +487,10 @@ LOOSE = 5000  # measured: 2,500 in the sum of deltas, 1.3 in the new weights
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("which", ["initial", "trained"])
-def test_the_bound_is_not_loose_by_more_than_a_stated_factor(dtype, which, request):
+@pytest.mark.parametrize("start", STARTS)
+def test_the_bound_is_not_loose_by_more_than_a_stated_factor(dtype, start):
     """In every tensor of 784-20-10 some entry uses 1/5,000 of its bound; in some tensor, 1/2."""
-    case = stored_in(dtype, request.getfixturevalue(which))
+    case = stored_in(dtype, STARTS[start])
     allowed = bounds(case, dtype)
     ways = [
         Implementation(Arithmetic(np.dtype(dtype).type), o, s) for o in ORDERS for s in SIGMOIDS
@@ -511,8 +505,8 @@ def test_the_bound_is_not_loose_by_more_than_a_stated_factor(dtype, which, reque
     assert 1 >= max(used.values()) >= 1 / 2, used
 
 
-def test_the_probabilistic_bound_is_sharper_and_holds(trained):
-    case = stored_in("float32", trained)
+def test_the_probabilistic_bound_is_sharper_and_holds():
+    case = stored_in("float32", STARTS["trained"])
     worst, likely = bounds(case, "float32"), bounds(case, "float32", probabilistic=True)
     assert all((likely[name] <= v).all() for name, v in worst.items())
     assert likely["nabla_w[0]"].max() < 0.7 * worst["nabla_w[0]"].max()
@@ -521,11 +515,11 @@ def test_the_probabilistic_bound_is_sharper_and_holds(trained):
         assert excess(ours, on_the_page(case), likely)[0] <= 1
 
 
-def test_pixels_that_are_0_do_not_widen_the_bound(initial):
+def test_pixels_that_are_0_do_not_widen_the_bound():
+    initial = STARTS["initial"]
     lit = initial.x.any(axis=1)
-    cropped = replace(
-        initial, weights=[initial.weights[0][:, lit], initial.weights[1]], x=initial.x[lit]
-    )
+    weights = [initial.weights[0][:, lit], initial.weights[1]]
+    cropped = replace(initial, weights=weights, x=initial.x[lit])
     np.testing.assert_allclose(bounds(initial)["zs[0]"], bounds(cropped)["zs[0]"], rtol=1e-12)
 
 
@@ -550,8 +544,8 @@ def test_a_sum_without_a_certain_digit_is_refused():
         rules_for("float32", [2, 2], 1).gamma(2**24)
 
 
-def test_what_a_step_computes_stands_in_the_order_of_its_causes(initial):
-    order = list(balls.in_causal_order(bounds(initial)))
+def test_what_a_step_computes_stands_in_the_order_of_its_causes():
+    order = list(balls.in_causal_order(bounds(STARTS["initial"])))
     assert order[:5] == ["activations[0]", "zs[0]", "activations[1]", "zs[1]", "activations[2]"]
     assert order[5:8] == ["deltas[1]", "nabla_b[1]", "nabla_w[1]"]
     assert order[-4:] == ["new_weights[0]", "new_biases[0]", "new_weights[1]", "new_biases[1]"]

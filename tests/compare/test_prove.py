@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,16 +24,17 @@ import pytest
 import compare
 from compare import __main__, chain, kills
 from compare.__main__ import main
-from compare.difference import CandidateError, Link, Proof, Refused, Unusable, Verdict
+from compare.difference import Link, Proof, Unusable, Verdict
 from compare.host import InProcess, hosted, program, sendable
-from compare.material import mnist_material, synthetic_material
+from compare.material import synthetic_material
 from compare.pipes import receive, send
 from compare.trial import Trial
 from compare.twins import ReferenceTwin, TorchTwin
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--quick", "--sizes", "12,6,4", "--epochs", "0", "--timeout", "5"]
-# What backprop does before it answers rightly, the exit status, and what is said.
+# What backprop does before it answers rightly, or another method, the exit status, and what is
+# said.
 TWICE = "b, w = super().backprop(x, y); return b, [2 * v for v in w]"
 # fmt: off
 MISDEEDS: list[tuple[str, int, str]] = [
@@ -52,6 +54,9 @@ MISDEEDS: list[tuple[str, int, str]] = [
     (TWICE, 1, "first broken link: gradients: nabla_w["),
     ("import compare.difference as d; d.measure = np.array_equal = np.allclose = lambda *v: True; "
      f"{TWICE}", 1, "diagnosis: nabla_w alone is 2 "),
+    ("def export(self): return 1 / 0", 2, "in export def export(self): return 1 / 0 "),
+    ("def __init__(self, sizes, *given): self.weights, self.biases = given", 1,
+     "diagnosis: refused: weights[0] is memory that the candidate was handed"),
 ]
 # fmt: on
 MORE = """
@@ -82,34 +87,33 @@ class Hangs(MyNetwork):
         open(os.environ['HERE'], 'w').write(str(os.getpid()))
         time.sleep(600)
 
-class Shares(MyNetwork):
-    def __init__(self, sizes, weights, biases):
-        self.weights, self.biases = weights, biases
-
-class Fails(MyNetwork):
-    def export(self):
-        return 1 / 0
-
 class Picky(MyNetwork):
     def __init__(self, sizes, weights, biases):
         raise ValueError("784-20-10 only")
-
-class NeverBuilt(MyNetwork):
-    def __init__(self, sizes, weights, biases):
-        raise TypeError("no such thing")
 """
 
 
 @pytest.fixture(scope="module")
 def mine(worked_example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the worked example, and with a candidate for each misdeed."""
+    """A file with the worked example and a candidate for each misdeed, and files that end."""
     path = tmp_path_factory.mktemp("mine") / "mine.py"
     text = worked_example + MORE
     for k, (misdeed, *_) in enumerate(MISDEEDS):
-        text += f"class Bad{k}(MyNetwork):\n    def backprop(self, x, y):\n        {misdeed}\n"
-        text += "        return super().backprop(x, y)\n"
+        asked = (
+            f"def backprop(self, x, y):\n        {misdeed}\n        return super().backprop(x, y)"
+        )
+        text += f"class Bad{k}(MyNetwork):\n    {misdeed if misdeed[:3] == 'def' else asked}\n"
     path.write_text(text)
+    for k, line in enumerate(("sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt")):
+        path.with_name(f"ends{k}.py").write_text(f"import os, sys\n{line}\n")
     return path
+
+
+@pytest.fixture(autouse=True)
+def little(monkeypatch) -> None:
+    """A short training: what is here is not about how long it is."""
+    for name, value in {"QUICK_STEPS": 20, "CROWD": 60, "THRONG": 300}.items():
+        monkeypatch.setattr(chain, name, value)
 
 
 @pytest.mark.parametrize("k", range(len(MISDEEDS)), ids=[row[0][:40] for row in MISDEEDS])
@@ -150,17 +154,6 @@ def test_what_a_candidate_says_forges_no_line_of_the_result(mine: Path, capsys) 
     assert "the candidate prints: PROVED: err" in lines
 
 
-@pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise KeyboardInterrupt"])
-def test_a_file_that_ends_the_program_when_it_is_imported_proves_nothing(
-    line, tmp_path, capsys
-) -> None:
-    (tmp_path / "ends.py").write_text(f"import os, sys\n{line}\n")
-    assert main([*SMALL, "--candidate", f"{tmp_path / 'ends.py'}:Net"]) == 2
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("python -m compare: --candidate: ")
-
-
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
 def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> None:
     command = f"{sys.executable} -m compare {' '.join(SMALL)} --candidate {mine}:Bad0"
@@ -173,7 +166,7 @@ def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> No
 def test_ctrl_c_while_our_own_network_computes_ends_the_proof(monkeypatch) -> None:
     monkeypatch.setattr("torch_impl.network.Network.backprop", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        chain.prove(sizes=[12, 6, 4], quick=True, epochs=0)
+        chain.prove(sizes=[12, 6, 4], links=["gradients"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -248,77 +241,39 @@ def test_a_candidate_in_a_process_answers_as_it_does_here(material) -> None:
     far_host.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "words"),
-    [
-        ("Shares", Refused, "is memory that the candidate was handed"),
-        ("Fails", CandidateError, "export raised ZeroDivisionError"),
-    ],
-)
-def test_refusals_and_exceptions_come_through_with_their_words(name, kind, words, mine, material):
-    host = hosted(f"{mine}:{name}")
-    with pytest.raises(kind, match=words) as raised:
-        Trial(host, material.initial).export()
-    host.close()
-    if kind is Refused:
-        assert raised.value.mistake == "shared memory"
-    else:
-        assert "return 1 / 0" in raised.value.trace
-
-
 def test_a_class_with_a_name_is_sent_and_one_without_is_tried_here(correct, material) -> None:
     assert sendable(ReferenceTwin) == "compare.twins:ReferenceTwin"
     assert sendable(correct) is None
-    assert "was tried in this process" in compare.prove(correct, material=material).notice
-    assert compare.prove(ReferenceTwin, material=material).notice == ""
+    for candidate, notice in ((correct, "was tried in this process"), (ReferenceTwin, "")):
+        found = compare.prove(candidate, material=material, links=["initial weights"])
+        assert notice in found.notice
+        assert bool(found.notice) is bool(notice)
 
     def backprop(self: object, x: object, y: object) -> object:
         os.environ["SPOILT"] = "yes"
         sys.exit(0)
 
-    environ = dict(os.environ)
-
-    exits = compare.prove(type("Exits", (correct,), {"backprop": backprop}), material=material)
+    environ, exits = dict(os.environ), type("Exits", (correct,), {"backprop": backprop})
+    exits = compare.prove(exits, material=material, links=["gradients"])
     assert exits.status == 2
     assert "backprop raised SystemExit: 0" in exits["gradients"].sentence
     assert dict(os.environ) == environ
 
 
-PROGRAM = """
-import sys
-sys.path.insert(0, {root!r})
-from compare.supervision import Supervised, answer_all
-{text}
-MyNetwork.label = "a program"
-answer_all(sys.stdin.buffer, sys.stdout.buffer, lambda: Supervised(MyNetwork))
-"""
-
-
-def test_a_program_of_its_own_is_put_to_the_same_proof(worked_example, material, tmp_path) -> None:
-    """It stands for one in any language: nothing of it is imported here."""
-    changes = {
-        "right": ("", ""),
-        "wrong": ("(a - y) * a", "2 * (a - y) * a"),
-        "greedy": ("zs, act", "many = [bytearray(10**8) for _ in range(40)]; zs, act"),
-    }
-    found = {}
-    for name, (old, new) in changes.items():
-        text = PROGRAM.format(root=str(ROOT), text=worked_example.replace(old, new, 1))
-        (tmp_path / f"{name}.py").write_text(text)
-        command = f"{sys.executable} {tmp_path / name}.py"
-        memory = 1 if name == "greedy" else 8
-        found[name] = compare.prove(command=command, material=material, memory=memory)
-    assert (found["right"].status, found["right"].candidate) == (0, "a program")
-    assert found["wrong"].status == 1
-    assert "2 (a mini-batch of 7, 4 digits) times the reference's" in found["wrong"].diagnosis
-    assert found["greedy"].status == 2
-    assert "trace raised MemoryError" in found["greedy"].first_broken.sentence
-    with pytest.raises(
-        Unusable, match=r"--program: .*false: the candidate's process ended with exi"
+def test_a_program_may_take_so_much_memory_and_must_start(mine: Path, material) -> None:
+    greedy = next(k for k, row in enumerate(MISDEEDS) if row[2] == "MemoryError")
+    asked = json.dumps([f"{mine}:Bad{greedy}", None, None, 1000, sys.path])
+    command = shlex.join([sys.executable, "-m", "compare.supervision", asked])
+    found = compare.prove(command=command, material=material, memory=1)
+    assert found.status == 2
+    assert "backprop raised MemoryError" in found.first_broken.sentence
+    for words, told in (
+        ("false", r"--program: .*false: the candidate's process ended with exi"),
+        ("/no/such/program", "cannot be started: No such file"),
+        ("", "--program: expected a command, received nothing"),
     ):
-        program("false")
-    with pytest.raises(Unusable, match="cannot be started: No such file"):
-        program("/no/such/program")
+        with pytest.raises(Unusable, match=told):
+            program(words)
 
 
 # The chain.
@@ -331,8 +286,15 @@ def test_on_mnists_layout_the_whole_chain_is_proved(digits: Path) -> None:
     assert found.status == 0, found.first_broken
     assert [v.name for v in seen] == [link.name for link in found] == list(chain.LINKS)
     assert found["data"].verdict is Verdict.IDENTICAL
-    assert found.settings["steps"] == 600
     assert len(json.dumps(found.as_json())) < 50_000
+
+
+def test_how_much_is_tried_by_default_and_in_full(monkeypatch) -> None:
+    monkeypatch.undo()
+    for quick, steps, shown, images in ((True, 600, 200, 500), (False, 10_500, 2**31, 5000)):
+        found = chain.gathered([12, 6, 4], None, quick, None, 0)
+        assert (found.steps, found.shown, len(found.images)) == (steps, shown, images)
+        assert (found.crowd, found.throng, found.epochs) == (1100, 33_000, 1)
 
 
 def test_a_start_of_zeros_is_proved(correct, material) -> None:
@@ -349,20 +311,21 @@ def test_other_settings_are_tried_as_given(correct) -> None:
     assert settings.items() <= found.settings.items()
 
 
-def test_a_constructors_error_is_said_once(mine: Path) -> None:
-    found = compare.prove(f"{mine}:NeverBuilt", sizes=[12, 6, 4], epochs=0)
+def test_a_constructors_error_is_said_once(correct, material) -> None:
+    never_built = type("NeverBuilt", (correct,), {"__init__": Mock(side_effect=TypeError("none"))})
+    found = compare.prove(never_built, material=material)
     assert found.status == 2
-    said = [link.sentence for link in found if "no such thing" in link.sentence]
+    said = [link.sentence for link in found if "TypeError: none" in link.sentence]
     assert len(said) == 1
     assert [v.verdict for v in found][2:] == [Verdict.NOT_TRIED] * (len(found) - 2)
 
 
 def test_strict_makes_what_is_not_offered_a_failure(correct, material) -> None:
     near = type("Near", (correct,), {"update_mini_batch": None, "update_minibatch": len})
-    found = compare.prove(near, material=material)
+    found = compare.prove(near, material=material, links=["forward", "update"])
     assert found.status == 0
     assert "it has update_minibatch: rename it" in found["update"].sentence
-    strict = compare.prove(near, material=material, strict=True)
+    strict = compare.prove(near, material=material, links=["forward", "update"], strict=True)
     assert strict.status == 2
     assert "update" in strict.not_offered
 
@@ -378,17 +341,6 @@ def test_the_candidate_in_jax_is_proved(jax_example, tmp_path) -> None:
     (tmp_path / "in_jax.py").write_text(jax_example)
     found = compare.prove(f"{tmp_path / 'in_jax.py'}:InJax", sizes=[12, 6, 4], epochs=0)
     assert found.status == 0, found.first_broken
-
-
-@pytest.mark.mnist
-def test_a_wrong_loader_is_diagnosed_on_mnist(mnist, correct) -> None:
-    def load_data(self: Any, path: Any) -> Any:
-        return [(x * np.float32(256 / 255), y) for x, y in ReferenceTwin.load_data(path)]
-
-    loader = type("Loader", (correct,), {"load_data": load_data})
-    found = compare.prove(loader, material=mnist_material(mnist, [784, 20, 10]), links=["data"])
-    assert found.status == 1
-    assert "divide the bytes by 256" in found.diagnosis
 
 
 # The command line.
@@ -412,6 +364,9 @@ def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
     [
         (["--candidate", "no_such_module:Net"], "--candidate: cannot import no_such_module"),
         (["--candidate", "Net"], "--candidate: expected package.module:Class"),
+        (["--candidate", "{here}/ends0.py:Net"], "--candidate: "),
+        (["--candidate", "{here}/ends1.py:Net"], "--candidate: "),
+        (["--candidate", "{here}/ends2.py:Net"], "--candidate: "),
         (["--candidate", "{mine}:Absent"], "has no class Absent"),
         (["--candidate", "{mine}:Picky", "--sizes", "5,3"], "take sizes [5, 3]: 784-20-10"),
         (["--candidate", "{mine}:MyNetwork", "--arithmetic", "float32"], "does not offer with_ar"),
@@ -443,7 +398,7 @@ def test_proved_is_0_and_files_are_written(mine, tmp_path, capsys) -> None:
     ],
 )
 def test_what_cannot_be_tried_is_2_and_one_line(arguments, line, mine, capsys) -> None:
-    arguments = [a.replace("{mine}", str(mine)) for a in arguments]
+    arguments = [a.format(mine=mine, here=mine.parent) for a in arguments]
     try:
         status, lines = main(arguments), 1
     except SystemExit as ended:  # by argparse, which tells how it is used first
@@ -487,7 +442,7 @@ def test_without_torch_ones_own_can_be_proved_and_ours_is_missed_in_words(monkey
         compare.prove(sizes=[12, 6, 4])
     code = "import sys; sys.modules['torch'] = None\nfrom compare import prove\n"
     code += "print(prove('compare.twins:ReferenceTwin', sizes=[5, 3, 2], epochs=0, links="
-    code += "['reference', 'forward', 'gradients', 'update', 'predictions', 'figures']).status)"
+    code += "['forward', 'update', 'figures']).status)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout == "0\n", found.stderr
 
