@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from compare.chain import prove
 
 __all__ = ["prove"]
+# Matrices this small are slower on more threads; the libraries read these once.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from compare import THREADS
+
 PROGRAM = "python -m compare" if __package__ == "compare" else "jalebi prove"
 COMPILER_TIMEOUT = 900.0  # seconds
 ARITHMETICS = ("float64", "float32", "fixed-point")
@@ -21,7 +22,7 @@ ARITHMETICS = ("float64", "float32", "fixed-point")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the chain, print it, write what was asked for, and return the exit status."""
-    for name in THREADS:  # matrices this small are slower on more threads; NumPy reads this once
+    for name in THREADS:
         os.environ.setdefault(name, "1")
     found = parser()
     arguments = found.parse_args(argv)

@@ -21,6 +21,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO, Any
 
+from compare import THREADS
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
@@ -94,7 +95,7 @@ class Child(Host):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **environ},
+                env={**dict.fromkeys(THREADS, "1"), **os.environ, **environ},
                 start_new_session=True,  # Ctrl-C is for this process
             )
         except OSError as error:

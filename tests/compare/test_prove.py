@@ -25,7 +25,7 @@ import compare
 from compare import __main__, chain, kills
 from compare.__main__ import main
 from compare.difference import Link, Proof, Unusable, Verdict
-from compare.host import InProcess, hosted, program, sendable
+from compare.host import Child, InProcess, hosted, program, sendable
 from compare.material import synthetic_material
 from compare.pipes import receive, send
 from compare.trial import Trial
@@ -484,6 +484,18 @@ def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -
         )
         assert found.stderr.startswith(f"the candidate prints: {threads}\n")
         assert found.returncode == 2
+
+
+@pytest.mark.parametrize(("told", "threads"), [(None, "1"), ("3", "3")])
+def test_so_has_the_process_of_a_candidate(told, threads, monkeypatch, capfd) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if told:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    code = "import os, sys; print(os.environ['OMP_NUM_THREADS'], file=sys.stderr)"
+    child = Child("threads", [sys.executable, "-c", code])
+    child.listener.join(60)
+    child.close()
+    assert f"prints: {threads}\n" in capfd.readouterr().err
 
 
 def test_material_comes_round_and_is_the_same_for_everyone() -> None:
