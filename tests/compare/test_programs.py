@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import compare
-from compare import host, pipes
+from compare import host, kills, pipes
 from compare.material import Material, synthetic_material
 from compare.supervision import METHODS, Supervised
 
@@ -91,7 +91,8 @@ BROKEN = [
 def test_with_one_line_broken_it_is_disproved(
     example: str, change: Any, link: str, says: str, quick: Material, tmp_path: Path
 ) -> None:
-    found = compare.prove(command=command(example, tmp_path, *change), material=quick)
+    program = command(example, tmp_path, *change)
+    found = compare.prove(command=program, material=quick, links=kills.CHAIN)
     assert found.first_broken is not None
     assert (found.status, found.first_broken.name) == (1, link)
     assert says in found.diagnosis

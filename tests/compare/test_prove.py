@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -22,7 +23,7 @@ import numpy as np
 import pytest
 
 import compare
-from compare import __main__, chain, kills
+from compare import __main__, chain, kills, links
 from compare.__main__ import main
 from compare.difference import Link, Proof, Unusable, Verdict
 from compare.host import Child, InProcess, hosted, program, sendable
@@ -30,6 +31,7 @@ from compare.material import synthetic_material
 from compare.pipes import receive, send
 from compare.trial import Trial
 from compare.twins import ReferenceTwin, TorchTwin
+from compare.witnesses import witnesses
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--quick", "--sizes", "12,6,4", "--epochs", "0", "--timeout", "5"]
@@ -109,9 +111,13 @@ def mine(worked_example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+WITNESSED = functools.wraps(links.witnesses)(functools.cache(lambda: list(witnesses())))
+
+
 @pytest.fixture(autouse=True)
 def little(monkeypatch) -> None:
-    """A short training: what is here is not about how long it is."""
+    """A short training, and the reference witnessed once: what is here is not about these."""
+    monkeypatch.setattr(links, "witnesses", WITNESSED)
     for name, value in {"QUICK_STEPS": 20, "CROWD": 60, "THRONG": 300}.items():
         monkeypatch.setattr(chain, name, value)
 
