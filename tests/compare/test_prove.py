@@ -492,13 +492,13 @@ def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -
         assert found.returncode == 2
 
 
-@pytest.mark.parametrize(("told", "threads"), [(None, 1), ("3", 3)])
-def test_so_has_the_process_of_a_candidate(told, threads, monkeypatch) -> None:
+@pytest.mark.parametrize(("told", "status"), [(None, 41), ("3", 43)])
+def test_so_has_the_process_of_a_candidate(told, status, monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if told:
         monkeypatch.setenv("OMP_NUM_THREADS", told)
-    code = "import os, sys; sys.exit(int(os.environ['OMP_NUM_THREADS']))"
-    with pytest.raises(Unusable, match=f"ended with exit status {threads} "):
+    code = "import os, sys; sys.exit(40 + int(os.environ['OMP_NUM_THREADS']))"
+    with pytest.raises(Unusable, match=f"ended with exit status {status} "):
         Child("threads", [sys.executable, "-c", code])
 
 
