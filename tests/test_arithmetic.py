@@ -98,6 +98,13 @@ def test_floating_point_rounds_nothing(twin, arithmetic):
     assert v.item() == (-math.inf if small is np.float32 else -1e300)
 
 
+@both
+def test_parameters_are_fresh(twin):
+    one = twin.kept("Float64").parameters(source := twin.array([[0.5, 0.25]]))
+    one[0, 0] = 7.0
+    assert source.tolist() == [[0.5, 0.25]]
+
+
 # --- The sigmoid --------------------------------------------------------------------------------
 
 
