@@ -64,15 +64,10 @@ def test_both_backends_count_the_accuracy_that_is_stated(twin, mnist):
 
 
 @pytest.mark.mnist
-def test_training_begins_as_that_of_the_shipped_file_did(mnist, tmp_path):
-    """Of its 30 epochs one, which no bit can go wrong in unseen; the main job makes all."""
+def test_training_makes_the_shipped_file_again(mnist, tmp_path):
     made = tmp_path / "train.json"
-    assert train(["--data", str(mnist), "--output", str(made), "--epochs", "1"]) == 0
-    page, found = (ROOT / "docs" / "arithmetic.md").read_text(), Parameters.load(made)
-    assert f"| 1 epoch | `{found.fingerprint}` |" in page
-    counts = found.metadata["accuracy"]
-    assert counts["validation"] == STATED["validation"][:1]
-    assert SHIPPED.metadata | {"accuracy": counts, "epochs": 1} == found.metadata
+    assert train(["--data", str(mnist), "--output", str(made)]) == 0
+    assert made.read_bytes() == SHIPPED_MODEL.read_bytes()
 
 
 # --- The pictures -------------------------------------------------------------------------------
