@@ -1,18 +1,18 @@
 """What both twins ask of sizes, shapes, settings and files, how they say it, and what a file holds.
 
-What computes nothing stands once: model/ and torch_impl/ ask with it too.
+What computes nothing stands once: model/ and torch_impl/ ask with it too. Nor is NumPy imported:
+the programs import this before they say on how many threads it computes.
 """
 
 import gzip
 import hashlib
 import json
 import math
+import struct
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 FORMAT = "jalebi-1"
 MAX_FILE_BYTES = 32 * 1024 * 1024  # of a network's
@@ -122,14 +122,14 @@ def no_pixel(received: float) -> ValueError:
 
 def fingerprint(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> str:
     """Return the SHA-256 of the sizes and then, layer by layer, of all numbers: its name."""
-    digest = hashlib.sha256(np.array(sizes, dtype="<i8").tobytes())
+    digest = hashlib.sha256(struct.pack(f"<{len(sizes)}q", *sizes))
     for layer in zip(weights, biases, strict=True):
         for v in layer:  # adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is
             digest.update((v + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
 
 
-def rows(layers: Sequence[np.ndarray]) -> str:
+def rows(layers: Sequence[Any]) -> str:
     """Return weights or biases as a file has them, one row on a line."""
     texts = (",\n".join(map(json.dumps, layer.tolist())) for layer in layers)
     return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"

@@ -75,12 +75,13 @@ def test_it_is_refused_before_any_training(refused, monkeypatch, tmp_path):
 # --- In a process each ----------------------------------------------------------------------------
 
 
-def test_only_the_pytorch_network_and_the_proof_go_to_the_device(monkeypatch):
+def test_only_the_pytorch_network_and_the_proof_go_to_the_device(digits_folder, monkeypatch):
     monkeypatch.setattr(side_by_side, "run_all", lambda jobs, *_: jobs)
-    jobs = train_both(Settings("torch", "cuda", compile=True), BEGIN, None, print, "data")
+    files, asked = describe(digits_folder), Settings("torch", "cuda", compile=True)
+    jobs = train_both(asked, BEGIN, files, print, "data")
     assert {name: work[1:] for name, work in jobs.items()} == {
         "proof": ("data", "cuda"),
-        "torch": ("torch", Settings("torch", "cuda", compile=True), BEGIN),
+        "torch": ("torch", asked, BEGIN),
         "numpy": ("numpy", Settings(), BEGIN),
         "read": ("cuda",),
     }
