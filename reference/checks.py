@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import json
 import math
-import struct
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -122,7 +121,7 @@ def no_pixel(received: float) -> ValueError:
 
 def fingerprint(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> str:
     """Return the SHA-256 of the sizes and then, layer by layer, of all numbers: its name."""
-    digest = hashlib.sha256(struct.pack(f"<{len(sizes)}q", *sizes))
+    digest = hashlib.sha256(b"".join(int(n).to_bytes(8, "little", signed=True) for n in sizes))
     for layer in zip(weights, biases, strict=True):
         for v in layer:  # adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is
             digest.update((v + 0.0).astype("<f8").tobytes())

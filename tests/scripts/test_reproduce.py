@@ -9,6 +9,7 @@ import pytest
 
 from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
+from model.mnist_files import describe
 from model.parameters import Parameters
 from scripts import processes, reproduce, side_by_side
 from scripts.command_line import Settings
