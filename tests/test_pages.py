@@ -38,7 +38,7 @@ median neuron, but it alone would make {start_share:.0f} % of the variance of z.
 where one weight starts one grid unit larger, {order:.2f} in another order, {start:.2f} from
 another start ({random:.2f} with a random layer).
 
-Numbered as in the seed study (renumbering changes no output): 8 fires for 4 (correlation
+- Numbered as in the seed study (renumbering changes no output): 8 fires for 4 (correlation
 {four:.2f}), 11 for 5 and 6, 13 on every image; none is for 0 alone: 19 fires on {zeros:.0f} % of
 the 0s and {fives:.0f} % of the 5s.
 """
