@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -44,7 +45,7 @@ class Gone(CandidateError):
     """The candidate's process has ended: how."""
 
 
-class Host:
+class Host(ABC):
     """One candidate, and the networks that are built from it."""
 
     gone = ""  # why it can no longer be asked
@@ -73,9 +74,11 @@ class Host:
             raise CandidateError(text, "\n".join(map(printable, trace)) + "\n" if trace else "")
         raise Unusable(text)
 
+    @abstractmethod
     def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
-        raise NotImplementedError
+        """Return an answer, a message and its arrays, whatever it tells of."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let the candidate go."""
 

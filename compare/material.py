@@ -103,12 +103,15 @@ class Material:
         Numbers of examples that have to do with no other: 1, 2, the usual, 33, and many.
         """
         one, m, some = self.batch([0]), self.mini_batch_size, min(33, self.most)
-        crowd = min(self.crowd, self.most)
+        crowd, two = min(self.crowd, self.most), np.array([[0.0, 255 / 256]])
         found = {
             "one example": one,
             f"mini-batch of {m}": self.mini_batch(0),
             f"another mini-batch of {m}": self.mini_batch(1),
-            "2 examples": self.batch([1, 2]),
+            "a blank image and a full one": (
+                two.repeat(self.sizes[0], axis=0),
+                self.batch([1, 2])[1],
+            ),
             f"{some} examples": self.batch(np.arange(some)),
             f"{crowd:,} examples at once": self.batch(np.arange(crowd)),
             **{f"{n} examples": self.batch(np.arange(n)) for n in (100, 257) if n <= crowd},

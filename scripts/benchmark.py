@@ -15,7 +15,7 @@ from model.atomic_write import check_target
 from model.parameters import Parameters
 from model.printable import printable
 from scripts import note
-from scripts.command_line import SHIPPED_START, find_data, program, start
+from scripts.command_line import ROUNDS, SHIPPED_START, find_data, program, start
 from scripts.progress import Epochs, busy
 from scripts.timing import check_equal, contestants, interleaved, table, training_examples
 
@@ -24,6 +24,8 @@ from scripts.timing import check_equal, contestants, interleaved, table, trainin
 def main(args: argparse.Namespace) -> None:
     """Print the tables of seconds and ratios, and what made them."""
     if args.picture:
+        if (args.device, args.compile, args.rounds) != ("cpu", None, ROUNDS):
+            raise ValueError("--picture takes no other option than --data and --examples")
         if args.picture.suffix != ".png":
             raise ValueError(
                 f"--picture: expected a name that ends in .png, received {args.picture}"

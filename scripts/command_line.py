@@ -25,6 +25,7 @@ MODEL = Path(__file__).parent.parent / "model"
 SHIPPED_MODEL = MODEL / "train.json"
 SHIPPED_START = MODEL / "initial.json"
 PACKAGES = {"numpy": "reference", "torch": "torch_impl"}
+ROUNDS = 5  # of the benchmark
 ARITHMETICS = {"fixed-point": "FixedPoint", "float64": "Float64", "float32": "Float32"}
 
 
@@ -156,7 +157,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
                                              "(default: as the model's)"},
     "explore output": FILE | {"help": "the page to write"},
 
-    "benchmark rounds": NUMBER | {"default": 5, "help": "epochs of each"},
+    "benchmark rounds": NUMBER | {"default": ROUNDS, "help": "epochs of each"},
     "benchmark examples": {"type": whole_number(10), "metavar": "N",
                            "help": "in an epoch (default: all training examples)"},
     "benchmark picture": FILE | {"help": "draw the cost of a step by hidden units and mini-batch "

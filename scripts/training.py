@@ -92,8 +92,8 @@ class Run:
                     f"was not made by this run: its {key} is {was}, asked for is {asked}: "
                     f"resume with the settings that it was begun with"
                 )
-        done, accuracy = there.get("epochs"), there.get("accuracy")
-        told: dict[str, Any] = accuracy if isinstance(accuracy, dict) else {}
+        done, told = there.get("epochs"), there.get("accuracy")
+        told = told if isinstance(told, dict) else {}
         history, examples = told.get("validation"), len(self.data[1])
         if type(done) is not int or not isinstance(history, list) or len(history) != done:
             yield (

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ Arrays = list[np.ndarray]
 MOST_IN_C = 8, 2**13  # layers, and examples in a mini-batch: room in epoch.c
 
 
-class Yardstick:
+class Yardstick(ABC):
     """Trains as `Network.SGD` does, on whole mini-batches alone."""
 
     def __init__(self, start: Parameters, dtype: type = np.float64) -> None:
@@ -41,9 +42,9 @@ class Yardstick:
             )
             on_epoch(epoch, None)
 
+    @abstractmethod
     def epoch(self, x: np.ndarray, y: np.ndarray, order: np.ndarray, m: int, eta: float) -> None:
         """Take a step for every m examples of the order."""
-        raise NotImplementedError
 
 
 class BookLoop(Yardstick):

@@ -67,7 +67,13 @@ class Asked:
 
 def refused(n):
     """What is asked of a network in vain: calls, and what is said to each."""
-    twin, net, zeros = n.twin, n.net, np.zeros
+    yield from refused_sizes(n)
+    yield from refused_shapes(n)
+    yield from refused_numbers(n)
+
+
+def refused_sizes(n):
+    twin, zeros = n.twin, np.zeros
     for sizes in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"]):
         yield [(twin.Network, sizes)], f"{NO_SIZES}received {sizes}"
     for name, weights, biases, said in (
@@ -83,6 +89,9 @@ def refused(n):
     large = TOO_LARGE.format([2, 1], "deltas in mini-batches of 17")
     yield [(round_delta, twin.native(zeros((1, 17))))], large
 
+
+def refused_shapes(n):
+    twin, net, zeros = n.twin, n.net, np.zeros
     form = "rows of shape (m, 2)" if twin.rows else "columns of shape (2, m)"
     inputs = f"inputs are {form}, one example in each, one or more; received shape"
     for shape in ((3, 1), (1, 2), (3,), (2, 0), (2, 3, 1)):
@@ -104,7 +113,9 @@ def refused(n):
         asked = [(twin.Examples, twin.array(zeros(x)), twin.array(zeros(y)))]
         yield asked, f"{EXAMPLES}, received {x} and {y}"
 
-    fixed = net.arithmetic.name == "fixed-point"
+
+def refused_numbers(n):
+    fixed = n.net.arithmetic.name == "fixed-point"
     for bad in (NAN, INF, -INF, *((0.3, 255.0, -1.00390625, 2**-9, 1e308) if fixed else ())):
         x, pixels = other(X, 5, bad), f"{PIXELS} {bad}: scale them, or use float64"
         asked = n.read(x) + n.learn(x, Y) + n.train(x, Y) + n.evaluate(x, DIGITS)
