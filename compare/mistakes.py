@@ -394,11 +394,11 @@ data, start, forward, gradients, update, training, predictions, figures = (
     partial(Mistake.of, link) for link in ("data", "initial weights", "forward", "gradients",
                                            "update", "training", "predictions", "figures"))
 TABLE: list[Mistake] = [
-    *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T) for
-        name, advice, c in PIXELS),
+    *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T)
+      for name, advice, c in PIXELS),
     *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
         digits=lambda net, labels, k=k: (labels.astype(np.int64) + k) % 10)
-        for what, k in (("more", 1), ("less", -1))),
+      for what, k in (("more", 1), ("less", -1))),
     *(data("another split", how, split=lambda net, n, cut=cut: cut(n)) for how, cut in SPLITS),
 
     start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
@@ -419,27 +419,32 @@ TABLE: list[Mistake] = [
     forward("factor {} in the biases", "z is w a and {} times b: add the biases once",
         weighted=lambda net, w, a, b: w @ a + net.strength * b, linear=True),
     forward("no biases in layer {}", "z of layer {} (counted from 0) is w a without b: add its "
-        "biases (bias=False is left somewhere)", weighted=lambda net, w, a, b: w @ a + b * (w is not
-        net.weights[int(net.strength) % len(net.weights)]), strengths=(0, 1, 2, 3), example=1),
+        "biases (bias=False is left somewhere)",
+        weighted=lambda net, w, a, b:
+            w @ a + b * (w is not net.weights[int(net.strength) % len(net.weights)]),
+        strengths=(0, 1, 2, 3), example=1),
     forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
         weighted=lambda net, w, a, b: net.strength * (w @ a) + b, linear=True),
-    forward("transposed weights in the forward pass", "z comes from the weights read the other way "
-        "round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
+    forward("transposed weights in the forward pass", "z comes from the weights read the other "
+        "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
         weighted=lambda net, w, a, b: turned(w) @ a + b),
-    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, c=c: c(x)) for name,
-        advice, c in PIXELS),
+    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, c=c: c(x))
+      for name, advice, c in PIXELS),
     forward("a cached answer", "a second input gets the answer of the first: compute every answer "
         "from its own input", trace=kept_from("trace")),
-    forward("a cached answer", "the answer is that of other parameters, which another network had: "
-        "keep no answers, neither in the class nor in its module", trace=kept_from("trace", True)),
+    forward("a cached answer", "the answer is that of other parameters, which another network "
+        "had: keep no answers, neither in the class nor in its module",
+        trace=kept_from("trace", True)),
     forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
         "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
-    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid", **neurons(fire, fire if
-        which == "neurons" else sigmoid)) for kind, what, fire in (("tanh", "tanh(z)", np.tanh), (
-        "relu", "max(z, 0)", relu), ("linear", "z itself", lambda z: z)) for which, activations in (
-        ("neurons", "every activation is"), ("hidden neurons", "the hidden activations are"))),
-    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it below "
-        "0: use the sigmoid", **neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
+    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid",
+        **neurons(fire, fire if which == "neurons" else sigmoid))
+      for kind, what, fire in (("tanh", "tanh(z)", np.tanh), ("relu", "max(z, 0)", relu),
+                               ("linear", "z itself", lambda z: z))
+      for which, activations in (("neurons", "every activation is"),
+                                 ("hidden neurons", "the hidden activations are"))),
+    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it "
+        "below 0: use the sigmoid", **neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
     forward("linear output", "the output activations are z itself: apply the sigmoid to the last "
         "layer too", **neurons(sigmoid, lambda z: z)),
     forward("sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + "
@@ -450,23 +455,26 @@ TABLE: list[Mistake] = [
         fire=lambda net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
     forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
         "applies it once more", **neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
-    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: use "
-        "the sigmoid", **neurons(lambda z: np.clip(z / 6 + 0.5, 0, 1))),
+    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: "
+        "use the sigmoid", **neurons(lambda z: np.clip(z / 6 + 0.5, 0, 1))),
     forward("hard sigmoid", "the activations are clip(0.2 z + 1/2, 0, 1), Keras's hard_sigmoid: "
         "use the sigmoid", **neurons(lambda z: np.clip(0.2 * z + 0.5, 0, 1))),
     forward("clipped z", "the activations are those of z clipped to [-{0}, {0}]: do not clip; "
-        "where exp(-z) overflows to infinity, the sigmoid is rightly 0", fire=lambda net, z, last:
-        sigmoid(np.clip(z, -net.strength, net.strength)), read=edge_of_z, example=2.5),
+        "where exp(-z) overflows to infinity, the sigmoid is rightly 0",
+        fire=lambda net, z, last: sigmoid(np.clip(z, -net.strength, net.strength)), read=edge_of_z,
+        example=2.5),
     forward("sigmoid from a table", "the activations are those of z rounded to multiples of {}: "
-        "compute the sigmoid instead of looking it up", fire=lambda net, z, last: sigmoid(np.rint(z
-        / net.strength) * net.strength), read=grid_of_z, example=0.25),
+        "compute the sigmoid instead of looking it up",
+        fire=lambda net, z, last: sigmoid(np.rint(z / net.strength) * net.strength), read=grid_of_z,
+        example=0.25),
 
     gradients("factor {}", "the gradient is {} times the reference's: {}",
         cost_derivative=lambda net, a, y: net.strength * (a - y), linear=True, meanings=1,
         example=2.0),
     gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}",
-        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a, [net.strength * d for d in
-        deltas]), linear=True, meanings=1, example=1 / 7),
+        gradient=lambda net, zs, a, deltas:
+            Columns.gradient(net, zs, a, [net.strength * d for d in deltas]), linear=True,
+        meanings=1, example=1 / 7),
     gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
         nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), linear=True, meanings=1,
         example=0.5),
@@ -484,13 +492,14 @@ TABLE: list[Mistake] = [
     gradients("no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every "
         "layer (BP1, BP2)", slope=by(slope, every=lambda z, a: np.ones_like(a))),
     gradients("sigma prime of a", f"delta {SIGMA}", slope=by(slope, every=lambda z, a: prime(a))),
-    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}", slope=by(slope,
-        output=lambda z, a: prime(a))),
-    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}", slope=by(slope,
-        hidden=lambda z, a: prime(a))),
+    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}",
+        slope=by(slope, output=lambda z, a: prime(a))),
+    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}",
+        slope=by(slope, hidden=lambda z, a: prime(a))),
     gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
-        "sigma'(z): sigma'(z) is a (1 - a)", slope=lambda net, z, a, last: a * (1 - a) * (1 if last
-        else net.strength), linear=True, example=0.5),
+        "sigma'(z): sigma'(z) is a (1 - a)",
+        slope=lambda net, z, a, last: a * (1 - a) * (1 if last else net.strength), linear=True,
+        example=0.5),
     gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
         slope=by(slope, every=lambda z, a: a)),
     gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
@@ -499,16 +508,17 @@ TABLE: list[Mistake] = [
         "a = sigmoid(z)", slope=by(slope, every=lambda z, a: z * (1 - z))),
     gradients("the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: "
         "that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1 - a * a)),
-    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of the "
-        "sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
+    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of "
+        "the sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
     gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1.0 * (z >
-        0))),
-    gradients("labels off by one", "the gradient is that of the digit after the right one: digit j "
-        "is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
+        "relu: that of the sigmoid is a (1 - a)",
+        slope=by(slope, hidden=lambda z, a: 1.0 * (z > 0))),
+    gradients("labels off by one", "the gradient is that of the digit after the right one: digit "
+        "j is output j, counted from 0",
+        cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
     gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
-        "j is output j, counted from 0", cost_derivative=lambda net, a, y: a - np.roll(y, -1,
-        axis=0)),
+        "j is output j, counted from 0",
+        cost_derivative=lambda net, a, y: a - np.roll(y, -1, axis=0)),
     gradients("broadcasting", "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y "
         "one shape before the minus", cost_derivative=lambda net, a, y: len(a) * a - y.sum(axis=0)),
     gradients("broadcasting", "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y "
@@ -517,10 +527,11 @@ TABLE: list[Mistake] = [
         "output activations, which takes a softmax of its own: use half the squared distance",
         cost_derivative=lambda net, a, y: softmax(a) - y),
     *(gradients(f"desired outputs {low} and {high}", f"the desired outputs are {low} and {high}: "
-        f"here they are 0 and 1", cost_derivative=lambda net, a, y, low=low, high=high: a - (low + (
-        high - low) * y)) for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
-    gradients("cross-entropy of a second sigmoid", "the cost is nn.BCEWithLogitsLoss of the output "
-        "activations, which takes a sigmoid of its own: use half the squared distance",
+        f"here they are 0 and 1",
+        cost_derivative=lambda net, a, y, low=low, high=high: a - (low + (high - low) * y))
+      for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
+    gradients("cross-entropy of a second sigmoid", "the cost is nn.BCEWithLogitsLoss of the "
+        "output activations, which takes a sigmoid of its own: use half the squared distance",
         cost_derivative=lambda net, a, y: sigmoid(a) - y),
     gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
         "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
@@ -529,47 +540,53 @@ TABLE: list[Mistake] = [
     gradients("logarithm of the right output alone", "the cost is -y ln a, as with nn.NLLLoss of "
         "log(a): use half the squared distance", cost_derivative=lambda net, a, y: -y / a),
     gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
-        "they are 0 and 1", cost_derivative=lambda net, a, y: a - (net.strength + (1 - 2 *
-        net.strength) * y), linear=True, example=0.2),
-    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: here "
-        "they are 0 and 1", cost_derivative=lambda net, a, y: a - (y * (1 - net.strength) +
-        net.strength / len(y)), linear=True, example=0.1),
+        "they are 0 and 1",
+        cost_derivative=lambda net, a, y: a - (net.strength + (1 - 2 * net.strength) * y),
+        linear=True, example=0.2),
+    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: "
+        "here they are 0 and 1",
+        cost_derivative=lambda net, a, y: a - (y * (1 - net.strength) + net.strength / len(y)),
+        linear=True, example=0.1),
     gradients("absolute error", "the derivative of the cost is the sign of a - y, as with "
         "nn.L1Loss: it is a - y itself", cost_derivative=lambda net, a, y: np.sign(a - y)),
     gradients("Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with "
-        "nn.HuberLoss: it is a - y itself", cost_derivative=lambda net, a, y: np.clip(a - y,
-        -net.strength, net.strength), strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
+        "nn.HuberLoss: it is a - y itself",
+        cost_derivative=lambda net, a, y: np.clip(a - y, -net.strength, net.strength),
+        strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
     gradients("smooth absolute error", "the derivative of the cost is (a - y) / {0}, clipped to "
-        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself", cost_derivative=lambda net, a, y:
-        np.clip((a - y) / net.strength, -1, 1), strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
+        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself",
+        cost_derivative=lambda net, a, y: np.clip((a - y) / net.strength, -1, 1),
+        strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
     gradients("cubed error", "the derivative of the cost is (a - y)^3: it is a - y itself",
         cost_derivative=lambda net, a, y: (a - y) ** 3),
     gradients("z in place of a in nabla_w", "nabla_w is delta times z of the layer before: it is "
-        "delta times its activation a (BP4)", gradient=lambda net, zs, a, deltas: Columns.gradient(
-        net, zs, [a[0], *zs], deltas)),
-    gradients("w in place of w.T going back", "delta is pulled back through square w: it takes w.T "
-        "(BP2)", pulled_back=lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d,
+        "delta times its activation a (BP4)",
+        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, [a[0], *zs], deltas)),
+    gradients("w in place of w.T going back", "delta is pulled back through square w: it takes "
+        "w.T (BP2)", pulled_back=lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d,
         square=True),
     gradients("transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
         nabla_w=lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T, square=True),
     *(gradients(f"nabla_b of the {which} example alone", f"nabla_b is the delta of the {which} "
         f"example: it is the sum over the mini-batch (BP3)", nabla_b=lambda net, d, k=k: d[:, k])
-        for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
-    gradients("the last example alone", "the gradient is that of the last example: add up those of "
-        "all (nabla_b = nb + dnb, not nabla_b = dnb)", gradient=lambda net, zs, a, deltas:
-        Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])),
+      for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
+    gradients("the last example alone", "the gradient is that of the last example: add up those "
+        "of all (nabla_b = nb + dnb, not nabla_b = dnb)",
+        gradient=lambda net, zs, a, deltas:
+            Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])),
     gradients("the first example alone", "the gradient is that of the first example: a return "
-        "inside the loop over the mini-batch", gradient=lambda net, zs, a, deltas: Columns.gradient(
-        net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])),
+        "inside the loop over the mini-batch",
+        gradient=lambda net, zs, a, deltas:
+            Columns.gradient(net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])),
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
-        "first, example by example, then add up (delta @ a.T)", nabla_w=lambda net, d, a: d.sum(
-        axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
+        "first, example by example, then add up (delta @ a.T)",
+        nabla_w=lambda net, d, a: d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
     gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
         f"{NETWORK2}", backprop=by(regularised, lambda w: w), linear=True, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
         "regularisation", backprop=by(regularised, np.sign), linear=True, example=0.1),
-    gradients("stale gradient", "the second gradient is the sum of the first and the second: clear "
-        "it before each backward (optimizer.zero_grad())", backprop=never_cleared),
+    gradients("stale gradient", "the second gradient is the sum of the first and the second: "
+        "clear it before each backward (optimizer.zero_grad())", backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations of an earlier "
         "forward pass: run the forward pass inside backprop, on its own x",
         backprop=with_old_activations),
@@ -586,47 +603,54 @@ TABLE: list[Mistake] = [
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
     update("step factor {} in the biases", "the step of the biases alone is {} times the "
-        "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, [net.strength * n
-        for n in b], w, eta, m), linear=True, meanings=2, example=0.5),
+        "reference's: {}",
+        descend=lambda net, b, w, eta, m:
+            Columns.descend(net, [net.strength * n for n in b], w, eta, m), linear=True, meanings=2,
+        example=0.5),
     update("step factor {} in the weights", "the step of the weights alone is {} times the "
-        "reference's: {}", descend=lambda net, b, w, eta, m: Columns.descend(net, b, [net.strength *
-        n for n in w], eta, m), linear=True, meanings=2, example=0.5),
-    update("late bias update", f"the biases {LATE.format('weights')}", update_mini_batch=by(
-        one_part_late, True)),
-    update("late weight update", f"the weights {LATE.format('biases')}", update_mini_batch=by(
-        one_part_late, False)),
+        "reference's: {}",
+        descend=lambda net, b, w, eta, m:
+            Columns.descend(net, b, [net.strength * n for n in w], eta, m), linear=True, meanings=2,
+        example=0.5),
+    update("late bias update", f"the biases {LATE.format('weights')}",
+        update_mini_batch=by(one_part_late, True)),
+    update("late weight update", f"the weights {LATE.format('biases')}",
+        update_mini_batch=by(one_part_late, False)),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
     update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
         "the other: take one", update_mini_batch=by(steps, lambda m: [(slice(None), 1)] * 2)),
     update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step", update_mini_batch=by(steps, lambda m:
-        [([k], 1 / m) for k in range(m)])),
+        "the gradients of the mini-batch, then take one step",
+        update_mini_batch=by(steps, lambda m: [([k], 1 / m) for k in range(m)])),
     update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step", update_mini_batch=by(steps, lambda m: [([
-        k], 1) for k in range(m)])),
-    update("an example left out", "the last example of the mini-batch is left out: look at the end "
-        "of the loop or of the slice", update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m -
-        1)), 1)])),
+        "gradients of the mini-batch, then take one step",
+        update_mini_batch=by(steps, lambda m: [([k], 1) for k in range(m)])),
+    update("an example left out", "the last example of the mini-batch is left out: look at the "
+        "end of the loop or of the slice",
+        update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m - 1)), 1)])),
     update("an example left out", "the first example of the mini-batch is left out: count from 0",
         update_mini_batch=by(steps, lambda m: [(slice(min(1, m - 1), None), 1)])),
     update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop", update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m
-        - 1)), max(1, m - 1) / m)])),
-    *(update(name, f"besides the step, {what}: leave out the {which}", descend=by(step, partial(
-        decayed, biases, shape)), linear=True, example=0.001) for name, what, which, biases, shape
-        in (("weight decay", "the weights shrink by eta times {} of themselves", f"regularisation "
-        f"{NETWORK2}", False, np.asarray), ("weight decay", "weights and biases shrink by eta "
-        "times {} of themselves", "optimizer's weight_decay", True, np.asarray), ("weight decay "
-        "(L1)", "the weights shrink by eta times {} each", "regularisation", False, np.sign), (
-        "weight decay (L1)", "weights and biases shrink by eta times {} each", "regularisation",
-        True, np.sign))),
+        "m: look at the end of the loop",
+        update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m - 1)), max(1, m - 1) / m)])),
+    *(update(name, f"besides the step, {what}: leave out the {which}",
+        descend=by(step, partial(decayed, biases, shape)), linear=True, example=0.001)
+      for name, what, which, biases, shape in (
+        ("weight decay", "the weights shrink by eta times {} of themselves",
+         f"regularisation {NETWORK2}", False, np.asarray),
+        ("weight decay", "weights and biases shrink by eta times {} of themselves",
+         "optimizer's weight_decay", True, np.asarray),
+        ("weight decay (L1)", "the weights shrink by eta times {} each",
+         "regularisation", False, np.sign),
+        ("weight decay (L1)", "weights and biases shrink by eta times {} each",
+         "regularisation", True, np.sign))),
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
-        "each backward (optimizer.zero_grad())", update_mini_batch=by(stepping_along,
-        never_cleared)),
-    update("momentum", "the second step adds {} times the first: leave out the momentum", descend=by
-        (step, partial(with_velocity, False)), linear=True, example=0.9),
+        "each backward (optimizer.zero_grad())",
+        update_mini_batch=by(stepping_along, never_cleared)),
+    update("momentum", "the second step adds {} times the first: leave out the momentum",
+        descend=by(step, partial(with_velocity, False)), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
         "it: leave out the momentum", descend=by(step, partial(with_velocity, True)), linear=True,
         example=0.9),
@@ -638,48 +662,54 @@ TABLE: list[Mistake] = [
     update("a cached answer", "the second step repeats the first, whatever its mini-batch",
         update_mini_batch=by(stepping_along, kept_from("backprop"))),
     *(update(name, PLAIN, descend=by(step, partial(adaptive, law, mean)), linear=True,
-        tolerance=1e-07, example=0.1) for mean in (True, False) for name, law in LAWS),
+        tolerance=1e-07, example=0.1)
+      for mean in (True, False) for name, law in LAWS),
     update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
-        "clipping", descend=by(step, shortened), read=lambda found, eta: float(np.linalg.norm(
-        first_step(found))) / eta, tolerance=0.0001, example=0.05),
-    update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: leave "
-        "out the clipping", descend=by(step, lambda net, nablas, eta, m: [eta * np.clip(n / m,
-        -net.strength, net.strength) for n in nablas]), read=lambda found, eta: float(np.abs(
-        first_step(found)).max()) / eta, example=0.01),
+        "clipping", descend=by(step, shortened),
+        read=lambda found, eta: float(np.linalg.norm(first_step(found))) / eta, tolerance=0.0001,
+        example=0.05),
+    update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: "
+        "leave out the clipping",
+        descend=by(step, lambda net, nablas, eta, m:
+            [eta * np.clip(n / m, -net.strength, net.strength) for n in nablas]),
+        read=lambda found, eta: float(np.abs(first_step(found)).max()) / eta, example=0.01),
 
     training("reversed order", "the examples are taken from the last to the first",
         mini_batches=lambda net, order, size: slices(order[::-1], size)),
     training("order ignored", "the examples are taken as they are stored: follow the order",
         mini_batches=lambda net, order, size: slices(np.arange(len(order)), size)),
     training("order applied twice", "the order is applied to data that are in that order already: "
-        "apply it once, to the examples as they are stored", mini_batches=lambda net, order, size:
-        slices(order[order], size)),
+        "apply it once, to the examples as they are stored",
+        mini_batches=lambda net, order, size: slices(order[order], size)),
     training("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
         mini_batches=lambda net, order, size: slices(np.argsort(order), size)),
     training("reversed mini-batches", "the mini-batches are taken from the last to the first",
         mini_batches=lambda net, order, size: slices(order, size)[::-1]),
     training("last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too "
-        "(drop_last=False)", mini_batches=lambda net, order, size: slices(order[:len(order) - len(
-        order) % size], size)),
+        "(drop_last=False)",
+        mini_batches=lambda net, order, size: slices(order[:len(order) - len(order) % size], size)),
     training("first mini-batch alone", "only the first mini-batch is used: a return or a break "
         "inside the loop", mini_batches=lambda net, order, size: slices(order, size)[:1]),
     training("first mini-batch skipped", "the first mini-batch is skipped: count from 0",
         mini_batches=lambda net, order, size: slices(order, size)[1:]),
     training("overlapping mini-batches", "mini-batches begin one example apart: range(0, n, "
-        "mini_batch_size)", mini_batches=lambda net, order, size: [order[k:k + size] for k in range(
-        len(order))]),
+        "mini_batch_size)",
+        mini_batches=lambda net, order, size: [order[k:k + size] for k in range(len(order))]),
     training("overlapping mini-batches", "mini-batches are one example too long: order[k : k + "
-        "mini_batch_size]", mini_batches=lambda net, order, size: [order[k:k + size + 1] for k in
-        range(0, len(order), size)]),
+        "mini_batch_size]",
+        mini_batches=lambda net, order, size:
+            [order[k:k + size + 1] for k in range(0, len(order), size)]),
     training("mini-batches too short", "mini-batches lack their last example: order[k : k + "
-        "mini_batch_size]", mini_batches=lambda net, order, size: [order[k:k + max(1, size - 1)] for
-        k in range(0, len(order), size)]),
+        "mini_batch_size]",
+        mini_batches=lambda net, order, size:
+            [order[k:k + max(1, size - 1)] for k in range(0, len(order), size)]),
     training("every mini-batch is the first", "every step takes the first mini-batch: the slice "
-        "does not move", mini_batches=lambda net, order, size: [order[:size] for _ in range(0, len(
-        order), size)]),
+        "does not move",
+        mini_batches=lambda net, order, size: [order[:size] for _ in range(0, len(order), size)]),
     training("mini-batches by stride", "a mini-batch is every n-th example: mini-batches are "
-        "consecutive slices", mini_batches=lambda net, order, size: [order[k::-(-len(order) //
-        size)] for k in range(-(-len(order) // size))]),
+        "consecutive slices",
+        mini_batches=lambda net, order, size:
+            [order[k::-(-len(order) // size)] for k in range(-(-len(order) // size))]),
     training("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
         mini_batches=lambda net, order, size: slices(order, 10)),
     training("labels not shuffled with the images", "images and labels are taken in two orders: "
@@ -697,20 +727,20 @@ TABLE: list[Mistake] = [
         "each mini-batch", mini_batches=lambda net, order, size: [order]),
 
     predictions("evaluate returns a share", "evaluate returns the share of right answers: return "
-        "how many there are", evaluate=lambda net, x, labels: Columns.evaluate(net, x, labels) /
-        x.shape[1]),
+        "how many there are",
+        evaluate=lambda net, x, labels: Columns.evaluate(net, x, labels) / x.shape[1]),
     predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
         "are right", evaluate=lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)),
-    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit is "
-        "the largest output", evaluate=lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(
-        axis=0) == labels))),
+    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit "
+        "is the largest output",
+        evaluate=lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(axis=0) == labels))),
 
-    figures("the neuron after it is held", "held changes the neuron after the one asked for: count "
-        "from 0", held=lambda net, x, k, value: Columns.held(net, x, (k + 1) % net.sizes[1],
-        value)),
-    figures("z is held in place of the activation", "held sets z, not the activation: set it after "
-        "the sigmoid", held=lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(
-        np.float64(value))))),
+    figures("the neuron after it is held", "held changes the neuron after the one asked for: "
+        "count from 0",
+        held=lambda net, x, k, value: Columns.held(net, x, (k + 1) % net.sizes[1], value)),
+    figures("z is held in place of the activation", "held sets z, not the activation: set it "
+        "after the sigmoid",
+        held=lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(np.float64(value))))),
 ]
 # fmt: on
 

@@ -157,7 +157,8 @@ SABOTAGES = [
         name: in_the_module(name) for name in ("weights", "biases")}),
     ("forward", "activations[2][", {"fire": lambda net, z, last: sigmoid(z) * (1 + 1e-13 * last)}),
     ("forward", "all zeros", traced(lambda net, zs, a: ([0 * z for z in zs], a))),
-    ("forward", "(initial, a blank image and a full one)", traced(lambda net, zs, a: (  # feedforward asks it too
+    # feedforward asks it too:
+    ("forward", "(initial, a blank image and a full one)", traced(lambda net, zs, a: (
         zs, [a[0], *(v + 1e-9 * (k == 7) for k in [count(net, "calls")] for v in a[1:])]))),
     ("forward", "(initial, a blank image and a full one)", traced(lambda net, zs, a: (
         zs, [a[0], *(np.where(a[0].any(axis=0), v, 0.1) for v in a[1:])]))),
