@@ -10,7 +10,7 @@ summation could change, fingerprints must be equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ Item = tuple[str, dict[str, Expected], Tensors]
 # roundings come anew in every step.
 FURTHER = 1000.0
 NUDGE = 1e-6  # a small difference, whose growth is measured
+SIZES = 64  # mini-batches of 1 to so many examples are tried, four times as many where not quick
 SPREAD = 8.0  # of its growth along other directions than the one that was measured
 
 
@@ -52,6 +53,7 @@ def training(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[
         yield from walk(host, material, eta, steps, runs)
         told.append(f"every one of {steps:,} steps in a row at eta {eta:g} is within its bound")
         notes.setdefault("followed", []).append({"eta": eta, "steps": steps})
+    yield from of_every_size(host, material, told)
     if floating:
         told += [in_words(run) for run in runs]
         notes |= {"parted": runs[0]["parted_at"] is not None, "free": {"runs": runs}}
@@ -83,12 +85,8 @@ def walk(
     gaps: list[float] = []
     for step in range(steps):
         x, y = material.mini_batch(step)
-        expected = Standard(here, dtype).update(x, y, eta)
-        trial.update_mini_batch(x, y, eta)
-        weights, biases = trial.export()
-        here = Parameters(start.sizes, weights, biases)
         case = f"left free, eta {eta:g}, step {step + 1:,}"
-        yield case, expected, after_step(weights, biases)
+        here = yield from stepped(case, trial, here, dtype, x, y, eta)
         if dtype == "fixed-point":
             continue
         for net in (free, other):
@@ -97,7 +95,7 @@ def walk(
             continue
         own_gap = max(own_gap, gap(other.export(), free.export()))
         seen.append(step + 1)
-        gaps.append(gap((weights, biases), free.export()))
+        gaps.append(gap((here.weights, here.biases), free.export()))
         allowed = LEFT_ROUNDING[dtype] / 10 + FURTHER * own_gap
         if allowed <= PARTED[dtype]:
             expected = {"distance": Expected(0 * one, allowed, values=one)}
@@ -105,6 +103,30 @@ def walk(
     if gaps:
         runs.append(described(host.label, eta, seen, gaps, dtype))
         runs[-1]["steps_in_an_epoch"] = len(material.images) // material.mini_batch_size
+
+
+def stepped(
+    case: str, trial: Trial, here: Parameters, dtype: str, x: Array, y: Array, eta: float
+) -> Generator[Item, None, Parameters]:
+    """Yield the candidate's step from where it stands, and return where it stands then."""
+    expected = Standard(here, dtype).update(x, y, eta)
+    trial.update_mini_batch(x, y, eta)
+    weights, biases = trial.export()
+    yield case, expected, after_step(weights, biases)
+    return Parameters(here.sizes, weights, biases)
+
+
+def of_every_size(host: Host, material: Material, told: list[str]) -> Iterator[Item]:
+    """Yield one candidate's steps on mini-batches of every size, each with another eta."""
+    trial, rng = Trial(host, material.initial), np.random.default_rng(material.seed)
+    here = Parameters(material.sizes, *trial.export())
+    largest = min(SIZES if material.quick else 4 * SIZES, material.steps, material.most)
+    for size in rng.permutation(largest) + 1:
+        x, y = material.batch(rng.integers(len(material.images), size=size))
+        eta = float(f"{10.0 ** rng.uniform(-2, 1):.3g}")
+        case = f"one after the other, a mini-batch of {size} at eta {eta:g}"
+        here = yield from stepped(case, trial, here, material.dtype, x, y, eta)
+    told.append(f"so is one on a mini-batch of every size to {largest}, each at another eta")
 
 
 def nudged(parameters: Parameters, relative: float = 0.0) -> Parameters:
@@ -145,7 +167,8 @@ def in_arithmetic(
     m, crowd, most = material.mini_batch_size, material.crowd, material.most
     cases = [(2 * m + m // 2 + 1, m, 3), (crowd, min(33, most), 2), (7, 1, 1), (5, 2, 1)]
     if own:
-        cases.append((7, 2, 12))
+        several = range(3, min(13, material.steps))
+        cases += [(7, 2, 12), *((8 * size + 3 * (size % 2), size, 1) for size in several)]
     if material.throng and own:
         cases += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
     for case in cases:

@@ -26,7 +26,8 @@ RIGHT = (Verdict.IDENTICAL, Verdict.EQUAL)
 @pytest.fixture(scope="module")
 def crowded(material: Material) -> Material:
     """Larger mini-batches and longer epochs; what is right is computed once for all sabotages."""
-    return replace(material, crowd=300, throng=300, kept={})
+    tests = {k: np.concatenate([getattr(material, k)] * 2) for k in ("test_images", "test_labels")}
+    return replace(material, crowd=300, throng=300, kept={}, **tests)
 
 
 def changed(base: Any, **methods: Any) -> Any:
@@ -187,6 +188,10 @@ SABOTAGES = [
     ("update", "feedforward[", as_it_was_built("feedforward")),
     ("training", "(left free, eta 3, step 41)", steps(lambda k, eta: 1 / (1 + (k == 41)))),
     ("training", "(left free, eta 3, step 20)", steps(lambda k, eta: 1 / (1 + (k % 20 == 0)))),
+    ("training", "a mini-batch of 7 at eta", gradient(lambda m: 1 + 1e-9 * (m == 7))),
+    ("training", "one after the other", steps(lambda k, eta: 1 + 1e-9 * (5 < eta < 9))),
+    ("training", "64 examples in mini-batches of 8", order(lambda v, size: slices(
+        v[:-1] if len(v) == 64 else v, size))),
     ("training", "train in float64, 26 examples", order(lambda v, size: slices(np.sort(v), size))),
     ("training", "mini-batches of 10, epoch 1", order(lambda v, size: slices(
         np.random.default_rng(5).permutation(v), size))),
@@ -194,7 +199,7 @@ SABOTAGES = [
     ("training", "300 examples in mini-batches of 3", epochs(lambda epoch, k: 1 / (1 + (k > 39)))),
     ("training", "asked afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
-    ("predictions", "outputs[0, 7]", in_a_batch_of(40, 2)),
+    ("predictions", "outputs[0, 7]", in_a_batch_of(80, 2)),
     ("predictions", "(after evaluate)", {"evaluate": evaluate_that_forgets}),
     ("predictions", "evaluate[", {"evaluate": lambda *given: Columns.evaluate(*given) + 1}),
     ("predictions", "(labels that are the digits read)", {"evaluate": lambda net, *given:
@@ -205,7 +210,7 @@ SABOTAGES = [
         lambda net, *given: net.__dict__.setdefault(
             "right" if "taken" in net.__dict__ else given[1].tobytes(),
             Columns.evaluate(net, *given))}),
-    ("figures", "activations[1][0, 7]", in_a_batch_of(40, 1)),
+    ("figures", "activations[1][0, 7]", in_a_batch_of(80, 1)),
     ("figures", "outputs while held[", {"held": lambda net, x, neuron, value:
         Columns.held(net, x, neuron - 1, value)}),
     ("figures", "after a step, neuron 0 held at 0", as_it_was_built("held")),
