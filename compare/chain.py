@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,10 +19,9 @@ from compare.difference import (
     Unusable,
     Verdict,
 )
-from compare.host import MEMORY, TIMEOUT, Host, InProcess, hosted, program
+from compare.host import MEMORY, TIMEOUT, Host, hosted, named, program
 from compare.links import LINKS, Tell, nobody, run
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
-from compare.supervision import chosen
 from compare.trial import Trial
 from compare.twins import TorchTwin
 from model.mnist_files import find_mnist
@@ -110,7 +110,7 @@ def prove(
     if command is not None:
         host: Host = program(command, timeout, memory)
     elif candidate is None:
-        host = own_network(arithmetic, device)
+        host = own_network(arithmetic, device, timeout, memory)
     else:
         host = hosted(candidate, arithmetic, device, timeout, memory)
     try:
@@ -137,16 +137,14 @@ def prove(
         host.close()
 
 
-def own_network(arithmetic: str | None, device: str | None) -> Host:
+def own_network(arithmetic: str | None, device: str | None, *limits: float) -> Host:
     """Return the host of torch_impl's network; to try one of one's own needs no PyTorch."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
+    if importlib.util.find_spec("torch") is None:
         raise Unusable(
-            f"torch_impl cannot be imported: {error}; install PyTorch (pip install "
-            "'jalebi[torch]'), or name another --candidate"
-        ) from error
-    return InProcess(chosen(TorchTwin, arithmetic, device), notice="")
+            "torch_impl needs PyTorch: install PyTorch (pip install 'jalebi[torch]'), or name "
+            "another --candidate"
+        )
+    return named(f"{TorchTwin.__module__}:{TorchTwin.__name__}", arithmetic, device, *limits)
 
 
 def gathered(

@@ -7,6 +7,7 @@ or take all memory: the parent sees an end of file or a time limit, and nothing 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -17,7 +18,8 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO, Any
@@ -53,17 +55,36 @@ class Host(ABC):
 
     def __init__(self, what: str) -> None:
         self.built, self.forgotten = 0, list[int]()  # networks so far; those nobody asks any more
+        self.one_at_a_time = threading.Lock()
+        self.described = self.beside(lambda: self.describe(what))
+
+    @property
+    def label(self) -> str:
+        """What the candidate calls itself."""
+        return self.described()[0]
+
+    @property
+    def dtype(self) -> str:
+        """What it computes in."""
+        return self.described()[1]
+
+    def describe(self, what: str) -> tuple[str, str]:
+        """Return the label and the dtype of the candidate."""
         described, _ = self.ask({"do": "describe"}, [], what)
-        self.label, dtype = printable(described.get("label")), described.get("dtype")
+        label, dtype = printable(described.get("label")), described.get("dtype")
         if dtype not in DTYPES:
-            raise Unusable(
-                f"{self.label}.dtype: expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
-            )
-        self.dtype = str(dtype)
+            expected = f"expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
+            raise Unusable(f"{label}.dtype: {expected}")
+        return label, str(dtype)
+
+    def beside(self, ask: Callable[[], Any]) -> Callable[[], Any]:
+        """Return what will return ask(); where another process answers, it is asked at once."""
+        return functools.cache(ask)
 
     def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
         """Send a request and return its answer, or raise the failure that it tells of."""
-        message, arrays = self._answer(message, arrays, what)
+        with self.one_at_a_time:
+            message, arrays = self._answer(message, arrays, what)
         if "error" not in message:
             return message, arrays
         text = printable(message.get("text", "it failed and does not say why"), 1000)
@@ -100,6 +121,7 @@ class Child(Host):
                 stderr=subprocess.PIPE,
                 env={**dict.fromkeys(THREADS, "1"), **os.environ, **environ},
                 start_new_session=True,  # Ctrl-C is for this process
+                pipesize=2**20,  # large arrays cross in fewer pieces
             )
         except OSError as error:
             raise Unusable(f"{name} cannot be started: {error.strerror or error}") from None
@@ -110,13 +132,17 @@ class Child(Host):
         self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
         self.requests = io.BufferedWriter(self.ends[0])
         self.answers = io.BufferedReader(self.ends[1])
+        self.name, self.asker = name, ThreadPoolExecutor(1)
+        super().__init__("it was started")
+
+    def describe(self, what: str) -> tuple[str, str]:
         try:
-            super().__init__("it was started")
-        except BaseException as error:
-            self.close()
-            if isinstance(error, CandidateError | Refused):
-                raise Unusable(f"{name}: {error}") from None
-            raise
+            return super().describe(what)
+        except (CandidateError, Refused) as error:
+            raise Unusable(f"{self.name}: {error}") from None
+
+    def beside(self, ask: Callable[[], Any]) -> Callable[[], Any]:
+        return self.asker.submit(ask).result
 
     def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
         if self.gone:
@@ -164,6 +190,7 @@ class Child(Host):
                 if self.mark.encode() in environ.read_bytes().split(b"\0"):
                     os.kill(int(environ.parent.name), signal.SIGKILL)
         self.listener.join(PATIENCE)
+        self.asker.shutdown(wait=False)
 
 
 def repeat(stream: IO[bytes]) -> None:
@@ -210,16 +237,27 @@ def hosted(
     """Return the host of a class, or of its name: a process, wherever it can be sent to one."""
     name = candidate if isinstance(candidate, str) else sendable(candidate)
     if name is not None:
-        asked = json.dumps([name, arithmetic, device, memory, sys.path])
-        known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
-        path = os.pathsep.join([str(ROOT), *known])
-        command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
         try:
-            return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
+            return looked_at(named(name, arithmetic, device, timeout, memory))
         except Unusable:
             if isinstance(candidate, str):
                 raise
     return InProcess(chosen(candidate, arithmetic, device))
+
+
+def named(
+    name: str,
+    arithmetic: str | None = None,
+    device: str | None = None,
+    timeout: float = TIMEOUT,
+    memory: float = MEMORY,
+) -> Child:
+    """Return the process of a class that has a name; it imports it while other work is done."""
+    asked = json.dumps([name, arithmetic, device, memory, sys.path])
+    known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
+    path = os.pathsep.join([str(ROOT), *known])
+    command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
+    return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
 
 
 def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
@@ -229,6 +267,16 @@ def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> H
         raise Unusable("--program: expected a command, received nothing")
     host = Child(f"--program: {words[0]}", words, timeout)
     limit_memory(memory, host.process.pid)
+    return looked_at(host)
+
+
+def looked_at(host: Child) -> Child:
+    """Return a host once its candidate has been described, or end its process."""
+    try:
+        host.described()
+    except BaseException:
+        host.close()
+        raise
     return host
 
 

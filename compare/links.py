@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ from compare.difference import (
 from compare.figures import figures, undecided
 from compare.host import Gone, Host
 from compare.material import Material
-from compare.standard import Expected, Standard, after_step
-from compare.training import training
+from compare.standard import Expected, Standard
+from compare.training import stepped, training
 from compare.trial import Trial
 from compare.witnesses import witnesses
 from model.mnist_files import is_pickle
@@ -118,8 +119,9 @@ def forward(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         trial = Trial(host, parameters)
         standard = Standard(parameters, material.dtype)
         for case, (x, _) in material.batches.items():
+            found = host.beside(partial(trial.forward, x))
             expected = material.once(("forward", start, case), standard.forward, x)
-            yield f"{start}, {case}", expected, trial.forward(x)
+            yield f"{start}, {case}", expected, found()
     note_missing(notes, trial, "trace", "feedforward")
     if not trial.offers("trace"):
         notes["sentence"] = "every output activation is within rounding of the reference's"
@@ -133,8 +135,9 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             raise NotOffered(trial.missing("backprop"))
         standard = Standard(parameters, material.dtype)
         for case, (x, y) in material.batches.items():
+            found = host.beside(partial(trial.backward, x, y))
             expected = material.once(("gradients", start, case), standard.gradients, x, y)
-            yield f"{start}, {case}", expected, trial.backward(x, y)
+            yield f"{start}, {case}", expected, found()
     note_missing(notes, trial, "deltas")
     if not trial.offers("deltas"):
         notes["sentence"] = "every nabla_b and nabla_w is within rounding of the reference's"
@@ -150,17 +153,15 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             batches["5 examples that are all but learnt"] = None  # a step is due, however small
         for k, (case, batch) in enumerate(batches.items()):
             eta, (x, y) = etas[k % len(etas)], batch or all_but_learnt(here, material)
-            expected = Standard(here, material.dtype).update(x, y, eta)
-            trial.update_mini_batch(x, y, eta)
-            weights, biases = trial.export()
             case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
-            yield case, expected, after_step(weights, biases)
-            here = Parameters(here.sizes, weights, biases)
+            here = yield from stepped(case, host, trial, here, x, y, eta)
             moved = Standard(here, material.dtype)  # it must not answer as it was built
             case = f"{case}, asked afterwards"
-            yield case, moved.forward(x), trial.forward(x)
+            found = host.beside(partial(trial.forward, x))
+            yield case, moved.forward(x), found()
             if trial.offers("backprop") or trial.offers("deltas"):
-                yield case, moved.gradients(x, y), trial.backward(x, y)
+                found = host.beside(partial(trial.backward, x, y))
+                yield case, moved.gradients(x, y), found()
 
 
 def all_but_learnt(here: Parameters, material: Material) -> tuple[Array, Array]:
@@ -181,10 +182,11 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     ours, theirs, open_ones = [], [], 0
     for start in range(0, len(images), BLOCK):
         x = images[start : start + BLOCK].T.astype(np.float64)
-        expected, found = standard.forward(x)["feedforward"], trial.feedforward(x)
-        yield f"test images from {start:,}, trained", {"outputs": expected}, {"outputs": found}
+        answer = host.beside(partial(trial.feedforward, x))
+        expected = standard.forward(x)["feedforward"]
+        yield f"test images from {start:,}, trained", {"outputs": expected}, {"outputs": answer()}
         ours.append(expected.reference)
-        theirs.append(found)
+        theirs.append(answer())
         open_ones += could_change(expected)
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)

@@ -11,6 +11,7 @@ summation could change, fingerprints must be equal.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def walk(
     for step in range(steps):
         x, y = material.mini_batch(step)
         case = f"left free, eta {eta:g}, step {step + 1:,}"
-        here = yield from stepped(case, trial, here, dtype, x, y, eta)
+        here = yield from stepped(case, host, trial, here, x, y, eta)
         if dtype == "fixed-point":
             continue
         for net in (free, other):
@@ -106,12 +107,12 @@ def walk(
 
 
 def stepped(
-    case: str, trial: Trial, here: Parameters, dtype: str, x: Array, y: Array, eta: float
+    case: str, host: Host, trial: Trial, here: Parameters, x: Array, y: Array, eta: float
 ) -> Generator[Item, None, Parameters]:
     """Yield the candidate's step from where it stands, and return where it stands then."""
-    expected = Standard(here, dtype).update(x, y, eta)
-    trial.update_mini_batch(x, y, eta)
-    weights, biases = trial.export()
+    found = host.beside(partial(trial.step, x, y, eta))
+    expected = Standard(here, trial.dtype).update(x, y, eta)
+    weights, biases = found()
     yield case, expected, after_step(weights, biases)
     return Parameters(here.sizes, weights, biases)
 
@@ -125,7 +126,7 @@ def of_every_size(host: Host, material: Material, told: list[str]) -> Iterator[I
         x, y = material.batch(rng.integers(len(material.images), size=size))
         eta = float(f"{10.0 ** rng.uniform(-2, 1):.3g}")
         case = f"one after the other, a mini-batch of {size} at eta {eta:g}"
-        here = yield from stepped(case, trial, here, material.dtype, x, y, eta)
+        here = yield from stepped(case, host, trial, here, x, y, eta)
     told.append(f"so is one on a mini-batch of every size to {largest}, each at another eta")
 
 
@@ -195,26 +196,34 @@ def epochs_of(
     ours, bound, grown = [reference_net(p) for p in starts], 0.0, 1.0
     eta = CALM if size > material.mini_batch_size else material.eta
     old = after_step(start.weights, start.biases)
+
+    def slices(order: Any) -> Iterator[tuple[Array, Array]]:
+        for k in range(0, examples, size):
+            yield x[:, order[k : k + size]], y[:, order[k : k + size]]
+
+    def asked(order: Any) -> list[tuple[Any, Any]]:
+        whole.train(x, y, order, size, eta)
+        for batch in slices(order):
+            steps.update_mini_batch(*batch, eta)
+        return [trial.export() for trial in (whole, steps)]
+
     for epoch in range(epochs):
         order = rng.permutation(examples)
-        whole.train(x, y, order, size, eta)
-        for k in range(0, examples, size):
-            batch = x[:, order[k : k + size]], y[:, order[k : k + size]]
-            steps.update_mini_batch(*batch, eta)
-            if ours:
-                here = Parameters(start.sizes, *ours[0].export())
-                here = in_float32(here) if arithmetic == "float32" else here
-                bound += Standard(here, arithmetic).bound_of_step(*batch, eta)
+        found = host.beside(partial(asked, order))
+        for batch in slices(order) if ours else ():
+            here = Parameters(start.sizes, *ours[0].export())
+            here = in_float32(here) if arithmetic == "float32" else here
+            bound += Standard(here, arithmetic).bound_of_step(*batch, eta)
             for net in ours:
                 net.update_mini_batch(*batch, eta)
         if ours:
             grown = max(1.0, gap(*(net.export() for net in ours)) / NUDGE)
-        own, allowed = after_step(*steps.export()), SPREAD * grown * bound
+        after, own = (after_step(*v) for v in found())
+        allowed = SPREAD * grown * bound
         expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in own.items()}
         case = f"train in {arithmetic}, {examples:,} examples in mini-batches of {size}"
-        after = whole.export()
-        yield f"{case}, epoch {epoch + 1}", expected, after_step(*after)
-    moved, some = Standard(Parameters(start.sizes, *after), arithmetic), x[:, :size]
+        yield f"{case}, epoch {epoch + 1}", expected, after
+    moved, some = Standard(Parameters(start.sizes, *found()[0]), arithmetic), x[:, :size]
     yield f"{case}, asked afterwards", moved.forward(some), whole.forward(some)
 
 
@@ -228,8 +237,9 @@ def fingerprints(
     prints = notes["fingerprints"] = []
     for epoch in range(material.epochs):
         order, size = material.order(epoch), material.mini_batch_size
-        theirs.train(x, y, order, size, material.eta)
+        trained = host.beside(partial(theirs.train, x, y, order, size, material.eta))
         ours.train(x, y, order, size, material.eta)
+        trained()
         right, found = ours.export(), theirs.export()
         pair = [Parameters(material.sizes, *v).fingerprint for v in (right, found)]
         prints.append({"epoch": epoch + 1, "reference": pair[0], "candidate": pair[1]})

@@ -116,6 +116,11 @@ class Trial:
         self.stepped = True
         self._ask("update_mini_batch", x, y, eta)
 
+    def step(self, x: Array, y: Array, eta: float) -> tuple[Arrays, Arrays]:
+        """Take a step, and return where it leads."""
+        self.update_mini_batch(x, y, eta)
+        return self.export()
+
     def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
         self.stepped = True
         self._ask("train", x, y, order, mini_batch_size, eta)

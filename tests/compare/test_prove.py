@@ -169,10 +169,10 @@ def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> No
     assert "Traceback" not in found.stderr
 
 
-def test_ctrl_c_while_our_own_network_computes_ends_the_proof(monkeypatch) -> None:
-    monkeypatch.setattr("torch_impl.network.Network.backprop", Mock(side_effect=KeyboardInterrupt))
+def test_ctrl_c_while_a_mutant_computes_in_this_process_ends_all(monkeypatch) -> None:
+    monkeypatch.setattr(ReferenceTwin, "backprop", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        chain.prove(sizes=[12, 6, 4], links=["gradients"])
+        links.run("gradients", InProcess(ReferenceTwin, notice=""), synthetic_material([12, 6, 4]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -499,7 +499,7 @@ def test_so_has_the_process_of_a_candidate(told, status, monkeypatch) -> None:
         monkeypatch.setenv("OMP_NUM_THREADS", told)
     code = "import os, sys; sys.exit(40 + int(os.environ['OMP_NUM_THREADS']))"
     with pytest.raises(Unusable, match=f"ended with exit status {status} "):
-        Child("threads", [sys.executable, "-c", code])
+        Child("threads", [sys.executable, "-c", code]).described()
 
 
 def test_material_comes_round_and_is_the_same_for_everyone() -> None:
