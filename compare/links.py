@@ -34,8 +34,8 @@ from compare.difference import (
 from compare.figures import figures, undecided
 from compare.host import Gone, Host
 from compare.material import Material
-from compare.standard import Expected, Standard
-from compare.training import stepped, training
+from compare.standard import Expected, Standard, after_step
+from compare.training import all_but_learnt, training
 from compare.trial import Trial
 from compare.witnesses import witnesses
 from model.mnist_files import is_pickle
@@ -48,7 +48,6 @@ Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
 ETAS = (3.0, 0.5, 30.0, 0.1, 0.001)  # taken in turn: a step takes the eta that it is handed
 BLOCK = 1000  # images at a time stay in the cache
-LITTLE = 2.0**-16  # of an output, left to learn
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
         "test images", "test labels")  # fmt: skip
@@ -138,6 +137,9 @@ def gradients(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             found = host.beside(partial(trial.backward, x, y))
             expected = material.once(("gradients", start, case), standard.gradients, x, y)
             yield f"{start}, {case}", expected, found()
+        other = np.roll(y, 1, axis=0)
+        case = f"{start}, {case}, other labels"
+        yield case, standard.gradients(x, other), trial.backward(x, other)
     note_missing(notes, trial, "deltas")
     if not trial.offers("deltas"):
         notes["sentence"] = "every nabla_b and nabla_w is within rounding of the reference's"
@@ -151,25 +153,25 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         batches: dict[str, Any] = {**material.batches}
         if material.dtype != "fixed-point":
             batches["5 examples that are all but learnt"] = None  # a step is due, however small
+            batches["5 examples that are no images"] = batches.pop("5 examples that are no images")
         for k, (case, batch) in enumerate(batches.items()):
             eta, (x, y) = etas[k % len(etas)], batch or all_but_learnt(here, material)
             case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
-            here = yield from stepped(case, host, trial, here, x, y, eta)
+            if k == 3 and trial.offers("evaluate"):  # it learns no less for that
+                trial.evaluate(x, y.argmax(axis=0))
+                case = f"{case}, after evaluate"
+            if k == 4 and trial.offers("held"):
+                trial.held(x, 0, 0.5)
+                case = f"{case}, after held"
+            found = host.beside(partial(trial.step_asked_for, x, y, eta, k % 2 == 1))
+            expected = Standard(here, material.dtype).update(x, y, eta)
+            forth, back, (weights, biases) = found()
+            yield case, expected, after_step(weights, biases)
+            here = Parameters(here.sizes, weights, biases)
             moved = Standard(here, material.dtype)  # it must not answer as it was built
-            case = f"{case}, asked afterwards"
-            found = host.beside(partial(trial.forward, x))
-            yield case, moved.forward(x), found()
-            if trial.offers("backprop") or trial.offers("deltas"):
-                found = host.beside(partial(trial.backward, x, y))
-                yield case, moved.gradients(x, y), found()
-
-
-def all_but_learnt(here: Parameters, material: Material) -> tuple[Array, Array]:
-    """Return examples whose desired outputs are nearly what the network answers already."""
-    x, _ = material.batch(np.arange(5))
-    outputs = Standard(here, material.dtype).forward(x)["feedforward"].reference
-    y = outputs + np.where(outputs < 0.5, LITTLE, -LITTLE)
-    return x, y.astype(np.float32).astype(np.float64) if material.dtype == "float32" else y
+            yield f"{case}, asked afterwards", moved.forward(x), forth
+            if back:
+                yield f"{case}, asked afterwards", moved.gradients(x, y), back
 
 
 def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
@@ -179,31 +181,48 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     images, labels = material.test_images, material.test_labels
     if not len(images):
         raise Unusable("there are no test images, which proves nothing")
-    ours, theirs, open_ones = [], [], 0
+    ours, theirs, open_ones = list[Array](), list[Array](), 0
+    columns = images.T.astype(np.float64)
+    asked = [slice(0, BLOCK), slice(BLOCK, None)] if len(images) > BLOCK else [slice(None)]
+    answers = [host.beside(partial(trial.feedforward, columns[:, part])) for part in asked]
     for start in range(0, len(images), BLOCK):
-        x = images[start : start + BLOCK].T.astype(np.float64)
-        answer = host.beside(partial(trial.feedforward, x))
-        expected = standard.forward(x)["feedforward"]
-        yield f"test images from {start:,}, trained", {"outputs": expected}, {"outputs": answer()}
+        expected = standard.forward(columns[:, start : start + BLOCK])["feedforward"]
+        if start in (0, BLOCK):  # then all that are left, at once
+            theirs.append(answers[len(theirs)]())
+        first = start and start - BLOCK
+        block = {"outputs": theirs[-1][:, first : first + BLOCK]}
+        yield f"test images from {start:,}, trained", {"outputs": expected}, block
         ours.append(expected.reference)
-        theirs.append(answer())
         open_ones += could_change(expected)
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
         yield "test images", *counted(trial, images, labels, outputs, open_ones)
-        yield "after evaluate", Standard(parameters, material.dtype).start(), exported(trial)
+        yield "after evaluate", standard.start(), exported(trial)
         read = outputs.argmax(axis=0)  # of these, every one counts
         yield "labels that are the digits read", *counted(trial, images, read, outputs, open_ones)
-        if trial.offers("update_mini_batch"):  # it must not answer as before
-            trial.update_mini_batch(*material.mini_batch(0), material.eta)
-            moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
-            images, labels = images[:BLOCK], labels[:BLOCK]
-            now = moved.forward(images.T.astype(np.float64))["feedforward"]
-            others = (labels + 1) % material.sizes[-1]
-            for case, asked in (("after a step", labels), ("labels moved by one", others)):
-                yield case, *counted(trial, images, asked, now.reference, could_change(now))
+        for some in (slice(1), slice(1, 8), slice(8, 265), slice(-BLOCK, None), slice(BLOCK)):
+            case = f"{len(labels[some])} of them"
+            yield case, *counted(trial, images[some], labels[some], outputs[:, some], open_ones)
+        yield from evaluated_when_moved(host, material)
     note_missing(notes, trial, "evaluate")
+
+
+def evaluated_when_moved(host: Host, material: Material) -> Iterator[Item]:
+    """Yield what evaluate counts before and after a step and an epoch: each time anew."""
+    images, labels = material.test_images[:BLOCK], material.test_labels[:BLOCK]
+    trial = Trial(host, material.initial)
+    (x, y), eta, m = material.mini_batch(0), material.eta, material.mini_batch_size
+    for case in ("at first", "after a step", "after an epoch"):
+        if case == "after a step" and trial.offers("update_mini_batch"):
+            trial.update_mini_batch(x, y, eta)
+        if case == "after an epoch" and trial.offers("train"):
+            trial.train(x, y, np.arange(m), m, eta)
+        here = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
+        now = here.forward(images.T.astype(np.float64))["feedforward"]
+        others = (labels + 1) % material.sizes[-1]
+        for which, asked in (("", labels), (", labels moved by one", others)):
+            yield f"{case}{which}", *counted(trial, images, asked, now.reference, could_change(now))
 
 
 def counted(

@@ -119,7 +119,8 @@ class Material:
         }
         if self.dtype != "fixed-point":  # which takes no inputs that are no pixels
             rng, kept = np.random.default_rng(self.seed), np.dtype(self.dtype)
-            x, y = rng.uniform(-1, 2, (self.sizes[0], 5)), rng.uniform(0, 1, (self.sizes[-1], 5))
+            x = rng.laplace(0, 0.5, (self.sizes[0], 5))
+            y = rng.uniform(-1000, 1000, (self.sizes[-1], 5))  # gradients as large as any
             x, y = (v.astype(kept).astype(np.float64) for v in (x, y))
             found["5 examples that are no images"] = x, y
         return found

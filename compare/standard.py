@@ -108,6 +108,11 @@ class Standard:
         """Return what every new weight and bias should be after one step."""
         return self._expected(x, y, eta)
 
+    def step(self, x: Array, y: Array, eta: float) -> dict[str, Expected]:
+        """Return what everything should be that one step computes."""
+        found = self._expected(x, y, eta, whole=True)
+        return {**found, "feedforward": found[f"activations[{len(self.parameters.weights)}]"]}
+
     def bound_of_step(self, x: Array, y: Array, eta: float) -> float:
         """Return how far two correct steps may lead any parameter, without taking one."""
         p = self.parameters
@@ -129,17 +134,20 @@ class Standard:
         return {name: Expected(v) for name, v in named(weights=weights, biases=biases).items()}
 
     def _expected(
-        self, x: Array, y: Array | None = None, eta: float | None = None
+        self, x: Array, y: Array | None = None, eta: float | None = None, whole: bool = False
     ) -> dict[str, Expected]:
         def run(net: Any) -> dict[str, Array]:
+            found: dict[str, Array] = {}
+            if whole or y is None:
+                zs, activations = net.trace(x)
+                found |= named(zs=zs, activations=activations)
+            if whole or (y is not None and eta is None):
+                nabla_b, nabla_w = net.backprop(x, y)
+                found |= named(deltas=net.deltas(x, y), nabla_b=nabla_b, nabla_w=nabla_w)
             if eta is not None:
                 net.update_mini_batch(x, y, eta)
-                return after_step(*net.export())
-            if y is not None:
-                nabla_b, nabla_w = net.backprop(x, y)
-                return named(deltas=net.deltas(x, y), nabla_b=nabla_b, nabla_w=nabla_w)
-            zs, activations = net.trace(x)
-            return named(zs=zs, activations=activations)
+                found |= after_step(*net.export())
+            return found
 
         p, dtype = self.parameters, self.dtype
         exact = run(reference_net(p, "float64" if dtype == "float32" else dtype))

@@ -31,10 +31,12 @@ from model.parameters import Parameters
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
 Item = tuple[str, dict[str, Expected], Tensors]
+Epoch = tuple[Array, Array, int, float]  # x, y, examples in a mini-batch, eta
 # How many times further a candidate may come than the reference from a start one rounding away:
 # roundings come anew in every step.
 FURTHER = 1000.0
 NUDGE = 1e-6  # a small difference, whose growth is measured
+LITTLE = {"float64": 2.0**-30, "float32": 2.0**-16}  # of an output, left to learn
 SIZES = 64  # mini-batches of 1 to so many examples are tried, four times as many where not quick
 SPREAD = 8.0  # of its growth along other directions than the one that was measured
 
@@ -118,16 +120,30 @@ def stepped(
 
 
 def of_every_size(host: Host, material: Material, told: list[str]) -> Iterator[Item]:
-    """Yield one candidate's steps on mini-batches of every size, each with another eta."""
+    """Yield all of one candidate's steps on mini-batches of every size, each with another eta."""
     trial, rng = Trial(host, material.initial), np.random.default_rng(material.seed)
     here = Parameters(material.sizes, *trial.export())
     largest = min(SIZES if material.quick else 4 * SIZES, material.steps, material.most)
-    for size in rng.permutation(largest) + 1:
+    room = min(material.crowd, material.most)
+    others = [m for m in (128, 256, material.sizes[0], 1024) if m <= room]
+    for size in (*rng.permutation(largest) + 1, *others):
         x, y = material.batch(rng.integers(len(material.images), size=size))
-        eta = float(f"{10.0 ** rng.uniform(-2, 1):.3g}")
-        case = f"one after the other, a mini-batch of {size} at eta {eta:g}"
-        here = yield from stepped(case, host, trial, here, x, y, eta)
+        eta = float(f"{10.0 ** rng.uniform(-2, 1):.6g}")
+        found = host.beside(partial(trial.whole_step, x, y, eta))
+        expected = Standard(here, trial.dtype).step(x, y, eta)
+        answer, new = found()
+        yield f"one after the other, a mini-batch of {size} at eta {eta:g}", expected, answer
+        here = Parameters(here.sizes, *new)
     told.append(f"so is one on a mini-batch of every size to {largest}, each at another eta")
+
+
+def all_but_learnt(here: Parameters, material: Material) -> tuple[Array, Array]:
+    """Return examples whose desired outputs are nearly what the network answers already."""
+    x, _ = material.batch(np.arange(5))
+    outputs = Standard(here, material.dtype).forward(x)["feedforward"].reference
+    little = LITTLE[material.dtype]
+    y = outputs + np.where(outputs < 0.5, little, -little)
+    return x, y.astype(np.float32).astype(np.float64) if material.dtype == "float32" else y
 
 
 def nudged(parameters: Parameters, relative: float = 0.0) -> Parameters:
@@ -156,7 +172,7 @@ def in_arithmetic(
     """Yield epochs in one arithmetic, where the candidate offers it.
 
     Epochs of several sizes, more than one call, mini-batches of other sizes, a last one that is
-    short.
+    short, one that is the whole epoch.
     """
     own = arithmetic == material.dtype
     material = material.for_dtype(arithmetic)
@@ -166,65 +182,93 @@ def in_arithmetic(
     except NotOffered:
         return
     m, crowd, most = material.mini_batch_size, material.crowd, material.most
-    cases = [(2 * m + m // 2 + 1, m, 3), (crowd, min(33, most), 2), (7, 1, 1), (5, 2, 1)]
+    sizes = [(2 * m + m // 2 + 1, m, 3), (crowd, min(33, most), 2), (7, 1, 1), (5, 2, 1), (m, m, 1)]
     if own:
         several = range(3, min(13, material.steps))
-        cases += [(7, 2, 12), *((8 * size + 3 * (size % 2), size, 1) for size in several)]
+        sizes += [(7, 7, 1), (5, 2, 31), *((8 * n + n % 4, n, 1) for n in several)]
     if material.throng and own:
-        cases += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
-    for case in cases:
-        yield from epochs_of(host, material, arithmetic, case)
+        sizes += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
+    for examples, size, epochs in sizes:
+        eta = CALM if size > m else material.eta
+        epoch = (*material.batch(np.arange(examples)), size, eta)
+        yield from epochs_of(host, material, arithmetic, [epoch] * epochs)
+    if own:
+        yield from epochs_of(host, material, arithmetic, each_another(material))
     told.append(f"in {arithmetic} train is the steps of its mini-batches, in the order given")
     if arithmetic == "fixed-point" and material.epochs:
         yield from fingerprints(host, material, notes, told)
 
 
+def each_another(material: Material) -> list[Epoch]:
+    """Return epochs of which each has other examples, sizes and eta: none is to be remembered."""
+    m, count = material.mini_batch_size, min(31, len(material.images))
+    few, many = (material.batch(k + np.arange(count)) for k in (0, count))
+    found = [(*few, m, material.eta), (*many, m, CALM), (*many, 3, CALM / 5)]
+    if material.dtype != "fixed-point":  # whose numbers a large eta could take out of range
+        learnt = all_but_learnt(material.initial, material)
+        strange = material.batches["5 examples that are no images"]
+        found = [(*learnt, 2, CALM), *found, (*few, 7, 10 * material.eta), (*strange, 2, 0.01)]
+    return found
+
+
 def epochs_of(
-    host: Host, material: Material, arithmetic: str, sizes: tuple[int, int, int]
+    host: Host, material: Material, arithmetic: str, epochs: list[Epoch]
 ) -> Iterator[Item]:
     """Yield where `train` leads after each of some calls, against the candidate's own steps.
 
     What two correct ways may differ by is the sum of their steps' bounds, times what becomes of a
-    small difference on the way: that is measured on the reference.
+    small difference on the way: that is measured on the reference. Between the calls it takes a
+    step. An epoch of one step is held against the reference's.
     """
-    examples, size, epochs = sizes
     start = material.initial
     whole, steps = (Trial(host, start, arithmetic) for _ in range(2))
-    x, y = material.batch(np.arange(examples))
     rng = np.random.default_rng(material.seed)
     starts = () if arithmetic == "fixed-point" else (start, nudged(start))
     ours, bound, grown = [reference_net(p) for p in starts], 0.0, 1.0
-    eta = CALM if size > material.mini_batch_size else material.eta
     old = after_step(start.weights, start.biases)
 
-    def slices(order: Any) -> Iterator[tuple[Array, Array]]:
-        for k in range(0, examples, size):
-            yield x[:, order[k : k + size]], y[:, order[k : k + size]]
+    def followed(batch: tuple[Array, Array], eta: float) -> float:
+        here = Parameters(start.sizes, *ours[0].export())
+        here = in_float32(here) if arithmetic == "float32" else here
+        for net in ours:
+            net.update_mini_batch(*batch, eta)
+        return Standard(here, arithmetic).bound_of_step(*batch, eta)
 
-    def asked(order: Any) -> list[tuple[Any, Any]]:
+    def asked(x: Array, y: Array, order: Any, size: int, eta: float) -> list[Any]:
         whole.train(x, y, order, size, eta)
-        for batch in slices(order):
+        for batch in batches(x, y, order, size):
             steps.update_mini_batch(*batch, eta)
         return [trial.export() for trial in (whole, steps)]
 
-    for epoch in range(epochs):
-        order = rng.permutation(examples)
-        found = host.beside(partial(asked, order))
-        for batch in slices(order) if ours else ():
-            here = Parameters(start.sizes, *ours[0].export())
-            here = in_float32(here) if arithmetic == "float32" else here
-            bound += Standard(here, arithmetic).bound_of_step(*batch, eta)
-            for net in ours:
-                net.update_mini_batch(*batch, eta)
+    for number, (x, y, size, eta) in enumerate(epochs, 1):
+        order = rng.permutation(x.shape[1])
+        columns = x if number % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
+        found = host.beside(partial(asked, columns, y, order, size, eta))
         if ours:
+            bound += sum(followed(batch, eta) for batch in batches(x, y, order, size))
             grown = max(1.0, gap(*(net.export() for net in ours)) / NUDGE)
-        after, own = (after_step(*v) for v in found())
-        allowed = SPREAD * grown * bound
-        expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in own.items()}
-        case = f"train in {arithmetic}, {examples:,} examples in mini-batches of {size}"
-        yield f"{case}, epoch {epoch + 1}", expected, after
-    moved, some = Standard(Parameters(start.sizes, *found()[0]), arithmetic), x[:, :size]
-    yield f"{case}, asked afterwards", moved.forward(some), whole.forward(some)
+        after, own = found()
+        allowed, right = SPREAD * grown * bound, after_step(*own)
+        expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in right.items()}
+        if len(epochs) == 1 and size >= len(order):
+            expected = Standard(start, arithmetic).update(x[:, order], y[:, order], eta)
+        case = f"train in {arithmetic}, {len(order):,} examples in mini-batches of {size}"
+        case = f"{case} at eta {eta:g}, epoch {number}"
+        yield case, expected, after_step(*after)
+        one = x[:, :1], y[:, :1]
+        if number < len(epochs):
+            bound += followed(one, eta) if ours else 0.0
+            for trial in (whole, steps):
+                trial.update_mini_batch(*one, eta)
+    here = Standard(Parameters(start.sizes, *after), arithmetic)
+    x, y = x[:, :size], y[:, :size]
+    yield f"{case}, a step afterwards", here.step(x, y, CALM), whole.whole_step(x, y, CALM)[0]
+
+
+def batches(x: Array, y: Array, order: Any, size: int) -> Iterator[tuple[Array, Array]]:
+    """Yield the mini-batches of an epoch, consecutive slices of the order."""
+    for k in range(0, len(order), size):
+        yield x[:, order[k : k + size]], y[:, order[k : k + size]]
 
 
 def fingerprints(

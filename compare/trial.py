@@ -121,6 +121,18 @@ class Trial:
         self.update_mini_batch(x, y, eta)
         return self.export()
 
+    def whole_step(self, x: Array, y: Array, eta: float) -> tuple[dict[str, Array], Any]:
+        """Return everything that a step computes by name, as it is offered, and where it leads."""
+        before = self.forward(x) | self.backward(x, y)
+        weights, biases = self.step(x, y, eta)
+        return before | named(new_weights=weights, new_biases=biases), (weights, biases)
+
+    def step_asked_for(self, x: Array, y: Array, eta: float, late: bool) -> Any:
+        """Take a step, and return where it leads and what is computed there, the former last."""
+        self.update_mini_batch(x, y, eta)
+        there = None if late else self.export()
+        return self.forward(x), self.backward(x, y), there or self.export()
+
     def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
         self.stepped = True
         self._ask("train", x, y, order, mini_batch_size, eta)

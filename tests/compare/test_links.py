@@ -193,11 +193,11 @@ SABOTAGES = [
     ("training", "64 examples in mini-batches of 8", order(lambda v, size: slices(
         v[:-1] if len(v) == 64 else v, size))),
     ("training", "train in float64, 26 examples", order(lambda v, size: slices(np.sort(v), size))),
-    ("training", "mini-batches of 10, epoch 1", order(lambda v, size: slices(
+    ("training", "mini-batches of 10 at eta 3, epoch 1", order(lambda v, size: slices(
         np.random.default_rng(5).permutation(v), size))),
-    ("training", "mini-batches of 2, epoch 4", epochs(lambda epoch, k: 1 / (1 + (epoch > 3)))),
+    ("training", "mini-batches of 2 at eta 3, epoch 4", epochs(lambda epoch, k: 1 / (1 + (epoch > 3)))),
     ("training", "300 examples in mini-batches of 3", epochs(lambda epoch, k: 1 / (1 + (k > 39)))),
-    ("training", "asked afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
+    ("training", "a step afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
     ("predictions", "outputs[0, 7]", in_a_batch_of(80, 2)),
     ("predictions", "(after evaluate)", {"evaluate": evaluate_that_forgets}),
@@ -206,7 +206,7 @@ SABOTAGES = [
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
     ("predictions", "(after a step)", {"evaluate": lambda net, x, labels: net.__dict__.setdefault(
         labels.tobytes(), Columns.evaluate(net, x, labels))}),
-    ("predictions", "(labels moved by one)", {**steps(lambda k, eta: 1), "evaluate":
+    ("predictions", "labels moved by one)", {**steps(lambda k, eta: 1), "evaluate":
         lambda net, *given: net.__dict__.setdefault(
             "right" if "taken" in net.__dict__ else given[1].tobytes(),
             Columns.evaluate(net, *given))}),
