@@ -217,11 +217,12 @@ def evaluated_when_moved(host: Host, material: Material) -> Iterator[Item]:
         if case == "after a step" and trial.offers("update_mini_batch"):
             trial.update_mini_batch(x, y, eta)
         if case == "after an epoch" and trial.offers("train"):
-            trial.train(x, y, np.arange(m), m, eta)
+            trial.train(*material.batch(np.arange(10 * m)), np.arange(10 * m), m, eta)
         here = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
         now = here.forward(images.T.astype(np.float64))["feedforward"]
         others = (labels + 1) % material.sizes[-1]
-        for which, asked in (("", labels), (", labels moved by one", others)):
+        order = -1 if case == "after a step" else 1  # so that what is asked last is asked again
+        for which, asked in (("", labels), (", labels moved by one", others))[::order]:
             yield f"{case}{which}", *counted(trial, images, asked, now.reference, could_change(now))
 
 
