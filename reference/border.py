@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
 from types import SimpleNamespace
@@ -46,8 +47,8 @@ class Examples(Sequence[Any]):
         return self._alone(x), (int(y) if self.y.ndim == 1 else self._alone(y))
 
     def _alone(self, row: Any) -> Any:
-        """One example as its twin has it: a row, if nothing else is said."""
-        return row
+        """One example: in NumPy a column, as in the book, in PyTorch a row."""
+        return row[:, None] if isinstance(row, np.ndarray) else row
 
     def __repr__(self) -> str:
         return f"Examples(x of shape {tuple(self.x.shape)}, y of shape {tuple(self.y.shape)})"
@@ -88,6 +89,23 @@ def inside(net: Any) -> Iterator[None]:
         yield
     finally:
         net.within = outer
+
+
+def save(net: Any, path: str | os.PathLike[str]) -> None:
+    """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
+    from model.parameters import Parameters  # whose checks are those of this folder
+
+    Parameters.of(net).save(path)
+
+
+def load(cls: Any, path: str | os.PathLike[str], *arguments: Any, **keywords: Any) -> Any:
+    """Return the network that a JSON file holds, ours or one of the book's network2.
+
+    What follows the path is handed to `from_parameters`.
+    """
+    from model.parameters import Parameters
+
+    return cls.from_parameters(Parameters.load(path), *arguments, **keywords)
 
 
 def named(net: Any) -> str:

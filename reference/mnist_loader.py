@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.examples import Examples
+from reference.border import Examples
 from reference.mnist_files import at_home, read
 
 Part = tuple[np.ndarray, np.ndarray]

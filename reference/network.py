@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from reference import examples, saving
+from reference import examples
 from reference.arithmetic import Float64
-from reference.border import UNDRAWN, border, inside, named, shown
+from reference.border import UNDRAWN, border, inside, load, named, save, shown
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from reference.examples import mini_batches, ones
 
@@ -46,7 +46,7 @@ class Network:
     """
 
     within = 0  # the thread whose calls have crossed the border
-    save, load, __repr__, _repr_html_ = saving.save, classmethod(saving.load), named, shown
+    save, load, __repr__, _repr_html_ = save, classmethod(load), named, shown
 
     def __init__(
         self,

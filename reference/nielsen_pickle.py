@@ -66,7 +66,7 @@ STAND_INS = {
     "numpy.core.numeric._frombuffer": _from_buffer,
     "numpy.ndarray": _Array,  # an argument of the first
     "numpy.dtype": _Dtype,
-    "_codecs.encode": lambda text, *_: text.encode("latin1"),
+    "_codecs.encode": lambda v, *_: v if isinstance(v, bytes) else v.encode("latin1"),
 }
 
 
@@ -74,22 +74,13 @@ def _string(v: Any) -> Any:
     return v.decode() if isinstance(v, bytes) else v  # what Python 2 calls str is bytes here
 
 
-class _Text:
-    """A text too long for a name: bytes, as Python 3 writes them for Python 2; undone once."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-
-    def encode(self, *_: Any) -> bytes:
-        raw, self.raw = self.raw, b""
-        if np.frombuffer(raw, np.uint8).max() > 0xC3:  # beyond latin1 it can take four times these
-            raise ValueError(f"a text of {len(raw):,} bytes, which no array needs")
-        return raw.decode().encode("latin1")
-
-
 def _text(machine: Any) -> None:
+    """Take a text; one too long for a name is bytes, as Python 3 writes them for Python 2."""
     raw = machine.read(int.from_bytes(machine.read(4), "little"))
-    machine.append(raw.decode() if len(raw) < 256 else _Text(raw))
+    if len(raw) >= 256 and np.frombuffer(raw, np.uint8).max() > 0xC3:  # beyond latin1
+        raise ValueError(f"a text of {len(raw):,} bytes, which no array needs")
+    text = raw.decode()
+    machine.append(text if len(raw) < 256 else text.encode("latin1"))
 
 
 class _Instructions(dict[int, Any]):

@@ -27,6 +27,7 @@ MORE["model/webpage.py"] = {"jinja2"}
 # They compute nothing:
 CHECKS, FILES = "reference.checks", "reference.mnist_files"
 SHARED = {
+    ("model.parameters", "reference"),  # where a network is saved or loaded
     *((name, "model") for name in (CHECKS, FILES)),
     *((name, "torch_impl") for name in (CHECKS, FILES, "reference.border")),
 }

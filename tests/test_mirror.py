@@ -31,9 +31,6 @@ LISTED = {
     },
     "exact_sigmoid": set(),
     "examples": {
-        # where both have them, an example is a pair of rows
-        "- class Examples: Inputs x and what is wanted of them, y; one example is a pair of "
-        "columns, as in the book.",
         "+ tensor(v)",  # the border to NumPy
         "+ tensor: Return v as a _ that shares no memory with a _ _.",
         "- ones(m, dtype)",  # autograd sums over the mini-batch by itself
@@ -63,10 +60,6 @@ LISTED = {
         "- sigmoid_prime(a)",
         "- sigmoid_prime: Return the derivative of the sigmoid, given the activation a = "
         "sigmoid(z).",
-    },
-    "saving": {
-        "- load(cls, path, arithmetic=Float64())",
-        "+ load(cls, path, arithmetic=Float64(), device='cpu')",
     },
 }
 # fmt: on

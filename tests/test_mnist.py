@@ -477,7 +477,7 @@ OTHER_THINGS = {  # what is pickled, or the pickle itself, made of MNIST's three
     "wide letters": (lambda d: CODED + text("Ā".encode() * 200) + b"\x85R.",
                      f"{DAMAGED}a text of 400 bytes, which no array needs"),
     "bytes once more": (lambda d: CODED + b"q\0" + text(256 * b"a") + b"q\1\x85Rh\0h\1\x85R.",
-                        f"{DAMAGED}zero-size array"),
+                        PAIRS),
     "more after it": (lambda d: pickle.dumps(d) + b"more", f"{DAMAGED}more follows)"),
     **{f"{f.__module__}.{f.__name__}, {protocol}": (lambda d, f=f, protocol=protocol:
         pickle.dumps(Calls(f, "touch touched"), protocol), ASKS)
@@ -533,7 +533,7 @@ GROW = {  # a little on disk that would take gigabytes
     "bytes without end": ([packed_number(b"\x8e", 1 << 40)], SHORT),
     "changeable bytes without end": ([packed_number(b"\x96", 1 << 28)], SHORT),
     "a frame without end": ([packed_number(b"\x80\4\x95", 1 << 40), b"]."], "three pairs"),
-    "wide text": ([*WIDE, b"."], "expected three pairs"),
+    "wide text": ([*WIDE, b"."], "a text of 8,388,608 bytes, which no"),
     "wide bytes": ([CODED, *WIDE, b"\x85R."], "a text of 8,388,608 bytes, which no"),
     "a line without end": ([b"S'", *[bytes(1 << 20)] * 30], "more than 16,777,216 bytes"),
 }  # fmt: skip

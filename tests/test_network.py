@@ -6,10 +6,7 @@ complex step, and that both compute the same in test_equivalence.py.
 
 import copy
 import io
-import json
-import os
 import pickle
-import stat
 import threading
 
 import numpy as np
@@ -19,10 +16,7 @@ import torch
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.border import inside
-from reference.checks import MAX_FILE_BYTES
-from tests.model.test_parameters import FILES, NO_JSON
 from tests.twin import (
-    REFERENCE,
     TORCH,
     TWINS,
     both,
@@ -292,73 +286,6 @@ def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path
     assert page.startswith(f"<p>{named}</p><table><tr>")
     assert repr(TWINS[0].start(SIZES, arithmetic)) == named
     assert "<tr><td>2</td><td>2 x 4</td>" in page
-
-
-@both
-def test_the_books_own_file_loads_and_what_is_no_network_is_refused_in_one_line(twin, tmp_path):
-    path, sound = tmp_path / "net.json", {"sizes": [1, 2], "biases": [[[0.5], [0.25]]]}
-    sound |= {"weights": [[[1.5], [2]]], "cost": "QuadraticCost"}
-    path.write_text(json.dumps(sound), encoding="utf-8-sig")
-    net = twin.Network.load(path)
-    assert same_bits(flat(net.export()), map(np.array, [[[1.5], [2.0]], [[0.5], [0.25]]]))
-    for content, _ in (*FILES, *NO_JSON):
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        with pytest.raises(
-            ValueError, match=r"^[^\n]*net\.json: [^\n]+restore the file or save the"
-        ):
-            twin.Network.load(path)
-    os.truncate(path, MAX_FILE_BYTES + 1)  # a sparse file
-    with pytest.raises((ValueError, OSError), match=r"net\.json: .* 33,554,43\d bytes"):
-        twin.Network.load(path)
-
-
-@both
-def test_what_cannot_be_saved_leaves_what_there_was(twin, tmp_path, monkeypatch):
-    net = twin.start(SIZES, "Float64")
-    net.save(tmp_path / "net.json")
-    before = (tmp_path / "net.json").read_bytes()
-    with pytest.raises(OSError, match="nowhere"):
-        net.save(tmp_path / "nowhere" / "net.json")
-    with torch.no_grad():
-        net.biases[0][0] = float("inf")
-    with pytest.raises(ValueError, match="finite number"):
-        net.save(tmp_path / "net.json")
-    with pytest.raises(OSError, match=r"none\.json"):
-        twin.Network.load(tmp_path / "none.json")
-
-    def full(descriptor):
-        raise OSError(28, "no space left")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        twin.start(SIZES).save(tmp_path / "net.json")
-    monkeypatch.setattr("reference.saving.MAX_FILE_BYTES", 99)
-    with pytest.raises(ValueError, match="more than 99 bytes would not load again"):
-        REFERENCE.start(SIZES).save(tmp_path / "net.json")
-    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
-    assert (tmp_path / "net.json").read_bytes() == before
-
-
-@both
-def test_only_a_file_is_replaced_and_it_keeps_its_mode_and_the_link_to_it(twin, tmp_path):
-    net, file, link, pipe = (twin.start(SIZES, "Float64"), *(tmp_path / n for n in "flp"))
-    net.save(file)
-    file.chmod(0o640)
-    link.symlink_to(file)
-    os.mkfifo(pipe)
-    with torch.no_grad():
-        net.biases[0] *= 0
-    net.save(link)
-    assert link.is_symlink()
-    assert file.stat().st_mode & 0o777 == 0o640
-    assert not twin.Network.load(file).biases[0].any()
-    for no_file in (pipe, tmp_path):
-        for ask in (net.save, twin.Network.load):
-            with pytest.raises(OSError, match=r"expected .*received a (folder|pipe)"):
-                ask(no_file)
-    assert stat.S_ISFIFO(pipe.stat().st_mode)
-    net.save(tmp_path / (255 * "n"))
-    assert not list(tmp_path.glob(".jalebi*"))
 
 
 # --- PyTorch's: autograd, and a module among modules --------------------------------------------

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference.border import UNDRAWN, border, inside, shown
+from reference.border import UNDRAWN, border, inside, load, save, shown
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
-from torch_impl import examples, saving
+from torch_impl import examples
 from torch_impl.arithmetic import Float64
 from torch_impl.compiled import obstacle, update_mini_batches
 from torch_impl.device import choose_device
@@ -52,7 +52,7 @@ class Network(nn.Module):
     """
 
     within = 0  # the thread whose calls have crossed the border
-    save, load, _repr_html_ = saving.save, classmethod(saving.load), shown
+    save, load, _repr_html_ = save, classmethod(load), shown
 
     def __init__(
         self,
