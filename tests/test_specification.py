@@ -1,19 +1,25 @@
-"""The specification, docs/arithmetic.md, is what both twins do: its vectors, its plain Python.
+"""The specification, docs/arithmetic.md, is what both twins do, to the last bit.
 
 Of this project's folders only the twins and what they import, so that this runs wherever they do.
+In floating point the twins are held within derived bounds in tests/compare/test_links.py.
 """
 
 import importlib.util
 import itertools
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from model.initial import initial_parameters
 from model.parameters import Parameters
-from tests.twin import TWINS, both, silent
+from tests.twin import CUDA, REFERENCE, TWINS, Twin, both, drawn, refusal, silent
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "arithmetic.md").read_text(encoding="utf-8")
@@ -101,16 +107,62 @@ def test_plain_python_and_both_twins_take_the_same_sigmoid_and_order_everywhere(
             assert rng.permutation(999).tolist() == next(orders)
 
 
-@both
-@pytest.mark.parametrize("sizes", [(20, 6, 5, 4), (5, 3)])
-def test_both_twins_take_the_step_of_plain_python(twin, sizes):
-    rng = np.random.default_rng(6)
-    x, y = rng.integers(0, 256, (10, sizes[0])) / 256, np.eye(sizes[-1])[[0, 1, 2, 0, 1] * 2]
-    net = twin.Network(sizes, twin.kept("FixedPoint"), rng)
-    weights, biases = lists(net)
-    plain.update_mini_batch(weights, biases, list(zip(x.tolist(), y.tolist(), strict=True)), 3.0)
-    net.update_mini_batch((twin.native(x.T), twin.native(y.T)), 3.0)
-    assert lists(net) == (weights, biases)
+@pytest.mark.parametrize("seed", range(40))
+def test_plain_python_and_both_twins_take_the_same_steps_whatever_the_network(seed):
+    """Errors as well."""
+    rng = np.random.default_rng(seed)
+    sizes, m = tuple(rng.integers(1, 10, rng.integers(2, 6)).tolist()), int(rng.integers(1, 10))
+    nets, (x, y) = [twin.start(initial_parameters(sizes, seed)) for twin in TWINS], drawn(sizes, m)
+    expected, mini_batch = lists(nets[0]), list(zip(x.T.tolist(), y.T.tolist(), strict=True))
+    for eta in rng.uniform(0.01, 20, 3):
+        told = [
+            refusal(net.update_mini_batch, (twin.native(x), twin.native(y)), eta)
+            for twin, net in zip(TWINS, nets, strict=True)
+        ]
+        plain.update_mini_batch(*expected, mini_batch, eta)
+        assert told[0] == told[1]
+        if told[0]:  # plain Python keeps to no range
+            assert "overflow" in told[0]
+            expected = lists(nets[0])
+        assert [*map(lists, nets)] == [expected, expected]
+
+
+TRAININGS = [  # sizes, examples, mini-batch size, eta: the last mini-batch is smaller in most
+    ((784, 20, 10), 205, 10, 3.0), ((784, 20, 10), 40, 1, 0.37), ((784, 20, 10), 40, 40, 3.0),
+    ((784, 10), 203, 10, 3.0), ((784, 12, 8, 10), 100, 7, 0.37), ((784, 1, 1, 10), 45, 10, 3.0),
+    ((30, 8, 1), 50, 16, 3.0), ((1, 1), 23, 5, 0.37), ((63, 64, 65, 66, 2), 33, 32, 3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize(("sizes", "examples", "mini_batch_size", "eta"), TRAININGS)
+def test_fingerprints_are_equal_after_every_epoch(sizes, examples, mini_batch_size, eta, device):
+    start, data = initial_parameters(sizes, 0), drawn(sizes, examples)
+    fingerprints = [
+        twin.sgd(twin.start(start), *data, 3, mini_batch_size, eta)
+        for twin in (REFERENCE, Twin("torch_impl", device))
+    ]
+    assert fingerprints[0] == fingerprints[1]
+    assert len(set(fingerprints[0])) == 3  # it did train
+
+
+def trained():
+    """The fingerprints of both: mini-batches with enough work to be shared among threads."""
+    sizes = (784, 64, 10)
+    return [twin.sgd(twin.start(sizes), *drawn(sizes, 1100), 2, 512, 3.0) for twin in TWINS]
+
+
+def test_the_number_of_threads_changes_no_bit():
+    """BLAS reads its number of threads when it is loaded, so another has a process."""
+    number = "2" if torch.get_num_threads() == 1 else "1"
+    names = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "BLIS")
+    environment = os.environ | {f"{name}_NUM_THREADS": number for name in names}
+    code = "import tests.test_specification as t; print(t.torch.get_num_threads(), t.trained())"
+    run = [sys.executable, "-c", code]
+    told = subprocess.check_output(run, cwd=ROOT, env=environment, text=True)
+    ours, theirs = here = trained()
+    assert told == f"{number} {here}\n"
+    assert ours == theirs
 
 
 @both
