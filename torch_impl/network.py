@@ -212,9 +212,7 @@ class Network(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
         super()._apply(fn, recurse)  # the way that .to(device) and .cuda() take
         self._list_parameters()
-        self.device = self.weights[0].device
-        if self.device.type == "cuda":
-            choose_device(self.device)  # turns TF32 off
+        self.device = choose_device(self.weights[0].device)  # turns TF32 off
         return self
 
     @torch.no_grad()
