@@ -8,34 +8,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-
-# What a file of each folder may import beside its own folder and the standard library.
-ARROWS = {
-    "model": {"numpy"},
-    "reference": {"numpy"},
-    "torch_impl": {"numpy", "torch", "torchvision", "model"},
-    "compare": {"numpy", "torch", "matplotlib", "rich", "model", "reference", "torch_impl"},
-    "scripts": {
-        "numpy", "torch", "torchvision", "matplotlib", "rich",
-        "model", "reference", "torch_impl", "compare",
-    },
-}  # fmt: skip
+OURS = {"model", "reference", "torch_impl", "compare", "scripts"}
 # Drawing is confined to these files of model; every other one can be imported without matplotlib.
 DRAWING = ("atlas", "canvas", "figures", "pages", "tuning_figure")
-MORE = {f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING}  # PIL comes with it
-MORE["model/webpage.py"] = {"jinja2"}
-# They compute nothing:
-CHECKS, FILES = "reference.checks", "reference.mnist_files"
-SHARED = {
-    ("model.parameters", "reference"),  # where a network is saved or loaded
-    *((name, "model") for name in (CHECKS, FILES)),
-    *((name, "torch_impl") for name in (CHECKS, FILES, "reference.border")),
-}
-MORE["compare/pytest_plugin.py"] = {"pytest"}
-MORE["scripts/__main__.py"] = {"jalebi"}
-MORE["scripts/yardsticks.py"] = {"jax", "sklearn"}  # what is timed beside the networks
-# Here a module may be imported whose name is not written in the source: the user names it.
-NAMED_BY_THE_USER = {"compare", "scripts"}
+# What a folder, or one file, may import beside its own folder and the standard library. A module
+# that is named whole computes nothing. `?` is a module that the user names.
+ALLOWED = {
+    "model": {"numpy", "reference.checks", "reference.mnist_files"},
+    "reference": {"numpy", "model.parameters"},  # the last where a network is saved or loaded
+    "torch_impl": {
+        "numpy", "torch", "torchvision", "model",
+        "reference.border", "reference.checks", "reference.mnist_files",
+    },
+    "compare": {"numpy", "torch", "matplotlib", "rich", "?", *OURS - {"scripts"}},
+    "scripts": {"numpy", "torch", "torchvision", "matplotlib", "rich", "?", *OURS},
+    **{f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING},  # PIL comes with it
+    "model/webpage.py": {"jinja2"},
+    "compare/pytest_plugin.py": {"pytest"},
+    "scripts/__main__.py": {"jalebi"},
+    "scripts/yardsticks.py": {"jax", "sklearn"},  # what is timed beside the networks
+}  # fmt: skip
 
 
 def imported(source):
@@ -52,27 +44,19 @@ def imported(source):
                 yield node.lineno, name.value if isinstance(name, ast.Constant) else "?"
 
 
-def is_allowed(name, folder, file):
-    if name == "?":
-        return folder in NAMED_BY_THE_USER
-    if name.startswith("."):  # `from . import x` stays in the folder, `from .. import x` leaves it
-        return not name.startswith("..")
-    if (name, folder) in SHARED:
-        return True
-    top = name.split(".")[0]
-    allowed = {folder, *ARROWS[folder], *MORE.get(file, ())}
-    return top in allowed or (top in sys.stdlib_module_names and top not in ARROWS)
-
-
 def violations(file, source):
     """Every import of a file against the arrows, as `file:line imports name`."""
     folder = file.split("/")[0]
+    allowed = {folder, ".", *ALLOWED[folder], *ALLOWED.get(file, ())}
+    allowed |= sys.stdlib_module_names - OURS
     for line, name in imported(source):
-        if not is_allowed(name, folder, file):
+        # `from . import x` stays in the folder, `from .. import x` leaves it
+        top = name if name.startswith("..") else name.split(".")[0] or "."
+        if not {name, top} & allowed:
             yield f"{file}:{line} imports {name}"
 
 
-@pytest.mark.parametrize("folder", ARROWS)
+@pytest.mark.parametrize("folder", sorted(OURS))
 def test_imports_point_down_only(folder):
     files = sorted((ROOT / folder).rglob("*.py"))
     assert len(files) > 5
@@ -80,15 +64,7 @@ def test_imports_point_down_only(folder):
     assert [line for lines in found for line in lines] == []
 
 
-def modules_of(folder):
-    """A statement that imports every module of a folder, those that draw excepted."""
-    stems = [file.stem for file in (ROOT / folder).glob("*.py")]
-    names = [f"{folder}.{stem}" for stem in stems if stem not in ("__init__", *DRAWING)]
-    return "import " + ", ".join([folder, *names])
-
-
-OURS = ("model", "reference", "torch_impl", "compare", "scripts")
-COMPUTES = ("reference.network", "reference.arithmetic", "reference.mnist_loader")
+COMPUTES = {"reference.network", "reference.arithmetic", "reference.mnist_loader"}
 LOADED = {  # what has been loaded once a folder is; torchvision takes longer than an epoch
     "reference": {"numpy", "reference", *COMPUTES},
     "model": {"numpy", "model", "reference"},  # its checks
@@ -98,11 +74,13 @@ LOADED = {  # what has been loaded once a folder is; torchvision takes longer th
 
 @pytest.mark.parametrize("folder", LOADED)
 def test_a_folder_loads_what_it_needs_and_no_more(folder):
-    names = ("numpy", "torch", "torchvision", "matplotlib", *OURS, *COMPUTES)
-    code = f"{modules_of(folder)}\nimport sys\nprint(*[n for n in {names!r} if n in sys.modules])"
-    run = [sys.executable, "-c", code]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == LOADED[folder]
+    """All of its modules, those that draw excepted."""
+    names = {"numpy", "torch", "torchvision", "matplotlib", *OURS, *COMPUTES}
+    stems = [file.stem for file in (ROOT / folder).glob("[!_]*.py") if file.stem not in DRAWING]
+    modules = ", ".join(f"{folder}.{stem}" for stem in stems)
+    code = f"import sys, {modules}\nprint(*{names!r} & sys.modules.keys())"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert set(told.split()) == LOADED[folder]
 
 
 TRIED = [  # a file; what could stand in it; what of it is against the arrows
