@@ -160,21 +160,16 @@ def test_what_comes_in_is_checked_once(twin, arithmetic, monkeypatch):
 
 @both
 def test_what_on_epoch_or_another_thread_hands_in_is_checked_as_well(twin):
-    net, (x, y) = twin.start(SIZES), drawn(SIZES, 6)
-    wrong, told = twin.native(np.full((3, 1), 0.3)), []
-
-    def tell(*_):
-        told.append(refusal(net.feedforward, wrong))
-
+    net, (x, y), told = twin.start(SIZES), drawn(SIZES, 6), []
+    wrong = twin.native(np.full((3, 1), 0.3))
+    tell = lambda *_: told.append(refusal(net.feedforward, wrong) or "")  # noqa: E731
     net.SGD(twin.data(x, y), 1, 3, 0.1, on_epoch=tell)
     with inside(net):
-        other = threading.Thread(target=tell)
-        other.start()
+        (other := threading.Thread(target=tell)).start()
         other.join()
         assert refusal(net.feedforward, wrong) is None
     tell()
-    assert len(told) == 3
-    assert all("multiples of 2**-8" in line for line in told)
+    assert ["multiples of 2**-8" in line for line in told] == [True] * 3
 
 
 @both
@@ -265,64 +260,71 @@ def torch_drawn(sizes, m=6):
 
 
 @every
-def test_forward_can_be_differentiated_by_the_input(arithmetic):
-    net, (x, _) = TORCH.start((5, 4, 2), arithmetic), torch_drawn((5, 4, 2), 1)
-    x = x.to(net.arithmetic.dtype).requires_grad_()
-    output = net(x)
-    assert torch.equal(output.detach(), net.feedforward(x))
-    (gradient,) = torch.autograd.grad(output[0, 1], x)
-    exact = TORCH.start((5, 4, 2), "Float64")
-    (expected,) = torch.autograd.grad(exact(x.double())[0, 1], x)
-    torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-3)
-    assert gradient.abs().min() > 0
-    y = torch.ones(1, 2)
-    (((exact(x.double()) - y) ** 2).sum() / 2).backward()  # by the parameters, as an optimiser asks
-    for p, nabla in zip([*exact.biases, *exact.weights], flat(exact.backprop(x, y)), strict=True):
-        torch.testing.assert_close(p.grad, nabla)
-    with torch.no_grad():
-        assert not net(x).requires_grad
-
-
-def test_what_is_read_carries_no_graph_and_leaves_no_grad():
-    net, (x, y) = TORCH.start((5, 4, 2)), torch_drawn((5, 4, 2))
+def test_forward_can_be_differentiated_and_what_is_read_carries_no_graph(arithmetic):
+    net, exact = (TORCH.start((5, 4, 2), each) for each in (arithmetic, "Float64"))
+    x, y = (v.to(net.arithmetic.dtype) for v in torch_drawn((5, 4, 2)))
     registered = dict(net.named_parameters())
     assert list(registered) == [f"layers.{k}.{v}" for k in (0, 1) for v in ("weight", "bias")]
-    assert all(p.requires_grad for p in registered.values())
-    read = [net.feedforward(x), *net.trace(x)[0], *net.deltas(x, y), *flat(net.backprop(x, y))]
+    output = net(x.requires_grad_())
+    assert torch.equal(output.detach(), net.feedforward(x))
+    found, expected = (torch.autograd.grad(a[0, 1], x)[0] for a in (output, exact(x.double())))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+    assert found[0].abs().min() > 0
+    (((net(x) - y) ** 2).sum() / 2).backward()  # by the parameters, as an optimiser asks
+    nablas = flat(net.backprop(x, y))
+    for p, nabla in zip([*net.biases, *net.weights], nablas, strict=True):
+        torch.testing.assert_close(p.grad, nabla)
+        p.grad = None
+    read = [net.feedforward(x), *net.trace(x)[0], *net.deltas(x, y), *nablas]
     with torch.no_grad():
-        assert same_bits(flat(net.backprop(x, y)), read[-4:])
+        assert same_bits(flat(net.backprop(x, y)), nablas)
+        assert not net(x).requires_grad
     net.update_mini_batch((x, y), 3.0)
     assert not any(v.requires_grad for v in read)
-    assert all(p.grad is None for p in net.parameters())
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
 
 
-def from_file(net, arithmetic):
+def from_file(net, arithmetic, assign=False):
     torch.save(net.state_dict(), file := io.BytesIO())
     file.seek(0)
     other = TORCH.start(initial_parameters(net.sizes, 1), arithmetic)
-    other.load_state_dict(torch.load(file, weights_only=True))
+    other.load_state_dict(torch.load(file, weights_only=True), assign=assign)
     return other
+
+
+def exchanged(net, _):
+    """Steps are taken out of autograd's sight; what they are taken on must not be a stale copy."""
+    net = copy.deepcopy(net)
+    net.layers[0].weight.data = net.layers[0].weight.data.clone()
+    return net
 
 
 COPIES = {
     "file": from_file,
+    "file, assigned": lambda net, arithmetic: from_file(net, arithmetic, assign=True),
     "pickle": lambda net, _: pickle.loads(pickle.dumps(net)),
     "to": lambda net, _: copy.deepcopy(net).to("cpu").to(net.arithmetic.dtype).cpu(),
+    "exchanged": exchanged,
 }
 
 
 @every
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_computes_and_trains_as_the_original(arithmetic, way):
-    net, mini_batch = TORCH.start((5, 4, 2), arithmetic), torch_drawn((5, 4, 2))
-    net.update_mini_batch(mini_batch, 3.0)
+    net, (x, y) = TORCH.start((5, 4, 2), arithmetic), torch_drawn((5, 4, 2))
+    net.update_mini_batch((x, y), 3.0)
     twin, before = COPIES[way](net, arithmetic), flat(net.export())
     assert same_bits(flat(twin.export()), before)
-    twin.update_mini_batch(mini_batch, 3.0)
+
+    def trained(net):
+        net.update_mini_batch((x, y), 3.0)
+        net.SGD(TORCH.Examples(x, y), 2, 4, 3.0, rng=np.random.default_rng(0), on_epoch=silent)
+        return flat(net.export())
+
+    after = trained(twin)
     assert same_bits(before, flat(net.export()))  # no memory is shared
-    net.update_mini_batch(mini_batch, 3.0)
-    assert same_bits(flat(twin.export()), flat(net.export()))
-    assert not same_bits(before, flat(net.export()))
+    assert same_bits(after, trained(net))
+    assert not same_bits(before, after)
     assert {id(p) for p in twin.parameters()} == {id(p) for p in [*twin.weights, *twin.biases]}
 
 
@@ -333,25 +335,10 @@ def test_what_is_loaded_is_kept_as_the_arithmetic_keeps_it(assign):
     exact, net = TORCH.start(start, "Float64"), TORCH.start((5, 4, 2))
     net.load_state_dict(exact.state_dict(), assign=assign)
     assert same_bits(flat(net.export()), flat(TORCH.start(start).export()))
-    net.update_mini_batch(torch_drawn((5, 4, 2)), 3.0)
-    assert torch.equal(net.layers[0].weight, net.weights[0])
     with torch.no_grad():
         exact.weights[1][0, 0] = 64.0
     told = refusal(net.load_state_dict, exact.state_dict(), assign=assign)
     assert told == overflow("weight or bias", 64, 64)
-
-
-def test_a_weight_whose_memory_was_exchanged_is_trained_on():
-    """Steps are taken out of autograd's sight; what they are taken on must not be a stale copy."""
-    net, twin, (x, y) = TORCH.start(SIZES), TORCH.start(SIZES), torch_drawn(SIZES)
-    for train in (
-        lambda net: net.update_mini_batch((x, y), 3.0),
-        lambda net: net.SGD(TORCH.Examples(x, y), 2, 4, 3.0, rng=np.random.default_rng(0)),
-    ):
-        net.layers[0].weight.data = net.layers[0].weight.data.clone()
-        train(net)
-        train(twin)
-        assert same_bits(flat(net.export()), flat(twin.export()))
 
 
 def test_arrays_that_are_handed_in_are_copied():
