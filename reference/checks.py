@@ -74,24 +74,6 @@ def check_settings(examples: int, epochs: int, mini_batch_size: int, eta: float)
         raise ValueError(f"eta is a finite learning rate such as 3.0; received {eta}")
 
 
-def check_desired(shape: tuple[int, ...], outputs: int) -> None:
-    """Raise ValueError unless a y of this shape holds desired outputs to train on, not digits."""
-    if len(shape) != 2:
-        raise ValueError(
-            f"training data pairs every input with {outputs} desired outputs; received "
-            f"digits: use the first of what load_data_wrapper returns, or vectorized_result"
-        )
-
-
-def check_digits(shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless a y of this shape holds a digit for each of one or more examples."""
-    if len(shape) != 1 or not shape[0]:
-        raise ValueError(
-            f"test data pairs every input with its digit and has one example or more; received "
-            f"digits of shape {tuple(shape)}: use what load_data_wrapper returns second or third"
-        )
-
-
 def check_bits(bits: int, quantity: str, sizes: Sequence[int]) -> None:
     """Raise ValueError if so many fractional bits of a quantity are too few to learn with."""
     if bits < FEWEST_BITS:

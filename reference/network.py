@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from reference import examples
+from reference import border, examples
 from reference.arithmetic import Float64
-from reference.border import UNDRAWN, border, inside, load, named, save, shown
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from reference.examples import mini_batches, ones
 
@@ -45,8 +44,9 @@ class Network:
         Draws the initial biases, then the initial weights, all from N(0, 1).
     """
 
-    within = 0  # the thread whose calls have crossed the border
-    save, load, __repr__, _repr_html_ = save, classmethod(load), named, shown
+    within, examples = 0, examples  # the thread that has crossed the border; how arrays lie
+    save, load = border.save, classmethod(border.load)
+    __repr__, _repr_html_ = border.named, border.shown
 
     def __init__(
         self,
@@ -63,12 +63,12 @@ class Network:
         self.biases = [self.arithmetic.parameters(b) for b in biases]
         self.weights = [self.arithmetic.parameters(w) for w in weights]
 
-    @border(examples.inputs)
+    @border.checked(border.inputs)
     def feedforward(self, a: np.ndarray) -> np.ndarray:
         """Return the output activations for the inputs a."""
         return self.trace(a)[1][-1]
 
-    @border(examples.inputs)
+    @border.checked(border.inputs)
     def trace(self, x: np.ndarray) -> tuple[Arrays, Arrays]:
         """Return (zs, activations): the weighted inputs and the activations of every layer."""
         zs, activations = [], [x]
@@ -79,7 +79,7 @@ class Network:
             activations.append(self.arithmetic.sigmoid(z))
         return zs, activations
 
-    @border(examples.inputs_and_desired)
+    @border.checked(border.inputs_and_desired)
     def deltas(self, x: np.ndarray, y: np.ndarray, activations: Arrays | None = None) -> Arrays:
         """Return the error delta, the derivative of the cost by z, of every layer.
 
@@ -94,7 +94,7 @@ class Network:
             deltas.append(delta)
         return deltas[::-1]
 
-    @border(examples.inputs_and_desired)
+    @border.checked(border.inputs_and_desired)
     def backprop(self, x: np.ndarray, y: np.ndarray) -> tuple[Arrays, Arrays]:
         """Return (nabla_b, nabla_w): the gradient of the cost, summed over the mini-batch."""
         _, activations = self.trace(x)
@@ -104,7 +104,7 @@ class Network:
         nabla_w = [delta.dot(a.T) for delta, a in zip(deltas, activations)]  # BP4, summed
         return nabla_b, nabla_w
 
-    @border(examples.mini_batch_and_eta)
+    @border.checked(border.mini_batch_and_eta)
     def update_mini_batch(self, mini_batch: Any, eta: float) -> None:
         """Take one step of gradient descent on (x, y), two matrices, or on a list of pairs."""
         x, y = mini_batch
@@ -147,29 +147,29 @@ class Network:
         OverflowError
             When a fixed-point magnitude leaves its range, before the epoch is reported.
         """
-        x, y = examples.training_rows(self, training_data)
+        x, y = border.training_rows(self, training_data)
         check_settings(len(x), epochs, mini_batch_size, eta)
-        test = None if test_data is None else examples.labelled(self, test_data)
+        test = None if test_data is None else border.labelled(self, test_data)
         report = on_epoch or book_lines(None if test is None else len(test))
         rng = rng or np.random.default_rng()
         for epoch in range(epochs):
             order = rng.permutation(len(x))
-            with inside(self):
+            with border.inside(self):
                 for mini_batch in mini_batches(x, y, order, mini_batch_size, self.arithmetic.dtype):
                     self.update_mini_batch(mini_batch, eta)
                 self.arithmetic.check()
                 correct = None if test is None else self.evaluate(test)
             report(epoch, correct)
 
-    @border(examples.labelled)
+    @border.checked(border.labelled)
     def evaluate(self, test_data: Iterable[tuple[np.ndarray, int]]) -> int:
         """Return the number of examples whose digit is the index of the largest output."""
-        x, y = examples.rows(test_data)
+        x, y = border.rows(self, test_data)
         blocks = (x[k : k + 1000].astype(self.arithmetic.dtype).T for k in range(0, len(x), 1000))
         digits = [self.feedforward(a).argmax(axis=0) for a in blocks]  # blocks stay in the cache
         return int(np.sum(np.concatenate(digits) == y))
 
-    @border(examples.inputs_and_desired)
+    @border.checked(border.inputs_and_desired)
     def cost(self, x: np.ndarray, y: np.ndarray) -> float:
         """Return the quadratic cost, half the squared distance to y, summed over the examples."""
         return np.sum((self.feedforward(x) - y) ** 2) / 2
@@ -181,7 +181,7 @@ class Network:
     @classmethod
     def from_parameters(cls, parameters: Any, arithmetic: Float64 = Float64()) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
-        net = cls(parameters.sizes, arithmetic, UNDRAWN)
+        net = cls(parameters.sizes, arithmetic, border.UNDRAWN)
         weights, biases = list(parameters.weights), list(parameters.biases)
         check_shapes(net.sizes, weights, biases)
         net.weights = [net.arithmetic.parameters(w) for w in weights]

@@ -95,7 +95,7 @@ TRIED = [  # a file; what could stand in it; what of it is against the arrows
     ("compare/chain.py", "from scripts import train", "scripts"),
     ("model/figures.py", "import json, matplotlib.pyplot\nfrom model.parameters import np", None),
     ("reference/arithmetic.py", "def f():\n    from . import network\nimport numpy.linalg", None),
-    ("torch_impl/network.py", "from reference.border import border", None),
+    ("torch_impl/network.py", "from reference.border import inside", None),
     ("compare/chain.py", "import reference, torch_impl.network\nimport_module(name)", None),
 ]
 

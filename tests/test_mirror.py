@@ -22,8 +22,8 @@ LISTED = {
     # Gradients come from autograd, which has to be told about rounding.
     "arithmetic": ["+ RoundedSigmoid", "+ RoundedSigmoid.forward", "+ RoundedSigmoid.backward"],
     "exact_sigmoid": [],
-    # The border to NumPy; autograd sums over the mini-batch, and needs a trace of its own.
-    "examples": ["+ tensor", "- ones", "- inputs_and_desired(*others)"],
+    # The border to NumPy; another layout; autograd sums over the mini-batch by itself.
+    "examples": ["+ tensor", "- ROWS = False", "+ ROWS = True", "- ones"],
     "mnist_loader": ["+ download"],  # NumPy's can wait until it is there
     # Where it computes, and how steps are taken at once: NumPy needs none of it.
     "network": [

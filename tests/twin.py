@@ -11,6 +11,7 @@ import torch
 
 from model.initial import initial_parameters
 from model.parameters import Parameters
+from reference.border import Examples
 
 ARITHMETICS = ["Float64", "Float32", "FixedPoint"]
 
@@ -23,7 +24,7 @@ class Twin:
         self.keywords = {"device": device} if device else {}
         for module in ("network", "arithmetic", "exact_sigmoid", "examples", "mnist_loader"):
             setattr(self, module, importlib.import_module(f"{name}.{module}"))
-        self.Examples, self.Network = self.examples.Examples, self.network.Network
+        self.Examples, self.Network = Examples, self.network.Network
 
     def __repr__(self) -> str:
         return "-".join([self.name, *self.keywords.values()])

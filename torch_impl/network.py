@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference.border import UNDRAWN, border, inside, load, save, shown
+import reference.border as border
 from reference.checks import book_lines, check_settings, check_shapes, checked_sizes
 from torch_impl import examples
 from torch_impl.arithmetic import Float64
@@ -51,8 +51,8 @@ class Network(nn.Module):
         Ten steps in a compiled call, or each by itself; by default recorded (`compiled.py`).
     """
 
-    within = 0  # the thread whose calls have crossed the border
-    save, load, _repr_html_ = save, classmethod(load), shown
+    within, examples = 0, examples  # the thread that has crossed the border; how arrays lie
+    save, load, _repr_html_ = border.save, classmethod(border.load), border.shown
 
     def __init__(
         self,
@@ -80,15 +80,15 @@ class Network(nn.Module):
 
     def forward(self, a: Tensor) -> Tensor:
         """Return the output activations for the input a, as a module that autograd can follow."""
-        with inside(self):
+        with border.inside(self):
             return self.trace(a)[1][-1]
 
-    @border(examples.inputs, torch.no_grad)
+    @border.checked(border.inputs, torch.no_grad)
     def feedforward(self, a: Tensor) -> Tensor:
         """Return the output activations for the inputs a."""
         return self.trace(a)[1][-1]
 
-    @border(examples.inputs, torch.no_grad)
+    @border.checked(border.inputs, torch.no_grad)
     def trace(self, x: Tensor) -> tuple[Tensors, Tensors]:
         """Return (zs, activations): the weighted inputs and the activations of every layer."""
         zs, activations = [], [x]
@@ -97,14 +97,14 @@ class Network(nn.Module):
             activations.append(self.arithmetic.sigmoid(zs[-1]))
         return zs, activations
 
-    @border(examples.inputs_and_desired, torch.enable_grad)
+    @border.checked(border.inputs_and_desired, torch.enable_grad)
     def deltas(self, x: Tensor, y: Tensor) -> Tensors:
         """Return the error delta, the derivative of the cost by z, of every layer."""
         zs, activations = self.trace(x)
         derivative = self.cost_derivative(activations[-1].detach(), y)
         return list(torch.autograd.grad(activations[-1], zs, derivative))
 
-    @border(examples.inputs_and_desired, torch.enable_grad)
+    @border.checked(border.inputs_and_desired, torch.enable_grad)
     def backprop(self, x: Tensor, y: Tensor) -> tuple[Tensors, Tensors]:
         """Return (nabla_b, nabla_w): the gradient of the cost, summed over the mini-batch."""
         output = self.trace(x)[1][-1]
@@ -112,7 +112,7 @@ class Network(nn.Module):
         nablas = torch.autograd.grad(output, [*self.biases, *self.weights], derivative)  # BP1 - BP4
         return list(nablas[: len(self.biases)]), list(nablas[len(self.biases) :])
 
-    @border(examples.mini_batch_and_eta, torch.enable_grad)
+    @border.checked(border.mini_batch_and_eta, torch.enable_grad)
     def update_mini_batch(self, mini_batch: Any, eta: float) -> None:
         """Take one step of gradient descent on (x, y), two matrices, or on a list of pairs."""
         x, y = mini_batch
@@ -154,28 +154,28 @@ class Network(nn.Module):
         OverflowError
             When a fixed-point magnitude leaves its range, before the epoch is reported.
         """
-        x, y = examples.training_rows(self, training_data)
+        x, y = border.training_rows(self, training_data)
         check_settings(len(x), epochs, mini_batch_size, eta)
-        test = None if test_data is None else examples.labelled(self, test_data)
+        test = None if test_data is None else border.labelled(self, test_data)
         report = on_epoch or book_lines(None if test is None else len(test))
         rng = rng or np.random.default_rng()
         for epoch in range(epochs):
             order = torch.from_numpy(rng.permutation(len(x))).to(self.device)
-            with inside(self), torch.enable_grad():
+            with border.inside(self), torch.enable_grad():
                 update_mini_batches(self, x, y, order, mini_batch_size, eta)
                 self.arithmetic.check()
-            with inside(self), torch.no_grad():
+            with border.inside(self), torch.no_grad():
                 correct = None if test is None else self.evaluate(test)
             report(epoch, correct)
 
-    @border(examples.labelled, torch.no_grad)
+    @border.checked(border.labelled, torch.no_grad)
     def evaluate(self, test_data: Iterable[tuple[Tensor, int]]) -> int:
         """Return the number of examples whose digit is the index of the largest output."""
-        x, y = examples.rows(test_data)
+        x, y = border.rows(self, test_data)
         digits = [self.feedforward(a.to(self.weights[0])).argmax(dim=1) for a in x.split(1000)]
         return int((torch.cat(digits) == y).sum())
 
-    @border(examples.inputs_and_desired, torch.no_grad)
+    @border.checked(border.inputs_and_desired, torch.no_grad)
     def cost(self, x: Tensor, y: Tensor) -> float:
         """Return the quadratic cost, half the squared distance to y, summed over the examples."""
         return float(((self.feedforward(x) - y) ** 2).sum() / 2)
@@ -193,7 +193,7 @@ class Network(nn.Module):
         compile: bool | None = None,
     ) -> Network:
         """Return a network that starts from parameters: any object with sizes, weights, biases."""
-        net = cls(parameters.sizes, arithmetic, UNDRAWN, device, compile)
+        net = cls(parameters.sizes, arithmetic, border.UNDRAWN, device, compile)
         weights, biases = list(parameters.weights), list(parameters.biases)
         check_shapes(net.sizes, weights, biases)
         net._assign(weights, [b[:, 0] for b in biases])
