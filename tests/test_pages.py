@@ -126,15 +126,5 @@ def test_the_pages_build_without_a_warning_such_as_of_a_link_that_leads_nowhere(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
-    names = [
-        "index",
-        "words",
-        "arithmetic",
-        "proof",
-        "speed",
-        "programs",
-        "neurons",
-        "contributing",
-    ]
-    assert {Path(page).stem for page in DOCS} == {*names}
-    assert [name for name in names if not (tmp_path / "html" / f"{name}.html").exists()] == []
+    built = {path.stem for path in (tmp_path / "html").glob("*.html")}
+    assert built > {Path(page).stem for page in DOCS}
