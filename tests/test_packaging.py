@@ -100,9 +100,10 @@ def environment(wheel, tmp_path_factory):
     done("venv", "--without-pip", folder)
     done("pip", "--python", folder, "install", "--no-deps", "--no-index", wheel)
     [packages] = folder.glob("lib/python*/site-packages")
-    for path in map(Path(pytest.__file__).parents[1].joinpath, NEEDED):
-        if path.exists():  # numpy.libs is of Linux
-            (packages / path.name).symlink_to(path)
+    for name in NEEDED:
+        for pattern in (name, f"{name}-[0-9]*.dist-info"):
+            for path in Path(pytest.__file__).parents[1].glob(pattern):
+                (packages / path.name).symlink_to(path)
     return folder / "bin"
 
 
