@@ -184,7 +184,7 @@ def inside(net: Any) -> Iterator[None]:
 
 def save(net: Any, path: str | os.PathLike[str]) -> None:
     """Write the network to a JSON file, all of it or nothing, replacing one that exists."""
-    from model.parameters import Parameters  # whose checks are those of this folder
+    from model.parameters import Parameters  # only here: all else needs NumPy alone
 
     Parameters.of(net).save(path)
 

@@ -1,20 +1,16 @@
-"""What both twins ask of sizes, shapes, settings and files, how they say it, and what a file holds.
+"""What both twins ask of sizes, shapes, settings and files, and how they say it.
 
 What computes nothing stands once: model/ and torch_impl/ ask with it too. Nor is NumPy imported:
 the programs import this before they say on how many threads it computes.
 """
 
 import gzip
-import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-FORMAT = "jalebi-1"
-MAX_FILE_BYTES = 32 * 1024 * 1024  # of a network's
 ADVICE = "give a folder with MNIST's four IDX files (raw or .gz), or Nielsen's mnist.pkl.gz"
 REPAIR = "replace it by the file of MNIST"
 FEWEST_BITS = 12  # below this a grid is too coarse to learn on
@@ -99,21 +95,6 @@ def no_pixel(received: float) -> ValueError:
         "fixed-point inputs are multiples of 2**-8 between -1 and 1, such as byte / 256; "
         f"received {received}: scale them, or use float64"
     )
-
-
-def fingerprint(sizes: Sequence[int], weights: Sequence[Any], biases: Sequence[Any]) -> str:
-    """Return the SHA-256 of the sizes and then, layer by layer, of all numbers: its name."""
-    digest = hashlib.sha256(b"".join(int(n).to_bytes(8, "little", signed=True) for n in sizes))
-    for layer in zip(weights, biases, strict=True):
-        for v in layer:  # adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is
-            digest.update((v + 0.0).astype("<f8").tobytes())
-    return digest.hexdigest()
-
-
-def rows(layers: Sequence[Any]) -> str:
-    """Return weights or biases as a file has them, one row on a line."""
-    texts = (",\n".join(map(json.dumps, layer.tolist())) for layer in layers)
-    return "[\n" + ",\n".join(f"[\n{text}\n]" for text in texts) + "\n]"
 
 
 def book_lines(tests: int | None) -> Callable[[int, int | None], None]:
