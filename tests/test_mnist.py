@@ -297,14 +297,9 @@ def told(path, read=LOADERS[0]):
     return type(caught.value).__name__ + line.removeprefix(f"{path}")
 
 
-class Calls:
-    """Pickles into a call."""
-
-    def __init__(self, function, *arguments):
-        self.made = function, arguments
-
-    def __reduce__(self):
-        return self.made
+def call(function, *arguments):
+    """What pickles into a call."""
+    return type("", (), {"__reduce__": lambda self: (function, arguments)})()
 
 
 def header(*numbers):
@@ -361,7 +356,7 @@ PICKLED = [  # what is pickled, or the pickle itself, made of MNIST's three pair
     (lambda d: d[:2], PAIRS),
     (lambda d: (d[0], 5, d[1], d[2]), PAIRS),
     (lambda d: (*d, ()), PAIRS),
-    (lambda d: Calls(np.ndarray, (1 << 30,)), PAIRS),
+    (lambda d: call(np.ndarray, (1 << 30,)), PAIRS),
     (lambda d: part(d, np.dtype("f4")), f"{SHAPES} int64 (50,)"),
     (lambda d: part(d, [[1, 2]]), f"{SHAPES} int64 (50,)"),
     (lambda d: part(d, d[0][0][:, 1:]), f"{SHAPES} float32 (50, 783) and int64"),
@@ -382,7 +377,7 @@ PICKLED = [  # what is pickled, or the pickle itself, made of MNIST's three pair
     (lambda d: b"\x80\x02K\x01)R.", f"{DAMAGED}'int' object is"),
     (lambda d: b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R)R.", f"{DAMAGED}'_Dtype"),
     (lambda d: pickle.dumps(d) + b"more", f"{DAMAGED}more follows)"),
-    *((lambda d, f=f, k=k: pickle.dumps(Calls(f, "touch touched"), k), f"{DAMAGED}it asks for ")
+    *((lambda d, f=f, k=k: pickle.dumps(call(f, "touch touched"), k), f"{DAMAGED}it asks for ")
       for f in (os.system, eval, np.load, np.zeros) for k in (0, 4)),
     *((lambda d, n=n: pickle.dumps(d, 4)[:n], DAMAGED) for n in (0, 1, 2, 20, 50, 100, 1000, -1)),
     # A little on the disk that would take gigabytes: lists, marks, a far place in the memo, bytes

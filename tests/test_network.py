@@ -94,6 +94,8 @@ def test_examples_pairs_columns_and_one_example_are_taken_alike(twin, digits_fol
     alone, whole = training[0], [twin.native(np.asarray(v[:1]).T) for v in (training.x, training.y)]
     found = [[*net.deltas(*given), *flat(net.backprop(*given))] for given in (alone, whole)]
     assert same_bits(*(map(twin.numpy, each) for each in found))
+    deltas, nabla_b = ([np.ravel(twin.numpy(v)) for v in found[0][k : k + 2]] for k in (0, 2))
+    assert same_bits(deltas, nabla_b)  # of one example
     output, desired = twin.columns(net.feedforward(alone[0])), np.asarray(training.y[:1]).T
     assert np.array_equal(output, twin.columns(net.trace(whole[0])[1][-1]))
     assert net.cost(*alone) == net.cost(*whole)
