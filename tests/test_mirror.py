@@ -4,7 +4,7 @@ Same files; in them the same classes, methods and functions in the same order, w
 parameters and defaults and the same first sentence of the docstring, in which the one may say array
 or NumPy where the other says tensor or PyTorch; constants of one name have one value. What differs
 on purpose is listed with its reason, `-` in reference and `+` in the other; a listed difference
-that is none any more fails as well.
+that is none any more fails as well. The twin in JavaScript has the same verbs and arguments.
 """
 
 import ast
@@ -99,3 +99,15 @@ def test_every_file_has_its_twin():
                     for folder in ("reference", "torch_impl"))  # fmt: skip
     assert ours == {"__init__.py", *(f"{name}.py" for name in LISTED), *SHARED}
     assert theirs == ours - SHARED | {"compiled.py", "device.py"}  # NumPy has neither
+
+
+def test_the_twin_in_javascript_has_the_same_verbs_of_the_same_arguments():
+    [network] = (node for node in ast.parse(source("reference", "network")).body
+                 if isinstance(node, ast.ClassDef))  # fmt: skip
+    verbs = [node for node in network.body if isinstance(node, ast.FunctionDef)]
+    ours = [(verb.name, [each.arg for each in verb.args.args[1:]]) for verb in verbs]
+    text = (ROOT / "scripts/explorer/network.js").read_text().replace("constructor", "__init__")
+    text = text[text.index("class Network {") : text.index("function sigmoid_prime(")]
+    found = re.findall(r"^  (?:static )?(\w+)\((.*)\) \{$", text, re.MULTILINE)
+    theirs = [(verb, re.findall(r"(\w+)(?: = [^,]+)?(?:, |$)", given)) for verb, given in found]
+    assert [verb for verb in theirs if verb[0] != "read"] == ours  # its own
