@@ -367,6 +367,7 @@ PICKLED = [  # what is pickled, or the pickle itself, made of MNIST's three pair
     (lambda d: part(d, y=d[0][1] - 20), NINE),
     (lambda d: part(d, y=d[0][1] / 1), NINE),
     (lambda d: part(d, d[0][0] * np.float32(256 / 255)), BYTES),
+    (lambda d: part(d, d[0][0] / 2), BYTES),  # all below 1
     (lambda d: part(d, d[0][0] + 1), f"{BYTES} 1.0"),
     (lambda d: part(d, d[0][0] - 1), f"{BYTES} -1.0"),
     (lambda d: part(d, d[0][0].astype(float) * 0 + 1e308), f"{BYTES} 1e+308"),
