@@ -239,15 +239,15 @@ def test_initial_parameters_are_drawn_biases_first(twin):
 def test_what_one_network_saves_any_loads_bit_for_bit(twin, arithmetic, tmp_path):
     net, file = twin.start(SIZES, arithmetic), tmp_path / "net.json"
     net.save(file)
+    page = net._repr_html_()  # as a notebook shows it
     for other in TWINS:
-        again = other.Network.load(file, other.kept(arithmetic))
+        again = other.Network.load(file, arithmetic=other.kept(arithmetic))
         assert same_bits(flat(again.export()), flat(net.export()))
+        assert again._repr_html_() == page
     assert Parameters.load(file).fingerprint == fingerprint(net)
     assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
     Parameters(SIZES, *net.export()).save(tmp_path / "other.json")
     assert (tmp_path / "other.json").read_bytes() == file.read_bytes()
-    page = net._repr_html_()  # as a notebook shows it
-    assert page == TWINS[0].start(SIZES, arithmetic)._repr_html_()
     named = f"Network(3-4-2, {net.arithmetic.name})"
     assert page.startswith(f"<p>{named}</p><table><tr>")
     assert repr(TWINS[0].start(SIZES, arithmetic)) == named
