@@ -74,7 +74,7 @@ def refused(n):
 
 def refused_sizes(n):
     twin, zeros = n.twin, np.zeros
-    for sizes in ([], [784], [784, 0, 10], [784, -1], [784, 20.0, 10], ["784", "10"]):
+    for sizes in ([], [784], [784, 0, 10], [-1, 2], [784, 20.0, 10], ["784", "10"], [784, True]):
         yield [(twin.Network, sizes)], f"{NO_SIZES}received {sizes}"
     for name, weights, biases, said in (
         ("weights", [(3, 2), (3, 1)], [], "[(3, 2), (1, 3)]; received [(3, 2), (3, 1)]"),
