@@ -75,11 +75,10 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
         digits = digits[np.argsort(records.firing_rate[n, digits], kind="stable")]
         across = _apart(_odds(records.firing_rate[n, digits]), DIGIT_ROOM)
         fires = records.partition[n, digits] & records.fires_for[n].any()
-        if records.frozen is not None:
-            lost = 100 * records.frozen.recall_lost[n, digits]
-            big = lost >= 100 * ONE_POINT
-            discs: Any = {"s": area * lost[big], "c": canvas.LOST_PALE}
-            axes.scatter(across[big], np.full(big.sum(), row), **discs)
+        lost = 100 * records.frozen.recall_lost[n, digits]
+        big = lost >= 100 * ONE_POINT
+        discs: Any = {"s": area * lost[big], "c": canvas.LOST_PALE}
+        axes.scatter(across[big], np.full(big.sum(), row), **discs)
         for digit, place, own in zip(digits, across, fires, strict=True):
             style: Any = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
             axes.text(place, row, f"{digit}", ha="center", va="center_baseline", size=9, **style)
@@ -102,8 +101,6 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
 
 def disc_area(records: NeuronRecords) -> float:
     """Square points of a disc for each point lost: less where a digit loses very many."""
-    if records.frozen is None:
-        return AREA
     return float(min(AREA, LARGEST_AREA / max(1.0, 100 * np.nanmax(records.frozen.recall_lost))))
 
 
@@ -149,9 +146,6 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
 
 def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
     """Draw how many images of each digit the network reads as each digit; right ones are bold."""
-    if records.confusion is None:
-        _not_measured(axes)
-        return
     wrong = records.confusion.astype(float)
     np.fill_diagonal(wrong, 0)
     axes.imshow(wrong, cmap=canvas.SEQUENTIAL, norm=Normalize(0, max(1.0, 1.6 * wrong.max())))
@@ -166,20 +160,14 @@ def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
 
 def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
     """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
-    axes.plot(
-        np.arange(1, len(correct) + 1),
-        100 * np.array(correct) / examples,
-        "o-",
-        color=canvas.INK,
-        ms=3,
-        lw=1.2,
-    )
+    epochs, rates = np.arange(1, len(correct) + 1), 100 * np.array(correct) / examples
+    axes.plot(epochs, rates, "o-", color=canvas.INK, ms=3, lw=1.2)
     axes.grid(axis="y", lw=0.4, color=canvas.QUIET)
     axes.set(xlabel="epoch", ylabel=f"% of {examples:,} {split} images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
-    epochs = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
-    axes.set_title(f"{last} after {epochs}" + (f" (best {best})" if best != last else ""))
+    many = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
+    axes.set_title(f"{last} after {many}" + (f" (best {best})" if best != last else ""))
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -253,13 +241,8 @@ def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
 def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the points of recall that each digit loses with a neuron frozen and deleted."""
     marks = {"frozen": ("o", canvas.LOST_PALE, -0.16), "deleted": ("D", canvas.LOST, 0.16)}
-    ways = words.ways(records)
-    axes.set_title("Lost without it: not measured")
-    if not ways:
-        _not_measured(axes)
-        return
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
-    for way, held in ways:
+    for way, held in records.ways.items():
         mark, colour, aside = marks[way]
         lost, bounds = 100 * held.recall_lost[n], 100 * held.recall_lost_interval[n]
         place = np.arange(len(lost)) + aside
@@ -363,20 +346,20 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
         from matplotlib import pyplot
 
         ax = pyplot.gca()
-    weights = parameters.weights[0]
-    draw_heatmap(ax, weights[n], colour_limit(weights, None), None)
+    weights, nothing = parameters.weights[0], np.zeros(SIDE * SIDE, dtype=bool)
+    draw_heatmap(ax, weights[n], colour_limit(weights, nothing), nothing)
     ax.set_title(f"{n} {name_of(parameters.metadata, n)}".strip(), parse_math=False)
     return ax
 
 
-def colour_limit(weights: Array, never_lit: Array | None) -> float:
+def colour_limit(weights: Array, never_lit: Array) -> float:
     """Where the one scale of all (hidden, pixels) ends; never-lit pixels do not count."""
-    drawn = np.abs(weights if never_lit is None else weights[:, ~never_lit])
+    drawn = np.abs(weights[:, ~never_lit])
     limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
     return limit or 1.0
 
 
-def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
+def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array) -> None:
     """Draw one number for each pixel, red above zero and blue below, never-lit pixels grey.
 
     In grey red and blue are alike: so where blue is strong it carries a minus. `limit` is the
@@ -384,21 +367,18 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
     """
     _bare(axes)
     _pixels(axes, values, canvas.DIVERGING, Normalize(-limit, limit))
-    drawn = np.zeros(len(values), dtype=bool) if never_lit is None else never_lit
-    rows, columns = np.divmod(np.flatnonzero((values < -STRONG * limit) & ~drawn), SIDE)
+    rows, columns = np.divmod(np.flatnonzero((values < -STRONG * limit) & ~never_lit), SIDE)
     axes.hlines(rows, columns - 0.28, columns + 0.28, color="white", lw=0.6)
-    if never_lit is not None:
-        mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
-        _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
+    mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
+    _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
 
 
 def heatmaps(records: NeuronRecords, n: int) -> list[Heatmap]:
     """A neuron's weights, where its start is known as the sum that they are; 0 where it is grey."""
-    lit = 1.0 if records.never_lit is None else ~records.never_lit
-    weights = lit * records.weights[n]
+    weights = ~records.never_lit * records.weights[n]
     if records.change is None:
         return [("weights", weights)]
-    change = lit * records.change[n]
+    change = ~records.never_lit * records.change[n]
     return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 
@@ -423,8 +403,8 @@ def draw_colour_bar(axes: Axes, limit: float, maps: Iterable[Heatmap], low: str,
 
 
 def never_lit_legend(records: NeuronRecords) -> str:
-    """What the grey pixels are; "" where there are none or it is not known."""
-    if records.never_lit is None or not records.never_lit.any():
+    """What the grey pixels are; "" where there are none."""
+    if not records.never_lit.any():
         return ""
     told = f"grey: the {int(records.never_lit.sum())} pixels that no training image lights"
     # A start that was rounded to a grid has moved by less than this: not by learning.
@@ -497,12 +477,6 @@ def _image(axes: Axes, image: Array, extent: tuple[float, float, float, float]) 
     left, right, bottom, top = extent
     frame = (left, bottom), right - left, top - bottom
     axes.add_patch(Rectangle(*frame, fill=False, lw=0.4, ec=canvas.FAINT, clip_on=False))
-
-
-def _not_measured(axes: Axes) -> None:
-    axes.set_axis_off()
-    style: Any = {"ha": "center", "va": "center", "color": canvas.FAINT}
-    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, **style)
 
 
 def _bare(axes: Axes) -> None:

@@ -139,7 +139,7 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
     tall = 1.65 + 0.285 * records.hidden
-    costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
+    costly, on_it = words.rarer(records, records.frozen)
     title = "Each neuron is a switch between two sides of the digits"
     if costly:
         are = f"{costly} neurons {'is' if on_it == 1 else 'are'}"
@@ -163,9 +163,6 @@ def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None
     axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
-    if records.frozen is None:
-        axes.text(0, 0, "What is lost without a neuron was not measured.", va="center", size=8)
-        return
     axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
     largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
     for place, points in enumerate((1, max(2, largest // 3), largest)):
@@ -242,13 +239,11 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    title = "What the network reads was not measured"
-    if records.confusion is not None:
-        title = f"{records.correct:,} of {records.examples:,} images are recognised"
-        wrong = records.confusion * (1 - np.eye(len(records.confusion), dtype=int))
-        if wrong.any():
-            shown, read = divmod(int(wrong.argmax()), len(wrong))
-            title += f"; most often {shown} is read as {read} ({wrong.max()})"
+    title = f"{records.correct:,} of {records.examples:,} images are recognised"
+    wrong = records.confusion * (1 - np.eye(len(records.confusion), dtype=int))
+    if wrong.any():
+        shown, read = divmod(int(wrong.argmax()), len(wrong))
+        title += f"; most often {shown} is read as {read} ({wrong.max()})"
 
     def draw(figure: Figure, top: float) -> None:
         write_title(figure, title, "On the diagonal: read rightly.", top)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.neurons import NeuronRecords, neuron_records
+from model.neurons import NeuronRecords, Observation, neuron_records
 from model.parameters import Parameters
 
 EXAMPLES = 120
@@ -33,9 +33,7 @@ def records_of():
     return records_of
 
 
-def make_records(
-    hidden=3, *, sizes=None, start=True, ablated=True, never_lit=True, digits=10, **metadata
-) -> NeuronRecords:
+def make_records(hidden=3, *, sizes=None, start=True, digits=10, **metadata) -> NeuronRecords:
     rng = np.random.default_rng(hidden)
     sizes = sizes or (784, hidden, 10)
     labels = np.arange(EXAMPLES) % digits
@@ -46,15 +44,14 @@ def make_records(
     predictions = np.where(rng.random(EXAMPLES) < 0.9, labels, rng.integers(0, 10, EXAMPLES))
     held = np.tile(predictions, (sizes[1], 1))
     held[0, labels == 6] = 4
-    names = ("predictions", "ablated_predictions", "deleted_predictions")
     return neuron_records(
         parameters_of(sizes, 0, **metadata),
-        zs,
-        1 / (1 + np.exp(-zs)),
+        Observation(zs, 1 / (1 + np.exp(-zs)), predictions, held, held, predictions),
         labels,
-        **(dict(zip(names, (predictions, held, held), strict=True)) if ablated else {}),
+        never_lit=EDGE.ravel(),
+        rarely_lit=7,
+        blanked=predictions,
         initial=parameters_of(sizes, 1) if start else None,
-        never_lit=EDGE.ravel() if never_lit else None,
         resamples=20,
     )
 

@@ -64,10 +64,6 @@ def overlapping(figure):
 def test_what_is_missing_is_said(records_of):
     seven = drawn(figures.draw_z_by_digit, records_of(3, digits=7), 0)
     assert told(seven.figure).count(" no images") == len("789")
-    unknown = records_of(2, ablated=False)
-    assert "not measured" in told(drawn(figures.draw_confusion, unknown).figure)
-    assert title(drawn(figures.draw_losses, unknown, 0)) == "Lost without it: not measured"
-    assert "was not measured" in told(pages.firing_rates(unknown).figure)
     assert [name for name, _ in figures.heatmaps(records_of(2, start=False), 0)] == ["weights"]
 
 
@@ -131,7 +127,7 @@ def test_the_scale_leaves_out_a_single_weight_and_what_is_not_drawn_and_is_never
     values, mask = np.ones((1, 784)), np.arange(784) < 10
     values[:, :10], values[:, 400] = 1000, 50
     assert figures.colour_limit(values, mask) == 1
-    assert figures.colour_limit(np.zeros((1, 784)), None) == 1
+    assert figures.colour_limit(np.zeros((1, 784)), mask) == 1
     assert figures.colour_limit(values, np.ones(784, dtype=bool)) == 1
 
 
@@ -168,11 +164,9 @@ def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden):
 
 
 def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
-    little = {"start": False, "ablated": False, "never_lit": False}
-    picture = pages.sheet(records_of(3, **little), 0, images)
+    picture = pages.sheet(records_of(3, start=False), 0, images)
     assert [axes for axes in picture.figure.axes if title(axes) == "weights"]
     assert "Every digit is on one side alone." in told(picture.figure)
-    assert "Lost without it: not measured" in told(picture.figure)
     deeper = pages.sheet(records_of(sizes=(784, 4, 7, 10)), 3, images).figure
     assert "Weights to the next layer" in told(deeper)
     assert not overlapping(deeper)

@@ -1,6 +1,7 @@
 """Neuron records: cases worked by hand, invariances, odd neurons, and what bad arrays get."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -12,21 +13,27 @@ from numpy.testing import assert_array_equal
 
 from model import neurons
 from model.export import to_csv, to_json
-from model.neurons import BINS, RANKED, firing_counts, neuron_records
+from model.neurons import BINS, HELD, RANKED, Observation, firing_counts, neuron_records
 from model.parameters import Parameters
 from tests.model.conftest import parameters_of
 
 DIGITS = 10
-PREDICTED = ("predictions", "switched_predictions", "blanked_predictions")
-HELD = ("ablated_predictions", "deleted_predictions")
+PREDICTED = ("predictions", "switched", "blanked")
+SEEN = [field.name for field in dataclasses.fields(Observation)]
 
 
 def sigmoid(z):
     return 1.0 / (1.0 + np.exp(-z))
 
 
+def record(**given):
+    """The records of these arguments, those of an Observation among them."""
+    seen = Observation(*(given.pop(name) for name in SEEN))
+    return neuron_records(given.pop("parameters"), seen, given.pop("labels"), **given)
+
+
 def case(hidden=5, examples=300, **more):
-    """Keyword arguments of neuron_records for a random network and images."""
+    """Arguments of `record` for a random network and images."""
     rng = np.random.default_rng(0)
     zs = rng.normal(scale=4, size=(examples, hidden)).round(2)  # rounded: ties happen
     return {
@@ -37,6 +44,7 @@ def case(hidden=5, examples=300, **more):
         **{name: rng.integers(0, DIGITS, examples) for name in PREDICTED},
         **{name: rng.integers(0, DIGITS, (hidden, examples)) for name in HELD},
         "start_zs": rng.normal(size=(examples, hidden)),
+        "rarely_lit": 3,
         "never_lit": np.arange(12) < 3,
         "initial": parameters_of((12, hidden, DIGITS), 1),
         "resamples": 40,
@@ -84,16 +92,17 @@ def test_a_record_worked_by_hand():
     start = [[[1.0, -1.0, 1.0, 2.0]], np.zeros((3, 1))], [[[1.0]], np.zeros((3, 1))]
     weights = [[[1.0, -3.0, 0.0, 4.0]], [[2.0], [-1.0], [0.5]]]
     named = {"neuron_names": {"0": "Jalebi"}}
-    records = neuron_records(
-        Parameters((4, 1, 3), weights, [[[0.25]], np.zeros((3, 1))], named),
+    records = record(
+        parameters=Parameters((4, 1, 3), weights, [[[0.25]], np.zeros((3, 1))], named),
         zs=[[3.0], [-1.0], [5.0], [-5.0], [0.0], [1.0]],
         activations=[[0.9], [0.2], [0.99], [0.01], [0.5], [0.7]],
         labels=[0, 0, 1, 2, 2, 1],
         predictions=[0, 0, 1, 2, 2, 1],
-        ablated_predictions=[[0, 0, 2, 2, 0, 2]],
-        deleted_predictions=[[1, 1, 1, 2, 2, 1]],
-        switched_predictions=[0, 1, 1, 2, 2, 1],
-        blanked_predictions=[0, 0, 1, 2, 2, 0],
+        frozen=[[0, 0, 2, 2, 0, 2]],
+        deleted=[[1, 1, 1, 2, 2, 1]],
+        switched=[0, 1, 1, 2, 2, 1],
+        blanked=[0, 0, 1, 2, 2, 0],
+        rarely_lit=2,
         start_zs=[[1.0], [-1.0], [1.0], [-1.0], [1.0], [-1.0]],
         never_lit=[True, False, True, False],
         initial=Parameters((4, 1, 3), *start),
@@ -117,7 +126,7 @@ def test_a_record_worked_by_hand():
 def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
     hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
-    records = neuron_records(**hand)
+    records = record(**hand)
     for ranking, key in ((records.highest, -hand["zs"]), (records.lowest, hand["zs"])):
         for n, row in enumerate(key.T):
             best = sorted(range(500), key=lambda k, row=row: (row[k], k))[:RANKED]
@@ -128,7 +137,7 @@ def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
 def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
     zs = np.array([[-1.0, -2, -30, 1, 2, 3, 4, 100, 0]]).T
     hand = case(1, 9, zs=zs, activations=(zs > 0) * 1.0, labels=np.array([0] * 8 + [1]))
-    records = neuron_records(**hand)
+    records = record(**hand)
     assert records.divided_digits[0, 0] == 0
     assert records.divided.indices[0, 0].tolist() == [[1, 0, 2, -1], [5, 4, 6, 3]]
 
@@ -136,13 +145,13 @@ def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
 def test_the_order_of_examples_decides_nothing():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles
-    before = dict(neuron_records(**hand).arrays())
+    before = dict(record(**hand).arrays())
 
     order = np.random.default_rng(9).permutation(300)
     names = ("zs", "activations", "labels", "start_zs", *PREDICTED)
     turned = {name: np.asfortranarray(hand[name][order]) for name in names}
     turned |= {name: hand[name][:, order] for name in HELD}
-    for name, array in neuron_records(**{**hand, **turned}).arrays():
+    for name, array in record(**{**hand, **turned}).arrays():
         if not name.startswith("divided."):  # of what is as far from the median, the first comes
             back = order[array] if name.endswith(".indices") else array
             assert_array_equal(back, before[name], name)
@@ -150,7 +159,7 @@ def test_the_order_of_examples_decides_nothing():
 
 def test_what_lies_on_an_edge_is_counted_in_the_bin_above():
     hand = case(hidden=1, examples=BINS + 1, zs=np.arange(BINS + 1.0)[:, None])
-    counted = neuron_records(**hand).z_histogram.sum(axis=(0, 1))
+    counted = record(**hand).z_histogram.sum(axis=(0, 1))
     assert counted.tolist() == [1] * (BINS - 1) + [2]  # of the last edge, in the last bin
 
 
@@ -163,14 +172,14 @@ def counted(*percent):
 def test_a_role_is_stated_only_where_all_splits_agree():
     first = counted({4: 100}, {4: 60, 6: 60}, {4: 60}, {})
     second = counted({4: 90}, {4: 60, 6: 50, 9: 50}, {4: 24}, {})
-    records = neuron_records(**case(hidden=4), counts={"one": first, "other": second})
+    records = record(**case(hidden=4), counts={"one": first, "other": second})
     assert records.splits == ("one", "other")
     assert records.role.tolist() == ["class-selective", "between", "between", "idle"]
     assert records.split_roles[:, 2].tolist() == ["class-selective", "weak"]
     assert records.partition_holds.tolist() == [True, False, True, True]
     fires = [np.flatnonzero(row).tolist() for row in records.fires_for]
     assert fires == [[4], [4, 6], [4], []]
-    alone = neuron_records(**case(hidden=4), counts={"one": first})
+    alone = record(**case(hidden=4), counts={"one": first})
     expected = ["class-selective", "feature-selective", "class-selective", "idle"]
     assert alone.role.tolist() == expected
 
@@ -180,13 +189,13 @@ def test_the_correlation_is_that_of_the_set_that_is_named():
     hand["activations"][:, 0] = np.where(np.isin(hand["labels"], (5, 6)), 0.9, 0.1)
     own = firing_counts(hand["activations"], hand["labels"], DIGITS)
     six = np.where(np.arange(DIGITS) == 6, own[0], 0), own[1]
-    records = neuron_records(**hand, counts={"first": six, "these": own})
+    records = record(**hand, counts={"first": six, "these": own})
     assert np.flatnonzero(records.partition[0]).tolist() == [6]
     expected = np.corrcoef(hand["labels"] == 6, hand["activations"][:, 0] > 0.5)[0, 1]
     assert records.partition_mcc[0] == pytest.approx(expected)
     low, high = records.partition_mcc_interval[0]
     assert low < expected < high < low + 0.3
-    assert np.isnan(neuron_records(**{**hand, "resamples": 0}).partition_mcc_interval).all()
+    assert np.isnan(record(**{**hand, "resamples": 0}).partition_mcc_interval).all()
 
 
 @pytest.mark.parametrize("z", [-800.0, 0.0, 800.0])
@@ -194,13 +203,13 @@ def test_a_dead_or_constant_neuron_has_a_record(z):
     hand = case(hidden=2)
     hand["zs"][:, 0] = z
     hand["activations"][:, 0] = 0.5 + np.sign(z) / 2
-    records = neuron_records(**hand)
+    records = record(**hand)
     assert records.role[0] == "idle"
     assert records.auroc[0].tolist() == [0.5] * DIGITS
     assert records.class_selectivity[0] == pytest.approx(0.0, abs=1e-15)
     assert records.z_sd[0].tolist() == [0.0] * DIGITS
     assert records.highest.indices[0].tolist() == list(range(RANKED))
-    alone = neuron_records(**{**hand, "zs": np.full((300, 2), z)})
+    alone = record(**{**hand, "zs": np.full((300, 2), z)})
     assert (np.diff(alone.z_edges) > 0).all()
     assert_array_equal(alone.z_histogram.sum(axis=2), [alone.shown] * 2)
 
@@ -208,7 +217,7 @@ def test_a_dead_or_constant_neuron_has_a_record(z):
 def test_digits_missing_from_the_sample_are_nan_and_the_rest_is_not():
     hand = case(examples=200)
     hand["labels"] = np.where(hand["labels"] < 5, 3, 7)
-    records = neuron_records(**hand)
+    records = record(**hand)
     missing = ~np.isin(np.arange(DIGITS), (3, 7))
     names = ("z_mean", "z_sd", "z_quantiles", "activation_mean", "firing_rate", "auroc")
     for values in (*(getattr(records, name) for name in names), records.frozen.recall_lost):
@@ -221,29 +230,26 @@ def test_digits_missing_from_the_sample_are_nan_and_the_rest_is_not():
 
 @pytest.mark.parametrize(("hidden", "examples"), [(1, 60), (100, 60), (3, 1)])
 def test_any_number_of_neurons_and_one_example_are_enough(hidden, examples):
-    records = neuron_records(**case(hidden, examples))
+    records = record(**case(hidden, examples))
     told = to_json(records)
     assert records.hidden == len(told["neurons"]) == hidden
     assert records.highest.indices.shape == (hidden, min(RANKED, examples))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
-def test_what_was_not_handed_in_is_none_and_zeros_have_a_record():
-    names = ("parameters", "zs", "activations", "labels")
-    records = neuron_records(**{name: case()[name] for name in names})
-    unknown = ("never_lit", "confusion", "recall", "correct", "frozen", "deleted", "change")
-    for name in (*unknown, "start_share", "start_correlation", "switched_correct"):
+def test_what_speaks_of_an_unknown_start_is_none_and_zeros_have_a_record():
+    records = record(**case(initial=None, start_zs=None))
+    for name in ("change", "bias_change", "start_share", "start_correlation"):
         assert getattr(records, name) is None, name
     (row, *_) = rows_of(records)
-    assert "frozen_recall_lost_0" not in row
     assert (row["start_correlation"], row["role"]) == ("", records.role[0])
-    assert to_json(records)["neurons"][0]["frozen"] is None
+    assert to_json(records)["neurons"][0]["weights"]["change"] is None
     zero = Parameters((12, 1, 10), [np.zeros((1, 12)), np.zeros((10, 1))], [[[0.0]], [[0.0]] * 10])
-    records = neuron_records(**case(hidden=1, parameters=zero))
+    records = record(**case(hidden=1, parameters=zero))
     assert records.never_lit_share == 0.0
     assert np.isnan(records.start_correlation).all()
     deeper = parameters_of((12, 5, 7, DIGITS))
-    records = neuron_records(**case(parameters=deeper, initial=None))
+    records = record(**case(parameters=deeper, initial=None))
     assert (records.sizes, records.to_digits) == ((12, 5, 7, 10), False)
     assert_array_equal(records.output_weights, deeper.weights[1].T)
 
@@ -251,7 +257,7 @@ def test_what_was_not_handed_in_is_none_and_zeros_have_a_record():
 def test_a_notebook_shows_a_line_and_a_table():
     odd = {"neuron_names": {"1": "<b>"}, "<i>": "<u>", "long": [1] * 99}
     named = parameters_of((12, 2, 10), **odd)
-    records = neuron_records(**case(hidden=2, parameters=named))
+    records = record(**case(hidden=2, parameters=named))
     assert repr(records) == "NeuronRecords(2 neurons of 12-2-10, 300 images)"
     table = records._repr_html_()
     assert table.count("<tr>") == 3
@@ -268,7 +274,7 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
     hand["zs"] = untouched["zs"] = hand["zs"].astype(np.float32)
     given = [value for value in hand.values() if isinstance(value, np.ndarray)]
     given += [*hand["parameters"].weights, *hand["parameters"].biases]
-    found = dict(neuron_records(**hand).arrays())
+    found = dict(record(**hand).arrays())
     assert len(found) > 40
     for name, array in found.items():
         assert not array.flags.writeable, name
@@ -280,7 +286,7 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
 
 def test_json_and_csv_hold_the_records():
     """Every key of both: the shipped network's, in tests/test_shipped.py."""
-    records = neuron_records(**case(hidden=3))
+    records = record(**case(hidden=3))
     told = to_json(records)
     for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
         assert (one["number"], row["neuron"]) == (n, str(n))
@@ -297,7 +303,7 @@ def test_json_and_csv_hold_the_records():
 def test_means_and_never_lit_pixels():
     hand = case()
     means = neurons.mean_activations(hand["activations"])
-    assert_array_equal(means, neuron_records(**hand).activation_mean_all)
+    assert_array_equal(means, record(**hand).activation_mean_all)
     lit = [[0.0, 0.5, 0.0], [0.0, 0.0, 0.25]]
     assert neurons.never_lit_pixels(lit).tolist() == [True, False, False]
     for shape in ((0, 3), (3,)):
@@ -319,7 +325,7 @@ def test_means_and_never_lit_pixels():
 )
 def test_a_name_keeps_only_what_can_be_shown(names, kept):
     named = parameters_of((12, 1, DIGITS), neuron_names=names)
-    records = neuron_records(**case(hidden=1, examples=20, parameters=named))
+    records = record(**case(hidden=1, examples=20, parameters=named))
     assert records.names == (kept,)
     assert kept in to_csv(records).encode().decode()
 
@@ -340,9 +346,8 @@ NAN[7, 2] = np.nan
         ({"labels": np.full(300, 1.0)}, "labels: expected integers, received float64"),
         ({"labels": np.array([], dtype=int)}, "labels: expected shape (1 or more,), received (0,)"),
         ({"predictions": np.zeros(301, int)}, "predictions: expected shape (300,), received (301,"),
-        ({"ablated_predictions": np.zeros((300, 5), dtype=int)},
-         "ablated_predictions: expected shape (5, 300), received (300, 5)"),
-        ({"predictions": None}, "there is nothing to compare with; hand in predictions too"),
+        ({"deleted": np.zeros((300, 5), int)}, "deleted: expected shape (5, 300), received (300,"),
+        ({"blanked": np.full(300, -1)}, "blanked: expected integers from 0 to 9, received -1"),
         ({"never_lit": np.zeros(12)}, "never_lit: expected bools, received float64"),
         ({"initial": parameters_of((12, 4, 10))},
          "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]"),
@@ -352,4 +357,4 @@ NAN[7, 2] = np.nan
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        neuron_records(**case(**changed))
+        record(**case(**changed))
