@@ -44,7 +44,7 @@ RANKED = 8
 DIVIDED, OF_EACH = 2, 4
 #: ln 99: beyond it the activation is under 0.01 or over 0.99 and the sigmoid's slope under 1 %.
 SATURATED_Z = 4.59511985013459
-MOST_DIGITS = 62  # a digit set is kept as the bits of an int64
+MOST_DIGITS = 62  # partitions of a study are kept as the bits of an int64
 LARGEST_Z = 1e100  # beyond, its square would overflow
 SEED = 0  # of the bootstrap: the same resamples for every neuron with the same counts
 NAME_LENGTH = 64
@@ -303,21 +303,20 @@ def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
 
 def _roles(counts: Mapping[str, Counts]) -> Arrays:
     """The role and the partition of each neuron, as far as all splits agree on them."""
-    every = [(fired, np.broadcast_to(shown, fired.shape)) for fired, shown in counts.values()]
-    kinds, digits = (
-        np.array(v) for v in zip(*(selectivity.roles_of(*v) for v in every), strict=True)
-    )
-    sets = np.array([selectivity.best_sets(*v)[1] for v in every])
-    agree = ((kinds == kinds[0]) & (digits == digits[0])).all(axis=0)
-    across = every[0][0].shape[1]
+    every = [
+        selectivity.roles_of(fired, np.broadcast_to(shown, fired.shape))
+        for fired, shown in counts.values()
+    ]
+    kinds, digits, sets = map(np.array, zip(*every, strict=True))
+    agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
     return {
         "splits": tuple(counts),
         "split_roles": np.array(ROLES)[kinds],
-        "split_sets": selectivity.members(sets, across),
+        "split_sets": sets,
         "role": np.where(agree, np.array(ROLES)[kinds[0]], BETWEEN),
-        "role_digits": selectivity.members(digits[0], across),
-        "partition": selectivity.members(sets[0], across),
-        "partition_holds": (sets == sets[0]).all(axis=0),
+        "role_digits": digits[0],
+        "partition": sets[0].copy(),
+        "partition_holds": (sets == sets[0]).all(axis=(0, 2)),
     }
 
 

@@ -76,19 +76,18 @@ def assignment(cost: Array) -> Array:
 
 def partitions(fired: Array, shown: Array) -> Array:
     """The partition of each neuron, from (neurons, digits) images fired on, and shown (digits,)."""
-    shown = np.broadcast_to(shown, fired.shape)
-    kinds, _ = selectivity.roles_of(fired, shown)
-    own = selectivity.best_sets(fired, shown)[1]
-    other = 2 ** fired.shape[1] - 1 - own
-    size, rest = (selectivity.members(v, fired.shape[1]).sum(axis=1) for v in (own, other))
+    kinds, _, sets = selectivity.roles_of(fired, np.broadcast_to(shown, fired.shape))
+    both = np.stack([sets, ~sets])
+    own, other = both @ (1 << np.arange(fired.shape[1]))
+    size, rest = both.sum(axis=2)
     smaller = np.where((size < rest) | ((size == rest) & (own < other)), own, other)
     return np.where(np.isin(kinds, [ROLES.index(IDLE), ROLES.index(WEAK)]), -1, smaller)
 
 
 def in_words(partition: int) -> str:
     """A partition by its smaller side: "{4 7 9} | rest"."""
-    digits = np.flatnonzero(selectivity.members(np.array(partition), MOST_DIGITS))
-    return f"{{{' '.join(map(str, digits))}}} | rest"
+    digits = [str(digit) for digit in range(MOST_DIGITS) if partition >> digit & 1]
+    return f"{{{' '.join(digits)}}} | rest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +134,7 @@ class Study:
             digit, lost = np.array(one[way]).T
             costly = (partitions(fired, self.shown) >= 0) & (lost >= 0.01)
             sets = selectivity.best_sets(fired, np.broadcast_to(self.shown, fired.shape))[1]
-            inside = sets >> digit.astype(int) & 1
+            inside = sets[np.arange(len(sets)), digit.astype(int)]
             rare = fired.sum(axis=1) / self.shown.sum() < 0.5
             found.append([costly.sum(), (costly & (inside == rare)).sum()])
         return np.array(found)
@@ -153,7 +152,7 @@ class Study:
         found: dict[int, list[list[float]]] = {}
         for one in self.networks("width", "base"):
             fired = np.array(one["fired"])
-            kinds, _ = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
+            kinds, *_ = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
             single = (kinds == ROLES.index(CLASS_SELECTIVE)).mean()
             found.setdefault(one["hidden"], []).append([single, len(set(self.own(one).tolist()))])
         return {width: np.array(found[width]) for width in sorted(found)}
