@@ -218,7 +218,7 @@ def files_of(records: Any, material: Material) -> dict[str, bytes]:
     number = min(FAVOURITE, records.hidden - 1)
     images = material.test_images[: material.shown]
     if len(images) < ALL_PICTURES:
-        drawn = [pages.distribution(records, number)]
+        drawn = [pages.run(records, [], 0)]
     elif records.sizes[0] != PIXELS:
         drawn = [pages.firing_rates(records)]
     else:

@@ -69,7 +69,9 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     axes.axvspan(_odds(LEAST_RATE) - 0.4, 0, color=canvas.ZONE, lw=0)
     for rate in RATES:
         axes.axvline(_odds(rate), color=canvas.QUIET, lw=0.6, zorder=0)
+    beside: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "color": canvas.FAINT}
     for row, n in enumerate(rows):
+        axes.text(1.03, row, words.role(records, n), size=8.5, **beside)
         axes.axhline(row, color=canvas.QUIET, lw=0.4, zorder=0)
         digits = np.flatnonzero(records.shown)
         digits = digits[np.argsort(records.firing_rate[n, digits], kind="stable")]
@@ -93,10 +95,6 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
     axes.spines[:].set_visible(False)
-    beside = axes.get_yaxis_transform()
-    for row, n in enumerate(rows):
-        told = words.role(records, n)
-        axes.text(1.03, row, told, transform=beside, va="center", size=8.5, color=canvas.FAINT)
 
 
 def disc_area(records: NeuronRecords) -> float:

@@ -234,7 +234,7 @@ def neuron_records(
     initial: Parameters | None = None,  # that training started from
     start_zs: ArrayLike | None = None,  # (examples, hidden) of the untrained network
     counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
-    resamples: int = 1000,  # of the bootstrap; 0 leave its intervals NaN
+    resamples: int = 1000,  # of the bootstrap
 ) -> NeuronRecords:
     """Measure every neuron of the first hidden layer; ValueError says which array does not fit.
 
@@ -328,7 +328,8 @@ def _responds_to(
     groups = [labels == digit for digit in range(shown.shape[1])]
     means = _by_digit(mean, a, groups)
     errors = selectivity.rates(_by_digit(selectivity.standard_deviation, a, groups) ** 2, shown)
-    selective = [selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True)]
+    selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
+    index, preferred, bounds = map(np.array, zip(*selective, strict=True))
     areas = np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z])
     edges = _bin_edges(z)
     return {
@@ -350,9 +351,9 @@ def _responds_to(
         "digit_mcc": selectivity.digit_matthews(fired, shown),
         "auroc": areas,
         "auroc_interval": selectivity.auroc_interval(areas, counts[1]),
-        "class_selectivity": np.array([index for index, *_ in selective]),
-        "class_selectivity_interval": np.array([bounds for *_, bounds in selective]),
-        "preferred_digit": np.array([digit for _, digit, _ in selective]),
+        "class_selectivity": index,
+        "class_selectivity_interval": bounds,
+        "preferred_digit": preferred,
         "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
         "saturated_high": (z > SATURATED_Z).sum(axis=1) / len(labels),
     }
@@ -360,11 +361,11 @@ def _responds_to(
 
 def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
     """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
-    found = np.full((len(fired), 2), math.nan)
-    for n in range(len(fired) if resamples else 0):
-        again = selectivity.resampled_counts(fired[n], shown[n], resamples, SEED)
-        found[n] = np.quantile(selectivity.matthews_of(partition[n], *again), (0.025, 0.975))
-    return found
+    found = []
+    for inside, part, whole in zip(partition, fired, shown, strict=True):
+        again = selectivity.resampled_counts(part, whole, resamples, SEED)
+        found.append(selectivity.matthews_of(inside, *again))
+    return np.quantile(found, (0.025, 0.975), axis=1).T
 
 
 def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:

@@ -47,7 +47,6 @@ class Picture:
     title: str  # the sentence without its stop
     part: Part
     note: str = ""
-    width: float = WIDTH
 
     @property
     def caption(self) -> str:
@@ -57,7 +56,7 @@ class Picture:
     @cached_property
     def figure(self) -> Figure:
         """The page, drawn when it is first asked for."""
-        return page(self.note, self.part, width=self.width)
+        return page(self.note, self.part)
 
     def png(self) -> bytes:
         """The bytes of the file."""
@@ -65,9 +64,9 @@ class Picture:
 
 
 @house_style()
-def page(note: str, *parts: Part, least: float = 0.0, width: float = WIDTH) -> Figure:
+def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
     """Draw parts below each other on a page that is as tall as they need."""
-    figure, top = new_figure(width, max(least, sum(tall for tall, _ in parts))), 0.0
+    figure, top = new_figure(WIDTH, max(least, sum(tall for tall, _ in parts))), 0.0
     for tall, draw in parts:
         draw(figure, top)
         top += tall
@@ -122,15 +121,6 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 
     return Picture(f"activations-{n:02d}.png", title, (ACTIVATIONS, draw), note)
-
-
-def distribution(records: NeuronRecords, n: int) -> Picture:
-    """One small picture of a neuron: its z by digit."""
-
-    def draw(figure: Figure, _: float) -> None:
-        figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), records, n)
-
-    return Picture(f"z-{n:02d}.png", words.title(records, n), (3.4, draw), width=5.0)
 
 
 # --- The layer -------------------------------------------------------------------------------

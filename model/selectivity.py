@@ -210,8 +210,6 @@ def resampled_counts(fired: Array, shown: Array, resamples: int, seed: int) -> t
     the same bootstrap and costs 20 numbers instead of 10,000. Efron 1979, "Bootstrap methods:
     another look at the jackknife", section 2.
     """
-    if resamples < 0:
-        raise ValueError(f"resamples: expected 0 or more, received {resamples}")
     table = np.concatenate([fired, shown - fired])
     # Empty cells stay out: the last cell takes what rounding leaves of the probabilities.
     cells = np.flatnonzero(table)

@@ -106,6 +106,12 @@ class Study:
         """Validation images of each digit."""
         return np.array(self.data["shown"])
 
+    def roles(self, network: dict[str, Any]) -> tuple[Array, Array]:
+        """The role of each neuron of one network, and its best set of digits."""
+        fired = np.array(network["fired"])
+        kinds, _, sets = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
+        return np.array(ROLES)[kinds], sets
+
     def own(self, network: dict[str, Any]) -> Array:
         """The partition of each neuron of one network that has one."""
         found = partitions(np.array(network["fired"]), self.shown)
@@ -130,12 +136,11 @@ class Study:
         """For each base, neurons that cost a point, and those most needed on the rarer side."""
         found = []
         for one in self.networks("base"):
-            fired = np.array(one["fired"])
+            kinds, sets = self.roles(one)
             digit, lost = np.array(one[way]).T
-            costly = (partitions(fired, self.shown) >= 0) & (lost >= 0.01)
-            sets = selectivity.best_sets(fired, np.broadcast_to(self.shown, fired.shape))[1]
+            costly = ~np.isin(kinds, (IDLE, WEAK)) & (lost >= 0.01)
             inside = sets[np.arange(len(sets)), digit.astype(int)]
-            rare = fired.sum(axis=1) / self.shown.sum() < 0.5
+            rare = np.sum(one["fired"], axis=1) / self.shown.sum() < 0.5
             found.append([costly.sum(), (costly & (inside == rare)).sum()])
         return np.array(found)
 
@@ -151,9 +156,7 @@ class Study:
         """For each width, (networks, 2): the share of class-selective neurons, and partitions."""
         found: dict[int, list[list[float]]] = {}
         for one in self.networks("width", "base"):
-            fired = np.array(one["fired"])
-            kinds, *_ = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
-            single = (kinds == ROLES.index(CLASS_SELECTIVE)).mean()
+            single = (self.roles(one)[0] == CLASS_SELECTIVE).mean()
             found.setdefault(one["hidden"], []).append([single, len(set(self.own(one).tolist()))])
         return {width: np.array(found[width]) for width in sorted(found)}
 

@@ -160,14 +160,13 @@ def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden):
                 assert part in told(picture.figure)
             assert picture.caption == words.title(records, n) + "."
             assert not overlapping(picture.figure)
-        assert len(pages.distribution(records, n).figure.axes) == 1
 
 
 def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
     picture = pages.sheet(records_of(3, start=False), 0, images)
     assert [axes for axes in picture.figure.axes if title(axes) == "weights"]
     assert "Every digit is on one side alone." in told(picture.figure)
-    deeper = pages.sheet(records_of(sizes=(784, 4, 7, 10)), 3, images).figure
+    deeper = pages.sheet(records_of(4, (784, 4, 7, 10)), 3, images).figure
     assert "Weights to the next layer" in told(deeper)
     assert not overlapping(deeper)
     for n in (-1, 3):

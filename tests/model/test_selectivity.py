@@ -202,5 +202,3 @@ def test_drawing_counts_has_the_moments_of_drawing_images_and_the_seed_decides()
     same, other = (selectivity.resampled_counts(fired, shown, 20000, n)[1] for n in (2, 1))
     assert_array_equal(same, totals)
     assert (other != totals).any()
-    with pytest.raises(ValueError, match=r"^resamples: expected 0 or more, received -1$"):
-        selectivity.resampled_counts(fired, shown, -1, seed=0)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from model import words
-from model.neurons import Observation, neuron_records
 from model.parameters import Parameters
-from tests.model.conftest import parameters_of
+from tests.model.conftest import PREDICTED, UNKNOWN, case, parameters_of, record
 
 LABELS = np.repeat(np.arange(10), 100)
 PLACE = np.tile(np.arange(100), 10)
@@ -22,13 +21,11 @@ def records_of_rates(percent, lost=(0, 0), sizes=None, names=None, **more):
     next digit while the neuron is frozen, and one while it is deleted.
     """
     zs = np.where(np.array(percent)[:, LABELS] > PLACE, 6.0, -6.0).T
-    parameters = parameters_of(sizes or (4, len(percent), 10), neuron_names=names or {})
-    lost = (np.zeros((len(percent), 10)) + v for v in lost)
-    held = [np.where(v[:, LABELS] > PLACE, (LABELS + 1) % 10, LABELS) for v in lost]
-    seen = Observation(zs, 1 / (1 + np.exp(-zs)), LABELS, *held, LABELS)
-    more = {"never_lit": [False] * 4, "rarely_lit": 7, "blanked": LABELS, **more}
-    return neuron_records(parameters, replace(seen, **more.pop("seen", {})), LABELS, **more,
-                          resamples=20)  # fmt: skip
+    rows = (np.zeros((len(percent), 10), int) + v for v in lost)
+    frozen, deleted = (np.where(v[:, LABELS] > PLACE, (LABELS + 1) % 10, LABELS) for v in rows)
+    given = UNKNOWN | dict.fromkeys(("labels", *PREDICTED), LABELS)
+    given |= {"zs": zs, "frozen": frozen, "deleted": deleted, **more}
+    return record(**case(len(percent), 1000, sizes, {"neuron_names": names or {}}, **given))
 
 
 def row(rest=0, **digits):
@@ -61,7 +58,7 @@ SPLIT = records_of_rates([row(d6=60), row(d1=90)], counts={
 HALF = records_of_rates([row(d1=99, d3=99, d5=99, d7=99, d9=99)])
 UNSEEN = records_of_rates([row(d1=0, rest=99)])
 UNSEEN = replace(UNSEEN, shown=np.where(np.arange(10) == 9, 0, UNSEEN.shown))
-GAIN = records_of_rates([row(d4=98)], seen={"predictions": np.where(LABELS == 4, 9, LABELS)})
+GAIN = records_of_rates([row(d4=98)], predictions=np.where(LABELS == 4, 9, LABELS))
 SEVEN = records_of_rates([
     row(), row(d6=98), row(d4=98, d6=98), row(d1=0, rest=99), row(d0=60, rest=40),
     row(d4=98), row(d4=98),
@@ -71,9 +68,9 @@ FIVE = records_of_rates(
     [row(d4=98), row(d4=98), row(rest=99, d4=2), row(rest=99, d4=2), row(rest=100)],
     (LOST, LOST + 1),
 )
-DEEP = records_of_rates([row(d4=98), row()], sizes=(4, 2, 3, 10))
+DEEP = records_of_rates([row(d4=98), row()], sizes=(12, 2, 3, 10))
 STARTED = records_of_rates(
-    [row(d4=98)] * 2, initial=parameters_of((4, 2, 10)), blanked=np.where(PLACE == 0, 0, LABELS),
+    [row(d4=98)] * 2, initial=parameters_of((12, 2, 10)), blanked=np.where(PLACE == 0, 0, LABELS),
     start_zs=np.where(np.arange(1000) % 2, 0.0, 3.0)[:, None] * np.ones(2),
 )  # fmt: skip
 MADE = np.var([0.0, 3.0]) / np.var(np.where((LABELS == 4) & (PLACE < 98), 6.0, -6.0))
@@ -116,8 +113,8 @@ SAID = [
     (SPLIT, lambda r: words.partition(r, 1), "{1 5 6} | rest ?"),
     (SPLIT, words.roles, {"between": [0, 1]}),
     (DEEP, lambda r: words.partition(r, 1), "idle"),
-    (DEEP, words.layer, "the first of the 2 hidden layers of a 4-2-3-10 network"),
-    (SEVEN, words.layer, "the hidden layer of a 4-7-10 network"),
+    (DEEP, words.layer, "the first of the 2 hidden layers of a 12-2-3-10 network"),
+    (SEVEN, words.layer, "the hidden layer of a 12-7-10 network"),
     (SEVEN, lambda r: words.findings(r)[1], "Roles, here: 3 class-selective (1, 5 and 6), "
      "1 anti-class (3), 1 feature-selective (2), 1 weak (4) and 1 idle (0) of 7."),
     (SEVEN, lambda r: words.findings(r)[0].rpartition(". ")[2],
@@ -146,8 +143,7 @@ def test_what_is_said_is_what_the_records_hold(records, said, expected):
 
 @pytest.mark.parametrize("hidden", [1, 20])
 def test_the_table_has_a_line_for_each_neuron_and_fits_100_columns(records_of, hidden):
-    names = {str(n): "a name that is far too long for any table" for n in range(hidden)}
-    lines = words.table(records_of(hidden, neuron_names=names))
+    lines = words.table(records_of(hidden, named="a name that is far too long for any table"))
     assert len(lines) == 2 + hidden
     assert max(map(len, lines)) <= 100
     assert all(line.isascii() for line in lines)
