@@ -85,18 +85,15 @@ def _inked(style: str, rows: Floats) -> Bytes:
     return np.rint(255 * np.clip(pen[:, :, None] + 1.25 - nearest, 0, 1)).astype(np.uint8)
 
 
-def draw_digits(number: int, seed: int = SEED, part: int = 0) -> tuple[Bytes, Bytes]:
+def draw_digits(number: int, part: int = 0) -> tuple[Bytes, Bytes]:
     """Draws images (number, 28, 28), 0 paper and 255 ink, and their labels (number,).
 
     A smaller number gives the beginning of what a larger one gives. Part 0 are the training file's
     digits, 1 the test file's: streams that share nothing.
     """
-    if number < 1 or seed < 0:
-        raise ValueError(
-            "synthetic digits need a number of images of 1 or more and a seed of 0 or more, "
-            f"received number={number} and seed={seed}"
-        )
-    rows = np.random.Generator(np.random.PCG64([seed, part])).random((number, COLUMNS))
+    if number < 1:
+        raise ValueError(f"synthetic digits: expected to draw 1 image or more, received {number}")
+    rows = np.random.Generator(np.random.PCG64([SEED, part])).random((number, COLUMNS))
     labels = (10 * rows[:, 0]).astype(np.uint8)
     styles = 2 * labels + (rows[:, 1] < 0.5)
     images = np.empty((number, SIDE, SIDE), np.uint8)
@@ -118,10 +115,7 @@ def idx_bytes(array: Bytes) -> bytes:
 
 
 def write_idx_files(
-    folder: str | Path,
-    training: int = TRAINING_IMAGES,
-    test: int = TEST_IMAGES,
-    seed: int = SEED,
+    folder: str | Path, training: int = TRAINING_IMAGES, test: int = TEST_IMAGES
 ) -> dict[str, Path]:
     """Draws a stand-in for MNIST, writes its four IDX files and returns where each name lies.
 
@@ -130,7 +124,7 @@ def write_idx_files(
     folder, files = Path(folder), {}
     folder.mkdir(parents=True, exist_ok=True)
     for part, (prefix, number) in enumerate((("train", training), ("t10k", test))):
-        images, labels = draw_digits(number, seed, part)
+        images, labels = draw_digits(number, part)
         for name, array in (("images-idx3", images), ("labels-idx1", labels)):
             path = folder / f"{prefix}-{name}-ubyte"
             files[path.name] = write_atomically(path, idx_bytes(array))

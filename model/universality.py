@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,19 +146,25 @@ class Study:
 
     def kept(self, what: str) -> dict[str, Array]:
         """(bases,) share of the neurons with a partition that have it early, or pruned."""
-        steps: dict[str, list[float]] = {}
-        for one in self.networks("base"):
-            for step, found in one[what].items():
-                steps.setdefault(step, []).append(found["kept"] / len(self.own(one)))
-        return {step: np.array(shares) for step, shares in steps.items()}
+        return _steps(
+            (step, found["kept"] / len(self.own(one)))
+            for one in self.networks("base")
+            for step, found in one[what].items()
+        )
 
-    def widths(self) -> dict[int, Array]:
-        """For each width, (networks, 2): the share of class-selective neurons, and partitions."""
-        found: dict[int, list[list[float]]] = {}
-        for one in self.networks("width", "base"):
-            single = (self.roles(one)[0] == CLASS_SELECTIVE).mean()
-            found.setdefault(one["hidden"], []).append([single, len(set(self.own(one).tolist()))])
-        return {width: np.array(found[width]) for width in sorted(found)}
+    def single(self) -> dict[str, Array]:
+        """(networks,) share of the neurons that are class-selective, by width."""
+        every = sorted(self.networks("width", "base"), key=lambda one: one["hidden"])
+        kinds = ((str(one["hidden"]), self.roles(one)[0]) for one in every)
+        return _steps((width, (own == CLASS_SELECTIVE).mean()) for width, own in kinds)
+
+
+def _steps(found: Iterable[tuple[str, float]]) -> dict[str, Array]:
+    """The numbers of each step, in the order in which steps first come."""
+    steps: dict[str, list[float]] = {}
+    for step, value in found:
+        steps.setdefault(step, []).append(value)
+    return {step: np.array(values) for step, values in steps.items()}
 
 
 def interval(values: Array, measure: Callable[[Array], float] = np.mean) -> tuple[float, Array]:
@@ -198,23 +204,22 @@ def findings(study: Study) -> list[str]:
     )
     often = [p for p, has in halves[0].items() if has.mean() >= OFTEN]
     odd = [(in_words(p), halves[1][p].mean() if p in halves[1] else 0.0) for p in often]
-    single = {str(width): found[:, 0] for width, found in study.widths().items()}
     return [
         "Expected: {4 7 9} | rest in 9 of 10 starts or more, {5 6} | rest in fewer. "
         f"Found: {looked} of {bases} starts.",
         "Expected: with a neuron frozen, the digit needed most is on the rarer side of its switch "
         f"for 4 of 5; deleted, for fewer. Found: {sides}.",
         "Expected: more than half of the neurons have their final partition after one epoch. "
-        f"Found, by epoch: {_steps(study.kept('early'))}.",
+        f"Found, by epoch: {_told(study.kept('early'))}.",
         "Expected: more than half keep it without the smaller half of their weights. Found, by "
-        f"share of the weights: {_steps(study.kept('pruned'))}.",
+        f"share of the weights: {_told(study.kept('pruned'))}.",
         "Expected: in wider layers more neurons are class-selective. Found, by width: "
-        f"{_steps(single)}.",
+        f"{_told(study.single())}.",
         f"Found besides, in {OFTEN:.2f} of the even seeds or more, and of the odd seeds: "
         + (", ".join(f"{words} {share:.2f}" for words, share in odd) or "no partition")
         + ".",
     ]
 
 
-def _steps(steps: dict[str, Array]) -> str:
+def _told(steps: dict[str, Array]) -> str:
     return ", ".join(f"{step}: {told(*interval(own))}" for step, own in steps.items())
