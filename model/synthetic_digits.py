@@ -116,16 +116,13 @@ def idx_bytes(array: Bytes) -> bytes:
 
 def write_idx_files(
     folder: str | Path, training: int = TRAINING_IMAGES, test: int = TEST_IMAGES
-) -> dict[str, Path]:
-    """Draws a stand-in for MNIST, writes its four IDX files and returns where each name lies.
+) -> None:
+    """Draws a stand-in for MNIST and writes its four IDX files into a folder.
 
     A sixth of the `training` images will be for validation. The folder is made.
     """
-    folder, files = Path(folder), {}
-    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for part, (prefix, number) in enumerate((("train", training), ("t10k", test))):
         images, labels = draw_digits(number, part)
         for name, array in (("images-idx3", images), ("labels-idx1", labels)):
-            path = folder / f"{prefix}-{name}-ubyte"
-            files[path.name] = write_atomically(path, idx_bytes(array))
-    return files
+            write_atomically(Path(folder) / f"{prefix}-{name}-ubyte", idx_bytes(array))

@@ -99,6 +99,8 @@ SAID = [
     (UNSEEN, lambda r: words.sides(r, 0), "rest | {1}"),
     (HALF, lambda r: words.sides(r, 0), "{1 3 5 7 9} | rest"),
     (HALF, fires, "fires for 1, 3, 5, 7 and 9"),
+    (replace(HALF, shown=UNSEEN.shown[::-1]), lambda r: words.sides(r, 0), "rest | {2 4 6 8}"),
+    (replace(HALF, shown=UNSEEN.shown), lambda r: words.sides(r, 0), "{1 3 5 7} | rest"),
     (PAIR, lambda r: words.title(r, 0), 'Neuron 0 ("Jalebi") fires for 4 and 6; frozen, 4 loses '
      "43.0 points; deleted, 4 loses 44.0 points"),
     (PAIR, lambda r: words.role_line(r, 0), "Feature-selective, {4 6} | rest, on these images; "
