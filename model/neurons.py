@@ -247,16 +247,8 @@ def neuron_records(
     shape = (len(labels), hidden)
     z = _turned("zs", seen.zs, shape, -LARGEST_Z, LARGEST_Z)
     a = _turned("activations", seen.activations, shape, 0.0, 1.0)
-    read = {
-        name: _digits(name, answers, shape[::-1] if name in HELD else shape[:1], digits)
-        for name, answers in {**vars(seen), "blanked": blanked}.items()
-        if name not in ("zs", "activations")
-    }
     own = firing_counts(a.T, labels, digits)
     split = _roles(counts or {"these images": own})
-    confusion = _confusion(read["predictions"], labels, digits)
-    right = np.diag(confusion)
-    lost: Arrays = {way: ablation(read[way], read["predictions"], labels, own[1]) for way in HELD}
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
     return NeuronRecords(
         names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
@@ -264,20 +256,15 @@ def neuron_records(
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
         **_images(z, a, labels, own),
-        **lost,
+        **_answered({**vars(seen), "blanked": blanked}, labels, own[1], hidden),
         start_share=_start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
         examples=len(labels),
         shown=own[1],
-        confusion=confusion,
-        recall=selectivity.rates(right, own[1]),
-        correct=int(right.sum()),
         codes=len(np.unique(a > FIRING_ACTIVATION, axis=1).T),
         saturated=mean(saturated),
         saturated_interval=selectivity.mean_interval(saturated),
-        switched_correct=int((read["switched"] == labels).sum()),
         rarely_lit=rarely_lit,
-        blanked_changes=int((read["blanked"] != read["predictions"]).sum()),
         resamples=resamples,
     )
 
@@ -366,6 +353,25 @@ def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) 
         again = selectivity.resampled_counts(part, whole, resamples, SEED)
         found.append(selectivity.matthews_of(inside, *again))
     return np.quantile(found, (0.025, 0.975), axis=1).T
+
+
+def _answered(given: Arrays, labels: Array, shown: Array, hidden: int) -> Arrays:
+    """What the network reads, and what is lost with neurons held or switched, or pixels blank."""
+    digits, one, each = len(shown), labels.shape, (hidden, len(labels))
+    intact, switched, blanked = (
+        _digits(name, given[name], one, digits) for name in ("predictions", "switched", "blanked")
+    )
+    held = {way: _digits(way, given[way], each, digits) for way in HELD}
+    confusion = _confusion(intact, labels, digits)
+    right = np.diag(confusion)
+    return {
+        "confusion": confusion,
+        "recall": selectivity.rates(right, shown),
+        "correct": int(right.sum()),
+        "switched_correct": int((switched == labels).sum()),
+        "blanked_changes": int((blanked != intact).sum()),
+        **{way: ablation(answers, intact, labels, shown) for way, answers in held.items()},
+    }
 
 
 def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
