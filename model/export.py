@@ -44,7 +44,6 @@ COLUMNS = (
     "next_weight*=output_weights firing_rate* auroc* z_mean* z_sd* activation_mean*"
 )
 HELD_COLUMNS = "correct accuracy_lost most_needed_digit mistaken_for recall_lost*"
-SETS = ("role_digits", "partition")  # written as their digits
 
 
 def to_json(records: NeuronRecords) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def _entries(part: Any, keys: str, number: int) -> list[tuple[str, Any]]:
         key, _, field = entry.partition("=")
         value = getattr(part, field or key.rstrip("*"))
         value = value[number] if isinstance(value, np.ndarray) else value
-        if (field or key) in SETS:
+        if np.ndim(value) and value.dtype == bool:  # a set of digits
             value = np.flatnonzero(value)
         found.append((key, _plain(value)))
     return found

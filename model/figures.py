@@ -24,16 +24,8 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from model import words
-from model.neurons import (
-    FIRING_ACTIVATION,
-    OF_EACH,
-    RANKED,
-    SATURATED_Z,
-    NeuronRecords,
-    Ranking,
-    name_of,
-)
+from model import neurons, words
+from model.neurons import NeuronRecords, Ranking
 from model.parameters import Parameters
 from model.words import ONE_POINT, percent, short_name
 
@@ -131,7 +123,7 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
     axes.tick_params(length=0, pad=20)
     axes.tick_params(axis="x", pad=3)
     beside = axes.get_yaxis_transform()
-    fires = activations[rows] > FIRING_ACTIVATION
+    fires = activations[rows] > neurons.FIRING_ACTIVATION
     colours = [canvas.FIRES if on else "white" for on in fires]
     lamps: Any = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
     axes.scatter([-0.033] * len(rows), range(len(rows)), c=colours, transform=beside, **lamps)
@@ -177,7 +169,7 @@ def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
     A shape is the histogram of the images of one digit, scaled to its own peak; the thick bar is
     the middle half of the images, the thin one the middle 90 %, the white mark the median.
     """
-    axes.axvspan(-SATURATED_Z, SATURATED_Z, color=canvas.ZONE, lw=0)
+    axes.axvspan(-neurons.SATURATED_Z, neurons.SATURATED_Z, color=canvas.ZONE, lw=0)
     axes.axvline(0, color=canvas.FAINT, lw=0.7)
     edges, beside = records.z_edges, axes.get_yaxis_transform()
     for digit, counts in enumerate(records.z_histogram[n]):
@@ -263,7 +255,7 @@ def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
         told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
-    axes.set(xlim=(-0.2, 1.12 * RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
+    axes.set(xlim=(-0.2, 1.12 * neurons.RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
 def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
@@ -285,11 +277,11 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     digit = records.divided_digits[n, which]
     gap = 0.8 * SIDE
     for (side, place), index in np.ndenumerate(records.divided.indices[n, which]):
-        left = side * (OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
+        left = side * (neurons.OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
         if index >= 0:
             _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
     rate = records.firing_rate[n, digit]
-    end = 2 * OF_EACH * SIDE * 1.06 + gap
+    end = 2 * neurons.OF_EACH * SIDE * 1.06 + gap
     style: dict[str, Any] = {"size": 8, "va": "bottom"}
     axes.text(0, -3, f"{digit}: silent on {percent(1 - rate)}", **style)
     axes.text(end, -3, f"fires on {percent(rate)}", ha="right", weight="bold", **style)
@@ -346,7 +338,7 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
         ax = pyplot.gca()
     weights, nothing = parameters.weights[0], np.zeros(SIDE * SIDE, dtype=bool)
     draw_heatmap(ax, weights[n], colour_limit(weights, nothing), nothing)
-    ax.set_title(f"{n} {name_of(parameters.metadata, n)}".strip(), parse_math=False)
+    ax.set_title(f"{n} {neurons.name_of(parameters.metadata, n)}".strip(), parse_math=False)
     return ax
 
 

@@ -12,20 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from model import selectivity
 from model.neurons import FIRING_ACTIVATION, Ablation, NeuronRecords
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import (
-    BETWEEN,
-    CLASS_SELECTIVE,
-    IDLE,
-    IDLE_SHARE,
-    NEAR_BEST,
-    ROLES,
-    WEAK,
-    WEAK_BELOW,
-    wilson,
-)  # fmt: skip
+from model.selectivity import BETWEEN, CLASS_SELECTIVE, IDLE, ROLES, WEAK, wilson
 
 Section = tuple[str, list[str]]
 
@@ -368,14 +359,14 @@ def _method(records: NeuronRecords) -> list[str]:
 
 
 def _rule(records: NeuronRecords) -> list[str]:
-    low, high = percent(IDLE_SHARE), percent(1 - IDLE_SHARE)
+    low, high = percent(selectivity.IDLE_SHARE), percent(1 - selectivity.IDLE_SHARE)
     first, *others = records.splits
     held = f", each on {first} images, held to {listed(others)} images" if others else ""
     return [
         f"Fires on less than {low} or more than {high} of the images: idle.",
-        f"Otherwise, best Matthews correlation under {WEAK_BELOW:g}: weak.",
-        f"Otherwise, a single digit within {NEAR_BEST:g} of the best: class-selective; all "
-        "digits but one: anti-class.",
+        f"Otherwise, best Matthews correlation under {selectivity.WEAK_BELOW:g}: weak.",
+        f"Otherwise, a single digit within {selectivity.NEAR_BEST:g} of the best: "
+        "class-selective; all digits but one: anti-class.",
         "Otherwise: feature-selective.",
         f"A role is stated only where all sets of images agree{held}; else it is between.",
     ]

@@ -250,7 +250,10 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
 
 def test_json_and_csv_hold_the_records():
     """Every key of both: the shipped network's, in tests/test_shipped.py."""
-    records = record(**case(hidden=3))
+    hand = case(hidden=3)
+    records = record(**hand)
+    assert records.switched_correct == (hand["switched"] == hand["labels"]).sum()
+    assert records.blanked_changes == (hand["blanked"] != hand["predictions"]).sum()
     told = to_json(records)
     for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
         assert (one["number"], row["neuron"]) == (n, str(n))

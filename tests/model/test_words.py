@@ -55,6 +55,9 @@ SPLIT = records_of_rates([row(d6=60), row(d1=90)], counts={
     "one": counts(row(d6=60, d5=36), row(d1=90, d5=70, d6=40)),
     "two": counts(row(d6=60, d5=30), row(d1=90, d5=70, d6=20)),
 })  # fmt: skip
+UNCLEAR = records_of_rates(
+    [row(d2=4)], counts={"idle": counts(row(d2=4)), "weak": counts(row(d2=50, rest=20))}
+)
 HALF = records_of_rates([row(d1=99, d3=99, d5=99, d7=99, d9=99)])
 UNSEEN = records_of_rates([row(d1=0, rest=99)])
 UNSEEN = replace(UNSEEN, shown=np.where(np.arange(10) == 9, 0, UNSEEN.shown))
@@ -114,6 +117,7 @@ SAID = [
     (SPLIT, lambda r: words.partition(r, 0), "{5 6} | rest"),
     (SPLIT, lambda r: words.partition(r, 1), "{1 5 6} | rest ?"),
     (SPLIT, words.roles, {"between": [0, 1]}),
+    (UNCLEAR, fires, f"{WEAK} (best: {{2}} | rest)"),
     (DEEP, lambda r: words.partition(r, 1), "idle"),
     (DEEP, words.layer, "the first of the 2 hidden layers of a 12-2-3-10 network"),
     (SEVEN, words.layer, "the hidden layer of a 12-7-10 network"),
