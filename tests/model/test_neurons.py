@@ -142,6 +142,7 @@ def test_a_role_is_stated_only_where_all_splits_agree():
     assert records.role.tolist() == ["class-selective", "between", "between", "idle"]
     assert records.split_roles[:, 2].tolist() == ["class-selective", "weak"]
     assert records.partition_holds.tolist() == [True, False, True, True]
+    assert_array_equal(records.partition, records.split_sets[0])
     fires = [np.flatnonzero(row).tolist() for row in records.fires_for]
     assert fires == [[4], [4, 6], [4], []]
     alone = record(**case(hidden=4), counts={"one": first})
