@@ -290,10 +290,7 @@ def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
 
 def _roles(counts: Mapping[str, Counts]) -> Arrays:
     """The role and the partition of each neuron, as far as all splits agree on them."""
-    every = [
-        selectivity.roles_of(fired, np.broadcast_to(shown, fired.shape))
-        for fired, shown in counts.values()
-    ]
+    every = (selectivity.roles_of(*own) for own in counts.values())
     kinds, digits, sets = map(np.array, zip(*every, strict=True))
     agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
     return {
@@ -311,13 +308,13 @@ def _responds_to(
     z: Array, a: Array, labels: Array, counts: Counts, partition: Array, resamples: int
 ) -> Arrays:
     """Which images each neuron responds to; z and a are (hidden, examples)."""
-    fired, shown = counts[0], np.broadcast_to(counts[1], counts[0].shape)
-    groups = [labels == digit for digit in range(shown.shape[1])]
+    fired, shown = counts
+    groups = [labels == digit for digit in range(len(shown))]
     means = _by_digit(mean, a, groups)
     errors = selectivity.rates(_by_digit(selectivity.standard_deviation, a, groups) ** 2, shown)
     selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
     index, preferred, bounds = map(np.array, zip(*selective, strict=True))
-    areas = np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z])
+    areas = np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z])
     edges = _bin_edges(z)
     return {
         "z_mean": _by_digit(mean, z, groups),
@@ -337,7 +334,7 @@ def _responds_to(
         "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
         "digit_mcc": selectivity.digit_matthews(fired, shown),
         "auroc": areas,
-        "auroc_interval": selectivity.auroc_interval(areas, counts[1]),
+        "auroc_interval": selectivity.auroc_interval(areas, shown),
         "class_selectivity": index,
         "class_selectivity_interval": bounds,
         "preferred_digit": preferred,
@@ -349,8 +346,8 @@ def _responds_to(
 def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
     """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
     found = []
-    for inside, part, whole in zip(partition, fired, shown, strict=True):
-        again = selectivity.resampled_counts(part, whole, resamples, SEED)
+    for inside, part in zip(partition, fired, strict=True):
+        again = selectivity.resampled_counts(part, shown, resamples, SEED)
         found.append(selectivity.matthews_of(inside, *again))
     return np.quantile(found, (0.025, 0.975), axis=1).T
 
@@ -382,7 +379,7 @@ def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablatio
         np.array([np.bincount(labels[row], minlength=digits) for row in rows])
         for rows in (was & ~now, now & ~was)
     )
-    recall_lost = selectivity.rates(lost - gained, np.broadcast_to(shown, lost.shape))
+    recall_lost = selectivity.rates(lost - gained, shown)
     most_needed = np.nanargmax(recall_lost, axis=1)
     confusion = np.array([_confusion(row, labels, digits) for row in held])
     wrong = confusion[neurons, most_needed]

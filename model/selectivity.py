@@ -1,8 +1,8 @@
 """How selective neurons are for digits, and the role that follows: the measures of the literature.
 
-Counts of images are (..., digits): `fired`, those on which a neuron fires, of `shown`. Integers are
-counted exactly and divided once; sums of floats are `math.fsum`, correctly rounded, so no result
-depends on the order of the examples. A digit set is (..., digits) bool.
+Counts of images are (..., digits): `fired`, those on which a neuron fires, of `shown`, which may be
+(digits,). Integers are counted exactly and divided once; sums of floats are `math.fsum`, correctly
+rounded, so no result depends on the order of the examples. A digit set is (..., digits) bool.
 
 The rule: fires on < 2 % or > 98 % of the images: idle. Otherwise best Matthews correlation < 0.5:
 weak. Otherwise a single digit, or all but one, within 0.05 of the best: class-selective, or
@@ -88,6 +88,7 @@ def best_sets(fired: Array, shown: Array) -> tuple[Array, Array]:
     lexicographically smallest; digits without an image are in no set. Labelling a unit by the best
     of all candidate concepts: Bau et al. 2017, "Network Dissection", section 2.
     """
+    shown = np.broadcast_to(shown, fired.shape)
     rate = np.divide(fired, shown, out=np.full(shown.shape, -1.0), where=shown > 0)
     order = np.argsort(-rate, axis=-1, kind="stable")
     first_fired = np.cumsum(np.take_along_axis(fired, order, axis=-1), axis=-1)

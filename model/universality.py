@@ -76,7 +76,7 @@ def assignment(cost: Array) -> Array:
 
 def partitions(fired: Array, shown: Array) -> Array:
     """The partition of each neuron, from (neurons, digits) images fired on, and shown (digits,)."""
-    kinds, _, sets = selectivity.roles_of(fired, np.broadcast_to(shown, fired.shape))
+    kinds, _, sets = selectivity.roles_of(fired, shown)
     both = np.stack([sets, ~sets])
     own, other = both @ (1 << np.arange(fired.shape[1]))
     size, rest = both.sum(axis=2)
@@ -108,8 +108,7 @@ class Study:
 
     def roles(self, network: dict[str, Any]) -> tuple[Array, Array]:
         """The role of each neuron of one network, and its best set of digits."""
-        fired = np.array(network["fired"])
-        kinds, _, sets = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
+        kinds, _, sets = selectivity.roles_of(np.array(network["fired"]), self.shown)
         return np.array(ROLES)[kinds], sets
 
     def own(self, network: dict[str, Any]) -> Array:
