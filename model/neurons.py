@@ -315,7 +315,7 @@ def _responds_to(
     selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
     index, preferred, bounds = map(np.array, zip(*selective, strict=True))
     areas = np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z])
-    edges = _bin_edges(z)
+    edges = np.histogram_bin_edges(z, BINS)
     return {
         "z_mean": _by_digit(mean, z, groups),
         "z_sd": _by_digit(selectivity.standard_deviation, z, groups),
@@ -477,13 +477,6 @@ def _confusion(predictions: Array, labels: Array, digits: int) -> Array:
     """Images of each digit (row) answered as each digit (column)."""
     cells = np.bincount(labels * digits + predictions, minlength=digits**2)
     return cells.reshape(digits, digits)
-
-
-def _bin_edges(zs: Array) -> Array:
-    """Equal bins over all z of all neurons; a width even where there is only one value."""
-    low, high = float(zs.min()), float(zs.max())
-    room = 0.5 * max(1.0, abs(low)) if low == high else 0.0
-    return np.linspace(low - room, high + room, BINS + 1)
 
 
 def name_of(metadata: Mapping[str, Any], number: int) -> str:

@@ -14,6 +14,7 @@ from model import neurons
 from model.export import to_csv, to_json
 from model.neurons import BINS, HELD, RANKED, firing_counts
 from model.parameters import Parameters
+from tests.conftest import CHECKOUT
 from tests.model.conftest import DIGITS, PREDICTED, UNKNOWN, case, parameters_of, record
 
 
@@ -250,12 +251,17 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
 
 
 def test_json_and_csv_hold_the_records():
-    """Every key of both: the shipped network's, in tests/test_shipped.py."""
+    """Every number of both: the shipped network's, in tests/test_shipped.py."""
     hand = case(hidden=3)
     records = record(**hand)
     assert records.switched_correct == (hand["switched"] == hand["labels"]).sum()
     assert records.blanked_changes == (hand["blanked"] != hand["predictions"]).sum()
     told = to_json(records)
+    shipped = json.loads((CHECKOUT / "visuals" / "neurons.json").read_text())
+    assert list(told) == list(shipped)
+    for name, part in shipped["neurons"][0].items():
+        found = told["neurons"][0][name]
+        assert not isinstance(part, dict) or list(found) == list(part)
     for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
         assert (one["number"], row["neuron"]) == (n, str(n))
         assert one["role"]["kind"] == row["role"] == records.role[n]
