@@ -253,7 +253,8 @@ def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
     for place, index in enumerate(ranking.indices[n]):
         left = 1.12 * place * SIDE
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
-        told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}\nimage {index}"
+        z = f"{ranking.zs[n, place]:z.0f}".replace("-", "\N{MINUS SIGN}")
+        told = f"{ranking.labels[n, place]} · z {z}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
     axes.set(xlim=(-0.2, 1.12 * neurons.RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
@@ -403,11 +404,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
 
 
 # --- Parts of all these ----------------------------------------------------------------------
-
-
-def whole(number: float) -> str:
-    """A number without decimals, a true minus, and no minus zero."""
-    return f"{round(number) + 0:d}".replace("-", "\N{MINUS SIGN}")
 
 
 def _odds(rate: Any) -> Any:

@@ -27,13 +27,13 @@ LOOKED_FOR = (0b1010010000, 0b0001100000)  # {4 7 9} and {5 6}
 
 
 def correlations(one: Array, other: Array) -> Array:
-    """Pearson correlation of every column of (examples, n) with every one of (examples, m)."""
-    unit = []
-    for z in (one, other):
-        centred = z - z.mean(axis=0)
-        length = np.linalg.norm(centred, axis=0)
-        unit.append(np.divide(centred, length, out=np.zeros_like(centred), where=length > 0))
-    return unit[0].T @ unit[1]
+    """Pearson correlation of every column of (examples, n) with every one of (examples, m).
+
+    Where one is constant it is 0.
+    """
+    with np.errstate(invalid="ignore"):
+        every = np.corrcoef(one, other, rowvar=False)
+    return np.nan_to_num(every[: one.shape[1], one.shape[1] :])
 
 
 def matched(r: Array) -> Array:
