@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from model import selectivity
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import BETWEEN, IDLE, ROLES, WEAK, Array, mean
+from model.selectivity import BETWEEN, IDLE, WEAK, Array, mean
 
 Arrays = dict[str, Any]
 Counts = tuple[Array, Array]  # images that a neuron fires on (hidden, digits), and shown (digits,)
@@ -295,9 +295,9 @@ def _roles(counts: Mapping[str, Counts]) -> Arrays:
     agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
     return {
         "splits": tuple(counts),
-        "split_roles": np.array(ROLES)[kinds],
+        "split_roles": kinds,
         "split_sets": sets,
-        "role": np.where(agree, np.array(ROLES)[kinds[0]], BETWEEN),
+        "role": np.where(agree, kinds[0], BETWEEN),
         "role_digits": digits[0],
         "partition": sets[0].copy(),
         "partition_holds": (sets == sets[0]).all(axis=(0, 2)),

@@ -180,7 +180,7 @@ def mean_interval(values: Array) -> Array:
 
 
 def roles_of(fired: Array, shown: Array) -> tuple[Array, Array, Array]:
-    """Roles as places in ROLES, the digit sets that they speak of, and the best sets.
+    """Roles, the digit sets that they speak of, and the best sets.
 
     Class-selective: the digit it fires for; anti-class: the one it is silent for; feature-selective
     and weak: the best set; idle: none.
@@ -195,11 +195,11 @@ def roles_of(fired: Array, shown: Array) -> tuple[Array, Array, Array]:
     rate = fired.sum(axis=-1) / shown.sum(axis=-1)
     is_idle = (rate < IDLE_SHARE) | (rate > 1 - IDLE_SHARE)
     conditions = [is_idle, best < WEAK_BELOW, is_single, is_all_but]
-    kinds = [ROLES.index(name) for name in (IDLE, WEAK, CLASS_SELECTIVE, ANTI_CLASS)]
     one = np.eye(shown.shape[-1], dtype=bool)
     spoken = [~sets & sets, sets, one[single.argmax(axis=-1)], one[all_but.argmax(axis=-1)]]
     rows = [condition[..., None] for condition in conditions]
-    role = np.select(conditions, kinds, default=ROLES.index(FEATURE_SELECTIVE))
+    kinds = [IDLE, WEAK, CLASS_SELECTIVE, ANTI_CLASS]
+    role = np.select(conditions, kinds, default=FEATURE_SELECTIVE)
     return role, np.select(rows, spoken, default=sets), sets
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 
 from model import selectivity
 from model.neurons import MOST_DIGITS
-from model.selectivity import CLASS_SELECTIVE, IDLE, ROLES, WEAK, Array
+from model.selectivity import CLASS_SELECTIVE, IDLE, WEAK, Array
 from model.words import interval_of as told
 
 RESAMPLES, SEED = 2000, 0
@@ -81,7 +81,7 @@ def partitions(fired: Array, shown: Array) -> Array:
     own, other = both @ (1 << np.arange(fired.shape[1]))
     size, rest = both.sum(axis=2)
     smaller = np.where((size < rest) | ((size == rest) & (own < other)), own, other)
-    return np.where(np.isin(kinds, [ROLES.index(IDLE), ROLES.index(WEAK)]), -1, smaller)
+    return np.where(np.isin(kinds, (IDLE, WEAK)), -1, smaller)
 
 
 def in_words(partition: int) -> str:
@@ -105,11 +105,6 @@ class Study:
     def shown(self) -> Array:
         """Validation images of each digit."""
         return np.array(self.data["shown"])
-
-    def roles(self, network: dict[str, Any]) -> tuple[Array, Array]:
-        """The role of each neuron of one network, and its best set of digits."""
-        kinds, _, sets = selectivity.roles_of(np.array(network["fired"]), self.shown)
-        return np.array(ROLES)[kinds], sets
 
     def own(self, network: dict[str, Any]) -> Array:
         """The partition of each neuron of one network that has one."""
@@ -135,7 +130,7 @@ class Study:
         """For each base, neurons that cost a point, and those most needed on the rarer side."""
         found = []
         for one in self.networks("base"):
-            kinds, sets = self.roles(one)
+            kinds, _, sets = selectivity.roles_of(np.array(one["fired"]), self.shown)
             digit, lost = np.array(one[way]).T
             costly = ~np.isin(kinds, (IDLE, WEAK)) & (lost >= 0.01)
             inside = sets[np.arange(len(sets)), digit.astype(int)]
@@ -145,25 +140,19 @@ class Study:
 
     def kept(self, what: str) -> dict[str, Array]:
         """(bases,) share of the neurons with a partition that have it early, or pruned."""
-        return _steps(
-            (step, found["kept"] / len(self.own(one)))
-            for one in self.networks("base")
-            for step, found in one[what].items()
-        )
+        steps: dict[str, list[float]] = {}
+        for one in self.networks("base"):
+            for step, found in one[what].items():
+                steps.setdefault(step, []).append(found["kept"] / len(self.own(one)))
+        return {step: np.array(shares) for step, shares in steps.items()}
 
     def single(self) -> dict[str, Array]:
-        """(networks,) share of the neurons that are class-selective, by width."""
-        every = sorted(self.networks("width", "base"), key=lambda one: one["hidden"])
-        kinds = ((str(one["hidden"]), self.roles(one)[0]) for one in every)
-        return _steps((width, (own == CLASS_SELECTIVE).mean()) for width, own in kinds)
-
-
-def _steps(found: Iterable[tuple[str, float]]) -> dict[str, Array]:
-    """The numbers of each step, in the order in which steps first come."""
-    steps: dict[str, list[float]] = {}
-    for step, value in found:
-        steps.setdefault(step, []).append(value)
-    return {step: np.array(values) for step, values in steps.items()}
+        """(networks,) share of the neurons that are class-selective, for each width."""
+        widths: dict[int, list[float]] = {}
+        for one in self.networks("width", "base"):
+            kinds, *_ = selectivity.roles_of(np.array(one["fired"]), self.shown)
+            widths.setdefault(one["hidden"], []).append((kinds == CLASS_SELECTIVE).mean())
+        return {str(width): np.array(widths[width]) for width in sorted(widths)}
 
 
 def interval(values: Array, measure: Callable[[Array], float] = np.mean) -> tuple[float, Array]:
