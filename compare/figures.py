@@ -24,7 +24,13 @@ from compare.standard import Standard
 from compare.trial import Trial
 from compare.twins import reference_net
 from model.export import to_json
-from model.neurons import FIRING_ACTIVATION, mean_activations, neuron_records, never_lit_pixels
+from model.neurons import (
+    FIRING_ACTIVATION,
+    Observation,
+    mean_activations,
+    neuron_records,
+    never_lit_pixels,
+)
 from model.parameters import Parameters
 
 BLOCK = 1000  # images at a time stay in the cache
@@ -188,18 +194,20 @@ def to_the_last_bit(
 def records_of(material: Material, exported: Any, seen: Seen) -> Any:
     """Return the neuron records of a network from what it exports and what it does."""
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
-    held = seen.get("outputs while held")
-    ablated = {} if held is None else {"ablated_predictions": held.argmax(axis=1)}
+    digits = seen["outputs"].argmax(axis=0)
+    held = np.tile(digits, (material.sizes[1], 1))  # where a candidate does not offer to hold any
+    if "outputs while held" in seen:
+        held = seen["outputs while held"].argmax(axis=1)
+    zs, activations = seen["zs[0]"].T, seen["activations[1]"].T
     return neuron_records(
         Parameters(material.sizes, exported[0], exported[1], names),
-        zs=seen["zs[0]"].T,
-        activations=seen["activations[1]"].T,
-        predictions=seen["outputs"].argmax(axis=0),
-        labels=material.test_labels[: material.shown],
+        Observation(zs, activations, digits, frozen=held, deleted=held, switched=digits),
+        material.test_labels[: material.shown],
         never_lit=never_lit_pixels(material.images),
+        rarely_lit=0,
+        blanked=digits,
         initial=material.initial,
         resamples=RESAMPLES,
-        **ablated,
     )
 
 
@@ -210,7 +218,7 @@ def files_of(records: Any, material: Material) -> dict[str, bytes]:
     number = min(FAVOURITE, records.hidden - 1)
     images = material.test_images[: material.shown]
     if len(images) < ALL_PICTURES:
-        drawn = [pages.distribution(records, number)]
+        drawn = [pages.run(records, [], 0)]
     elif records.sizes[0] != PIXELS:
         drawn = [pages.firing_rates(records)]
     else:

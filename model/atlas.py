@@ -39,7 +39,6 @@ def atlas(study: Study, note: str = "") -> Picture:
         "images, neurons matched one to one. Bars at a point are 95 % intervals over starts."
     )
     pruned = {f"{100 * float(zero):.0f}%": v for zero, v in study.kept("pruned").items()}
-    single = {str(width): found[:, 0] for width, found in study.widths().items()}
 
     def draw(figure: Figure, _: float) -> None:
         top = canvas.write_title(figure, title, how) + 0.35
@@ -51,7 +50,7 @@ def atlas(study: Study, note: str = "") -> Picture:
         middle = canvas.panel(figure, 1.95, top + 3.25, 0.8, 2.1)
         draw_steps(middle, pruned, "weights zero", "Pruned")
         right = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
-        draw_steps(right, single, "hidden neurons", "% for one digit")
+        draw_steps(right, study.single(), "hidden neurons", "% for one digit")
 
     return Picture("seeds.png", title, (7.3, draw), note)
 

@@ -126,10 +126,10 @@ def write_footer(figure: Figure, note: str) -> None:
 
 
 @house_style()
-def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
+def png_bytes(figure: Figure) -> bytes:
     """Render a figure as a PNG file that holds the picture and nothing else; equal if it is."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
     drawn = np.asarray(Image.open(file).convert("RGB"))
     file = io.BytesIO()
     indexed(drawn).save(file, format="png", optimize=True)

@@ -5,35 +5,37 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from model.neurons import SEED, NeuronRecords
+from model.neurons import SEED, Ablation, NeuronRecords, Ranking
 from model.selectivity import IDLE_SHARE, NEAR_BEST, WEAK_BELOW
 from model.words import headline
 
-# fmt: off
+
+def _between(first: str, last: str) -> str:
+    names = [field.name for field in fields(NeuronRecords)]
+    return " ".join(names[names.index(first) : names.index(last) + 1])
+
+
+HELD, IMAGES = (" ".join(field.name for field in fields(part)) for part in (Ablation, Ranking))
 #: What a neuron's JSON object holds: each part's keys, and the record's field where it has another.
-HELD = ("recall_lost recall_lost_interval correct accuracy_lost accuracy_lost_interval "
-        "most_needed_digit mistaken_for")
-IMAGES = "indices labels zs activations"
 PARTS = {
     "role": "kind=role digits=role_digits partition partition_holds",
-    "responds_to": "z_mean z_sd z_quantiles z_histogram activation_mean activation_mean_all fired "
-                   "firing_rate firing_rate_interval firing_rate_all partition_mcc "
-                   "partition_mcc_interval digit_mcc auroc auroc_interval class_selectivity "
-                   "class_selectivity_interval preferred_digit "
-                   "saturated_low saturated_high divided_digits",
+    "responds_to": _between("z_mean", "divided_digits"),
     "pushes_towards": "weights=output_weights to_digits",
     "frozen": HELD,
     "deleted": HELD,
-    "weights": "weights bias change bias_change start_correlation start_share never_lit_share",
+    "weights": _between("weights", "never_lit_share"),
     "highest": IMAGES,
     "lowest": IMAGES,
     "along": IMAGES,
     "divided": "indices",
 }
+#: What is of the network: the same for all neurons.
+SHARED = _between("sizes", "output_bias")
 #: The columns of the table; those with a star stand for one column each digit (or next neuron).
 COLUMNS = (
     "role digits=role_digits partition partition_holds partition_mcc class_selectivity "
@@ -42,15 +44,6 @@ COLUMNS = (
     "next_weight*=output_weights firing_rate* auroc* z_mean* z_sd* activation_mean*"
 )
 HELD_COLUMNS = "correct accuracy_lost most_needed_digit mistaken_for recall_lost*"
-# fmt: on
-#: The parts that are parts of the record too.
-NESTED = ("frozen", "deleted", "highest", "lowest", "along", "divided")
-SETS = ("role_digits", "partition")  # written as their digits
-SHARED = (
-    "sizes examples shown z_edges never_lit confusion recall correct codes switched_correct "
-    "saturated saturated_interval "
-    "rarely_lit blanked_changes output_bias"
-)
 
 
 def to_json(records: NeuronRecords) -> dict[str, Any]:
@@ -75,10 +68,9 @@ def to_csv(records: NeuronRecords) -> str:
     rows = []
     for number, name in enumerate(records.names):
         row = {"neuron": number, "name": name, **_cells(records, COLUMNS, number)}
-        for held in ("frozen", "deleted"):
-            if (part := getattr(records, held)) is not None:
-                cells = _cells(part, HELD_COLUMNS, number)
-                row |= {f"{held}_{key}": value for key, value in cells.items()}
+        for way, part in records.ways.items():
+            cells = _cells(part, HELD_COLUMNS, number)
+            row |= {f"{way}_{key}": value for key, value in cells.items()}
         rows.append(row | {"headline": headline(records, number)})
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -90,8 +82,9 @@ def to_csv(records: NeuronRecords) -> str:
 def _neuron(records: NeuronRecords, number: int) -> dict[str, Any]:
     told: dict[str, Any] = {"number": number, "name": records.names[number]}
     for part, keys in PARTS.items():
-        own = getattr(records, part) if part in NESTED else records
-        told[part] = None if own is None else dict(_entries(own, keys, number))
+        own = getattr(records, part, None)  # a part of the record too, or else all of it
+        own = own if is_dataclass(own) else records
+        told[part] = dict(_entries(own, keys, number))
     by_split = zip(records.splits, records.split_roles, records.split_sets, strict=True)
     told["role"]["splits"] = {
         split: {"role": str(roles[number]), "partition": np.flatnonzero(sets[number]).tolist()}
@@ -117,7 +110,7 @@ def _entries(part: Any, keys: str, number: int) -> list[tuple[str, Any]]:
         key, _, field = entry.partition("=")
         value = getattr(part, field or key.rstrip("*"))
         value = value[number] if isinstance(value, np.ndarray) else value
-        if (field or key) in SETS:
+        if np.ndim(value) and value.dtype == bool:  # a set of digits
             value = np.flatnonzero(value)
         found.append((key, _plain(value)))
     return found

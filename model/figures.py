@@ -24,16 +24,8 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from model import words
-from model.neurons import (
-    FIRING_ACTIVATION,
-    OF_EACH,
-    RANKED,
-    SATURATED_Z,
-    NeuronRecords,
-    Ranking,
-    name_of,
-)
+from model import neurons, words
+from model.neurons import NeuronRecords, Ranking
 from model.parameters import Parameters
 from model.words import ONE_POINT, percent, short_name
 
@@ -69,17 +61,18 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     axes.axvspan(_odds(LEAST_RATE) - 0.4, 0, color=canvas.ZONE, lw=0)
     for rate in RATES:
         axes.axvline(_odds(rate), color=canvas.QUIET, lw=0.6, zorder=0)
+    beside: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "color": canvas.FAINT}
     for row, n in enumerate(rows):
+        axes.text(1.03, row, words.role(records, n), size=8.5, **beside)
         axes.axhline(row, color=canvas.QUIET, lw=0.4, zorder=0)
         digits = np.flatnonzero(records.shown)
         digits = digits[np.argsort(records.firing_rate[n, digits], kind="stable")]
         across = _apart(_odds(records.firing_rate[n, digits]), DIGIT_ROOM)
         fires = records.partition[n, digits] & records.fires_for[n].any()
-        if records.frozen is not None:
-            lost = 100 * records.frozen.recall_lost[n, digits]
-            big = lost >= 100 * ONE_POINT
-            discs: Any = {"s": area * lost[big], "c": canvas.LOST_PALE}
-            axes.scatter(across[big], np.full(big.sum(), row), **discs)
+        lost = 100 * records.frozen.recall_lost[n, digits]
+        big = lost >= 100 * ONE_POINT
+        discs: Any = {"s": area * lost[big], "c": canvas.LOST_PALE}
+        axes.scatter(across[big], np.full(big.sum(), row), **discs)
         for digit, place, own in zip(digits, across, fires, strict=True):
             style: Any = {"weight": "bold", "color": canvas.INK} if own else {"color": canvas.FAINT}
             axes.text(place, row, f"{digit}", ha="center", va="center_baseline", size=9, **style)
@@ -94,16 +87,10 @@ def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
     axes.spines[:].set_visible(False)
-    beside = axes.get_yaxis_transform()
-    for row, n in enumerate(rows):
-        told = words.role(records, n)
-        axes.text(1.03, row, told, transform=beside, va="center", size=8.5, color=canvas.FAINT)
 
 
 def disc_area(records: NeuronRecords) -> float:
     """Square points of a disc for each point lost: less where a digit loses very many."""
-    if records.frozen is None:
-        return AREA
     return float(min(AREA, LARGEST_AREA / max(1.0, 100 * np.nanmax(records.frozen.recall_lost))))
 
 
@@ -136,7 +123,7 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
     axes.tick_params(length=0, pad=20)
     axes.tick_params(axis="x", pad=3)
     beside = axes.get_yaxis_transform()
-    fires = activations[rows] > FIRING_ACTIVATION
+    fires = activations[rows] > neurons.FIRING_ACTIVATION
     colours = [canvas.FIRES if on else "white" for on in fires]
     lamps: Any = {"s": 70, "lw": 1, "edgecolors": canvas.FAINT, "clip_on": False}
     axes.scatter([-0.033] * len(rows), range(len(rows)), c=colours, transform=beside, **lamps)
@@ -149,9 +136,6 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
 
 def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
     """Draw how many images of each digit the network reads as each digit; right ones are bold."""
-    if records.confusion is None:
-        _not_measured(axes)
-        return
     wrong = records.confusion.astype(float)
     np.fill_diagonal(wrong, 0)
     axes.imshow(wrong, cmap=canvas.SEQUENTIAL, norm=Normalize(0, max(1.0, 1.6 * wrong.max())))
@@ -166,20 +150,14 @@ def draw_confusion(axes: Axes, records: NeuronRecords) -> None:
 
 def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str) -> None:
     """Draw the accuracy after each epoch of a run: `correct` images recognised of `examples`."""
-    axes.plot(
-        np.arange(1, len(correct) + 1),
-        100 * np.array(correct) / examples,
-        "o-",
-        color=canvas.INK,
-        ms=3,
-        lw=1.2,
-    )
+    epochs, rates = np.arange(1, len(correct) + 1), 100 * np.array(correct) / examples
+    axes.plot(epochs, rates, "o-", color=canvas.INK, ms=3, lw=1.2)
     axes.grid(axis="y", lw=0.4, color=canvas.QUIET)
     axes.set(xlabel="epoch", ylabel=f"% of {examples:,} {split} images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
-    epochs = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
-    axes.set_title(f"{last} after {epochs}" + (f" (best {best})" if best != last else ""))
+    many = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
+    axes.set_title(f"{last} after {many}" + (f" (best {best})" if best != last else ""))
 
 
 # --- One neuron ------------------------------------------------------------------------------
@@ -191,7 +169,7 @@ def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
     A shape is the histogram of the images of one digit, scaled to its own peak; the thick bar is
     the middle half of the images, the thin one the middle 90 %, the white mark the median.
     """
-    axes.axvspan(-SATURATED_Z, SATURATED_Z, color=canvas.ZONE, lw=0)
+    axes.axvspan(-neurons.SATURATED_Z, neurons.SATURATED_Z, color=canvas.ZONE, lw=0)
     axes.axvline(0, color=canvas.FAINT, lw=0.7)
     edges, beside = records.z_edges, axes.get_yaxis_transform()
     for digit, counts in enumerate(records.z_histogram[n]):
@@ -253,13 +231,8 @@ def draw_output_weights(axes: Axes, records: NeuronRecords, n: int) -> None:
 def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the points of recall that each digit loses with a neuron frozen and deleted."""
     marks = {"frozen": ("o", canvas.LOST_PALE, -0.16), "deleted": ("D", canvas.LOST, 0.16)}
-    ways = words.ways(records)
-    axes.set_title("Lost without it: not measured")
-    if not ways:
-        _not_measured(axes)
-        return
     axes.axhline(0, color=canvas.FAINT, lw=0.7)
-    for way, held in ways:
+    for way, held in records.ways.items():
         mark, colour, aside = marks[way]
         lost, bounds = 100 * held.recall_lost[n], 100 * held.recall_lost_interval[n]
         place = np.arange(len(lost)) + aside
@@ -280,9 +253,10 @@ def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
     for place, index in enumerate(ranking.indices[n]):
         left = 1.12 * place * SIDE
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
-        told = f"{ranking.labels[n, place]} · z {whole(ranking.zs[n, place])}\nimage {index}"
+        z = f"{ranking.zs[n, place]:z.0f}".replace("-", "\N{MINUS SIGN}")
+        told = f"{ranking.labels[n, place]} · z {z}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
-    axes.set(xlim=(-0.2, 1.12 * RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
+    axes.set(xlim=(-0.2, 1.12 * neurons.RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
 def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
@@ -304,11 +278,11 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     digit = records.divided_digits[n, which]
     gap = 0.8 * SIDE
     for (side, place), index in np.ndenumerate(records.divided.indices[n, which]):
-        left = side * (OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
+        left = side * (neurons.OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
         if index >= 0:
             _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
     rate = records.firing_rate[n, digit]
-    end = 2 * OF_EACH * SIDE * 1.06 + gap
+    end = 2 * neurons.OF_EACH * SIDE * 1.06 + gap
     style: dict[str, Any] = {"size": 8, "va": "bottom"}
     axes.text(0, -3, f"{digit}: silent on {percent(1 - rate)}", **style)
     axes.text(end, -3, f"fires on {percent(rate)}", ha="right", weight="bold", **style)
@@ -363,20 +337,20 @@ def draw_neuron(n: int, model: Any, ax: Axes | None = None) -> Axes:
         from matplotlib import pyplot
 
         ax = pyplot.gca()
-    weights = parameters.weights[0]
-    draw_heatmap(ax, weights[n], colour_limit(weights, None), None)
-    ax.set_title(f"{n} {name_of(parameters.metadata, n)}".strip(), parse_math=False)
+    weights, nothing = parameters.weights[0], np.zeros(SIDE * SIDE, dtype=bool)
+    draw_heatmap(ax, weights[n], colour_limit(weights, nothing), nothing)
+    ax.set_title(f"{n} {neurons.name_of(parameters.metadata, n)}".strip(), parse_math=False)
     return ax
 
 
-def colour_limit(weights: Array, never_lit: Array | None) -> float:
+def colour_limit(weights: Array, never_lit: Array) -> float:
     """Where the one scale of all (hidden, pixels) ends; never-lit pixels do not count."""
-    drawn = np.abs(weights if never_lit is None else weights[:, ~never_lit])
+    drawn = np.abs(weights[:, ~never_lit])
     limit = float(np.quantile(drawn, FULL_COLOUR)) if drawn.size else 0.0
     return limit or 1.0
 
 
-def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | None) -> None:
+def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array) -> None:
     """Draw one number for each pixel, red above zero and blue below, never-lit pixels grey.
 
     In grey red and blue are alike: so where blue is strong it carries a minus. `limit` is the
@@ -384,21 +358,18 @@ def draw_heatmap(axes: Axes, values: Array, limit: float, never_lit: Array | Non
     """
     _bare(axes)
     _pixels(axes, values, canvas.DIVERGING, Normalize(-limit, limit))
-    drawn = np.zeros(len(values), dtype=bool) if never_lit is None else never_lit
-    rows, columns = np.divmod(np.flatnonzero((values < -STRONG * limit) & ~drawn), SIDE)
+    rows, columns = np.divmod(np.flatnonzero((values < -STRONG * limit) & ~never_lit), SIDE)
     axes.hlines(rows, columns - 0.28, columns + 0.28, color="white", lw=0.6)
-    if never_lit is not None:
-        mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
-        _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
+    mask = np.ma.masked_where(~never_lit, np.ones(len(never_lit)))
+    _pixels(axes, mask, ListedColormap([canvas.NEVER_LIT]))
 
 
 def heatmaps(records: NeuronRecords, n: int) -> list[Heatmap]:
     """A neuron's weights, where its start is known as the sum that they are; 0 where it is grey."""
-    lit = 1.0 if records.never_lit is None else ~records.never_lit
-    weights = lit * records.weights[n]
+    weights = ~records.never_lit * records.weights[n]
     if records.change is None:
         return [("weights", weights)]
-    change = lit * records.change[n]
+    change = ~records.never_lit * records.change[n]
     return [("start", weights - change), ("+ change", change), ("= weights", weights)]
 
 
@@ -423,8 +394,8 @@ def draw_colour_bar(axes: Axes, limit: float, maps: Iterable[Heatmap], low: str,
 
 
 def never_lit_legend(records: NeuronRecords) -> str:
-    """What the grey pixels are; "" where there are none or it is not known."""
-    if records.never_lit is None or not records.never_lit.any():
+    """What the grey pixels are; "" where there are none."""
+    if not records.never_lit.any():
         return ""
     told = f"grey: the {int(records.never_lit.sum())} pixels that no training image lights"
     # A start that was rounded to a grid has moved by less than this: not by learning.
@@ -433,11 +404,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
 
 
 # --- Parts of all these ----------------------------------------------------------------------
-
-
-def whole(number: float) -> str:
-    """A number without decimals, a true minus, and no minus zero."""
-    return f"{round(number) + 0:d}".replace("-", "\N{MINUS SIGN}")
 
 
 def _odds(rate: Any) -> Any:
@@ -497,12 +463,6 @@ def _image(axes: Axes, image: Array, extent: tuple[float, float, float, float]) 
     left, right, bottom, top = extent
     frame = (left, bottom), right - left, top - bottom
     axes.add_patch(Rectangle(*frame, fill=False, lw=0.4, ec=canvas.FAINT, clip_on=False))
-
-
-def _not_measured(axes: Axes) -> None:
-    axes.set_axis_off()
-    style: Any = {"ha": "center", "va": "center", "color": canvas.FAINT}
-    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, **style)
 
 
 def _bare(axes: Axes) -> None:

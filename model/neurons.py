@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from model import selectivity
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import BETWEEN, IDLE, ROLES, WEAK, Array, mean
+from model.selectivity import BETWEEN, IDLE, WEAK, Array, mean
 
 Arrays = dict[str, Any]
 Counts = tuple[Array, Array]  # images that a neuron fires on (hidden, digits), and shown (digits,)
@@ -44,13 +44,24 @@ RANKED = 8
 DIVIDED, OF_EACH = 2, 4
 #: ln 99: beyond it the activation is under 0.01 or over 0.99 and the sigmoid's slope under 1 %.
 SATURATED_Z = 4.59511985013459
-MOST_DIGITS = 62  # a digit set is kept as the bits of an int64
+MOST_DIGITS = 62  # partitions of a study are kept as the bits of an int64
 LARGEST_Z = 1e100  # beyond, its square would overflow
 SEED = 0  # of the bootstrap: the same resamples for every neuron with the same counts
 NAME_LENGTH = 64
 NONE = np.array([math.nan])  # of which every quantile is NaN
-#: What is answered while each neuron is held, and the field that says what is lost.
-HELD = {"ablated_predictions": "frozen", "deleted_predictions": "deleted"}
+HELD = ("frozen", "deleted")  # how a neuron is held: at its mean activation, or at 0
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What a network answers, digits, and what its first hidden layer does on some images."""
+
+    zs: Array  # (examples, hidden)
+    activations: Array  # (examples, hidden)
+    predictions: Array  # (examples,) of the intact network
+    frozen: Array  # (hidden, examples) with each neuron held at its mean activation
+    deleted: Array  # (hidden, examples) with each neuron held at 0
+    switched: Array  # (examples,) with every activation made 0 or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +96,7 @@ class Ablation:
 class NeuronRecords:
     """All that is known of the neurons of a first hidden layer; read-only, a row for each neuron.
 
-    Fields that need what was not handed in (a start, training images, predictions) are None.
+    What speaks of the start is None where that is not known.
     """
 
     names: tuple[str, ...]  # informal, from the parameters' metadata; "" for none
@@ -117,11 +128,11 @@ class NeuronRecords:
     preferred_digit: Array  # (hidden,) largest mean activation, of which the index speaks
     saturated_low: Array  # (hidden,) share of all images with z < -SATURATED_Z
     saturated_high: Array  # (hidden,) share of all images with z > SATURATED_Z
+    divided_digits: Array  # (hidden, up to DIVIDED) of which most images are on either side
 
     output_weights: Array  # (hidden, next) positive pushes towards
-    output_bias: Array  # (next,)
-    frozen: Ablation | None  # at its mean activation
-    deleted: Ablation | None  # at 0
+    frozen: Ablation  # at its mean activation
+    deleted: Ablation  # at 0
 
     weights: Array  # (hidden, pixels) row by row; positive excites
     bias: Array  # (hidden,)
@@ -129,28 +140,28 @@ class NeuronRecords:
     bias_change: Array | None  # (hidden,)
     start_correlation: Array | None  # (hidden,) Pearson, of weights and initial weights; NaN: none
     start_share: Array | None  # (hidden,) variance of z under the initial weights, over that of z
-    never_lit_share: Array | None  # (hidden,) of the sum of |weight|, on pixels no image lights
+    never_lit_share: Array  # (hidden,) of the sum of |weight|, on pixels no image lights
 
     highest: Ranking  # largest z first; never by activation, which saturates and ties
     lowest: Ranking  # smallest z first
     along: Ranking  # nearest to equal steps of z, from the smallest to the largest
-    divided_digits: Array  # (hidden, up to DIVIDED) of which most images are on either side
     divided: Ranking  # (hidden, up to DIVIDED, 2, OF_EACH) nearest to a side's median; -1: none
 
     sizes: tuple[int, ...]  # of the network
     examples: int  # N, the number of images behind every figure here
     shown: Array  # (digits,) images of each digit
     z_edges: Array  # (bins + 1,) ascending, shared by all neurons and digits
-    never_lit: Array | None  # (pixels,) bool
-    confusion: Array | None  # (digits, digits) images of each digit (row) read as each (column)
-    recall: Array | None  # (digits,) of the intact network
-    correct: int | None  # images that the intact network recognises
+    never_lit: Array  # (pixels,) bool
+    confusion: Array  # (digits, digits) images of each digit (row) read as each (column)
+    recall: Array  # (digits,) of the intact network
+    correct: int  # images that the intact network recognises
     codes: int  # different sets of firing neurons
+    switched_correct: int  # recognised where every activation is rounded to 0 or 1
     saturated: float  # share of all activations, on either side
     saturated_interval: Array  # (bounds,)
-    switched_correct: int | None  # recognised where every activation is rounded to 0 or 1
-    rarely_lit: int | None  # pixels that are blank
-    blanked_changes: int | None  # when so many answers change
+    rarely_lit: int  # pixels that are blank
+    blanked_changes: int  # when so many answers change
+    output_bias: Array  # (next,)
     resamples: int  # of the bootstrap
 
     @property
@@ -162,6 +173,11 @@ class NeuronRecords:
     def to_digits(self) -> bool:
         """Whether the next layer is the output, so that `output_weights` are of digits."""
         return len(self.sizes) == 3
+
+    @property
+    def ways(self) -> dict[str, Ablation]:
+        """What is lost without each neuron, by the way in which it is held."""
+        return {way: getattr(self, way) for way in HELD}
 
     @property
     def fires_for(self) -> Array:
@@ -209,50 +225,38 @@ class NeuronRecords:
 
 def neuron_records(
     parameters: Parameters,  # metadata["neuron_names"], if there, maps "11" to an informal name
-    zs: ArrayLike,  # (examples, hidden) of the first hidden layer
-    activations: ArrayLike,  # (examples, hidden)
+    seen: Observation,
     labels: ArrayLike,  # (examples,) the digits shown
     *,
-    predictions: ArrayLike | None = None,  # (examples,) the digits that the network answers
-    ablated_predictions: ArrayLike | None = None,  # (hidden, examples) each neuron at its mean
-    deleted_predictions: ArrayLike | None = None,  # (hidden, examples) each neuron at 0
-    switched_predictions: ArrayLike | None = None,  # (examples,) every activation made 0 or 1
-    blanked_predictions: ArrayLike | None = None,  # (examples,) the `rarely_lit` pixels blank
-    never_lit: ArrayLike | None = None,  # (pixels,) bool, `never_lit_pixels` of training images
-    rarely_lit: int | None = None,
+    never_lit: ArrayLike,  # (pixels,) bool, `never_lit_pixels` of training images
+    rarely_lit: int,
+    blanked: ArrayLike,  # (examples,) the digits answered with the `rarely_lit` pixels blank
     initial: Parameters | None = None,  # that training started from
     start_zs: ArrayLike | None = None,  # (examples, hidden) of the untrained network
     counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
-    resamples: int = 1000,  # of the bootstrap; 0 leave its intervals NaN
+    resamples: int = 1000,  # of the bootstrap
 ) -> NeuronRecords:
     """Measure every neuron of the first hidden layer; ValueError says which array does not fit.
 
     The role is computed on the first of `counts` and confirmed on the others; by default, on the
-    images at hand alone. Neurons are held as `model.observe` holds them.
+    images at hand alone.
     """
     _check_network(parameters, initial)
     digits, hidden = parameters.sizes[-1], parameters.sizes[1]
     labels = _digits("labels", labels, (None,), digits)
     shape = (len(labels), hidden)
-    z = _turned("zs", zs, shape, -LARGEST_Z, LARGEST_Z)
-    a = _turned("activations", activations, shape, 0.0, 1.0)
+    z = _turned("zs", seen.zs, shape, -LARGEST_Z, LARGEST_Z)
+    a = _turned("activations", seen.activations, shape, 0.0, 1.0)
     own = firing_counts(a.T, labels, digits)
     split = _roles(counts or {"these images": own})
-    answers = {
-        "predictions": predictions,
-        "ablated_predictions": ablated_predictions,
-        "deleted_predictions": deleted_predictions,
-        "switched_predictions": switched_predictions,
-        "blanked_predictions": blanked_predictions,
-    }
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
     return NeuronRecords(
         names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
         **split,
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
-        **_answered(answers, labels, own[1], hidden),
         **_images(z, a, labels, own),
+        **_answered({**vars(seen), "blanked": blanked}, labels, own[1], hidden),
         start_share=_start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
         examples=len(labels),
@@ -286,21 +290,17 @@ def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
 
 def _roles(counts: Mapping[str, Counts]) -> Arrays:
     """The role and the partition of each neuron, as far as all splits agree on them."""
-    every = [(fired, np.broadcast_to(shown, fired.shape)) for fired, shown in counts.values()]
-    kinds, digits = (
-        np.array(v) for v in zip(*(selectivity.roles_of(*v) for v in every), strict=True)
-    )
-    sets = np.array([selectivity.best_sets(*v)[1] for v in every])
-    agree = ((kinds == kinds[0]) & (digits == digits[0])).all(axis=0)
-    across = every[0][0].shape[1]
+    every = (selectivity.roles_of(*own) for own in counts.values())
+    kinds, digits, sets = map(np.array, zip(*every, strict=True))
+    agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
     return {
         "splits": tuple(counts),
-        "split_roles": np.array(ROLES)[kinds],
-        "split_sets": selectivity.members(sets, across),
-        "role": np.where(agree, np.array(ROLES)[kinds[0]], BETWEEN),
-        "role_digits": selectivity.members(digits[0], across),
-        "partition": selectivity.members(sets[0], across),
-        "partition_holds": (sets == sets[0]).all(axis=0),
+        "split_roles": kinds,
+        "split_sets": sets,
+        "role": np.where(agree, kinds[0], BETWEEN),
+        "role_digits": digits[0],
+        "partition": sets[0].copy(),
+        "partition_holds": (sets == sets[0]).all(axis=(0, 2)),
     }
 
 
@@ -308,13 +308,14 @@ def _responds_to(
     z: Array, a: Array, labels: Array, counts: Counts, partition: Array, resamples: int
 ) -> Arrays:
     """Which images each neuron responds to; z and a are (hidden, examples)."""
-    fired, shown = counts[0], np.broadcast_to(counts[1], counts[0].shape)
-    groups = [labels == digit for digit in range(shown.shape[1])]
+    fired, shown = counts
+    groups = [labels == digit for digit in range(len(shown))]
     means = _by_digit(mean, a, groups)
     errors = selectivity.rates(_by_digit(selectivity.standard_deviation, a, groups) ** 2, shown)
-    selective = [selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True)]
-    areas = np.array([selectivity.auroc_by_digit(row, labels, counts[1]) for row in z])
-    edges = _bin_edges(z)
+    selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
+    index, preferred, bounds = map(np.array, zip(*selective, strict=True))
+    areas = np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z])
+    edges = np.histogram_bin_edges(z, BINS)
     return {
         "z_mean": _by_digit(mean, z, groups),
         "z_sd": _by_digit(selectivity.standard_deviation, z, groups),
@@ -333,10 +334,10 @@ def _responds_to(
         "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
         "digit_mcc": selectivity.digit_matthews(fired, shown),
         "auroc": areas,
-        "auroc_interval": selectivity.auroc_interval(areas, counts[1]),
-        "class_selectivity": np.array([index for index, *_ in selective]),
-        "class_selectivity_interval": np.array([bounds for *_, bounds in selective]),
-        "preferred_digit": np.array([digit for _, digit, _ in selective]),
+        "auroc_interval": selectivity.auroc_interval(areas, shown),
+        "class_selectivity": index,
+        "class_selectivity_interval": bounds,
+        "preferred_digit": preferred,
         "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
         "saturated_high": (z > SATURATED_Z).sum(axis=1) / len(labels),
     }
@@ -344,38 +345,30 @@ def _responds_to(
 
 def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
     """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
-    found = np.full((len(fired), 2), math.nan)
-    for n in range(len(fired) if resamples else 0):
-        again = selectivity.resampled_counts(fired[n], shown[n], resamples, SEED)
-        found[n] = np.quantile(selectivity.matthews_of(partition[n], *again), (0.025, 0.975))
-    return found
+    found = []
+    for inside, part in zip(partition, fired, strict=True):
+        again = selectivity.resampled_counts(part, shown, resamples, SEED)
+        found.append(selectivity.matthews_of(inside, *again))
+    return np.quantile(found, (0.025, 0.975), axis=1).T
 
 
 def _answered(given: Arrays, labels: Array, shown: Array, hidden: int) -> Arrays:
     """What the network reads, and what is lost with neurons held or switched, or pixels blank."""
-    digits = len(shown)
-    read: Arrays = {}
-    for name, answers in given.items():
-        shape = (hidden, len(labels)) if name in HELD else labels.shape
-        read[name] = None if answers is None else _digits(name, answers, shape, digits)
-    found: Arrays = dict.fromkeys(("confusion", "recall", "correct", *HELD.values()))
-    intact, switched = read["predictions"], read["switched_predictions"]
-    blanked = None if intact is None else read["blanked_predictions"]
-    found["switched_correct"] = None if switched is None else int((switched == labels).sum())
-    found["blanked_changes"] = None if blanked is None else int((blanked != intact).sum())
-    if intact is not None:
-        confusion = _confusion(intact, labels, digits)
-        right = np.diag(confusion)
-        found |= {"confusion": confusion, "correct": int(right.sum())}
-        found["recall"] = selectivity.rates(right, shown)
-    for name, way in HELD.items():
-        if read[name] is not None and intact is None:
-            raise ValueError(
-                "ablated_predictions: without the intact network's predictions there is nothing to "
-                "compare with; hand in predictions too"
-            )
-        found[way] = None if read[name] is None else ablation(read[name], intact, labels, shown)
-    return found
+    digits, one, each = len(shown), labels.shape, (hidden, len(labels))
+    intact, switched, blanked = (
+        _digits(name, given[name], one, digits) for name in ("predictions", "switched", "blanked")
+    )
+    held = {way: _digits(way, given[way], each, digits) for way in HELD}
+    confusion = _confusion(intact, labels, digits)
+    right = np.diag(confusion)
+    return {
+        "confusion": confusion,
+        "recall": selectivity.rates(right, shown),
+        "correct": int(right.sum()),
+        "switched_correct": int((switched == labels).sum()),
+        "blanked_changes": int((blanked != intact).sum()),
+        **{way: ablation(answers, intact, labels, shown) for way, answers in held.items()},
+    }
 
 
 def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
@@ -386,7 +379,7 @@ def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablatio
         np.array([np.bincount(labels[row], minlength=digits) for row in rows])
         for rows in (was & ~now, now & ~was)
     )
-    recall_lost = selectivity.rates(lost - gained, np.broadcast_to(shown, lost.shape))
+    recall_lost = selectivity.rates(lost - gained, shown)
     most_needed = np.nanargmax(recall_lost, axis=1)
     confusion = np.array([_confusion(row, labels, digits) for row in held])
     wrong = confusion[neurons, most_needed]
@@ -451,29 +444,26 @@ def _ranked(indices: Array, z: Array, a: Array, labels: Array) -> Ranking:
     )
 
 
-def _weights(
-    parameters: Parameters, initial: Parameters | None, never_lit: ArrayLike | None
-) -> Arrays:
+def _weights(parameters: Parameters, initial: Parameters | None, never_lit: ArrayLike) -> Arrays:
     """The weights, what training made of them, and how much of them is noise."""
     weights, bias = (np.array(v[0]) for v in (parameters.weights, parameters.biases))
-    found: Arrays = {"weights": weights, "bias": bias.ravel(), "never_lit": None}
-    found["output_weights"] = np.array(parameters.weights[1].T, order="C")
-    found["output_bias"] = parameters.biases[1].flatten()
-    found |= dict.fromkeys(("change", "bias_change", "start_correlation", "never_lit_share"))
-    if initial is not None:
-        start = initial.weights[0]
-        found["change"] = weights - start
-        found["bias_change"] = (bias - initial.biases[0]).ravel()
-        found["start_correlation"] = np.array(
-            [selectivity.correlation(own, drawn) for own, drawn in zip(weights, start, strict=True)]
-        )
-    if never_lit is not None:
-        mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
-        found["never_lit"] = mask
-        sums = [[math.fsum(np.abs(v).tolist()) for v in (w[mask], w)] for w in weights]
-        found["never_lit_share"] = np.array(
-            [part / whole if whole else 0.0 for part, whole in sums]
-        )
+    mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
+    sums = [[math.fsum(np.abs(v).tolist()) for v in (w[mask], w)] for w in weights]
+    found: Arrays = {
+        "weights": weights,
+        "bias": bias.ravel(),
+        "output_weights": np.array(parameters.weights[1].T, order="C"),
+        "output_bias": parameters.biases[1].flatten(),
+        "never_lit": mask,
+        "never_lit_share": np.array([part / whole if whole else 0.0 for part, whole in sums]),
+    }
+    if initial is None:
+        return found | dict.fromkeys(("change", "bias_change", "start_correlation"))
+    start = initial.weights[0]
+    pairs = zip(weights, start, strict=True)
+    found["change"] = weights - start
+    found["bias_change"] = (bias - initial.biases[0]).ravel()
+    found["start_correlation"] = np.array([selectivity.correlation(*pair) for pair in pairs])
     return found
 
 
@@ -487,13 +477,6 @@ def _confusion(predictions: Array, labels: Array, digits: int) -> Array:
     """Images of each digit (row) answered as each digit (column)."""
     cells = np.bincount(labels * digits + predictions, minlength=digits**2)
     return cells.reshape(digits, digits)
-
-
-def _bin_edges(zs: Array) -> Array:
-    """Equal bins over all z of all neurons; a width even where there is only one value."""
-    low, high = float(zs.min()), float(zs.max())
-    room = 0.5 * max(1.0, abs(low)) if low == high else 0.0
-    return np.linspace(low - room, high + room, BINS + 1)
 
 
 def name_of(metadata: Mapping[str, Any], number: int) -> str:

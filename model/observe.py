@@ -6,27 +6,15 @@ with a row for each example.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from model.neurons import mean_activations
+from model.neurons import Observation, mean_activations
 from model.selectivity import Array
 
 #: Images that are looked at together: their float64 copy stays small.
 TOGETHER = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """What a network answers and what its first hidden layer does on some images."""
-
-    zs: Array  # (examples, hidden)
-    activations: Array  # (examples, hidden)
-    predictions: Array  # (examples,) digits; of equal outputs the lowest
-    held_at: Array  # (hidden,) mean activations, as the arithmetic keeps activations
-    ablated_predictions: Array  # (hidden, examples) while that neuron is held there
 
 
 def observe(net: Any, images: Array) -> Observation:
@@ -37,28 +25,25 @@ def observe(net: Any, images: Array) -> Observation:
     if not len(images):
         raise ValueError("images: expected one or more, received none")
     zs, activations, outputs = trace(net, images)
-    held_at = np.array([float(v) for v in net.arithmetic.parameters(mean_activations(activations))])
-    held = ablated(net, activations, held_at)
-    return Observation(zs, activations, outputs.argmax(axis=1), held_at, held)
+    means = [float(v) for v in net.arithmetic.parameters(mean_activations(activations))]
+    return Observation(
+        zs,
+        activations,
+        predictions=outputs.argmax(axis=1),
+        frozen=_held(net, activations, means),
+        deleted=_held(net, activations, [0.0] * len(means)),
+        switched=_answers(net, np.rint(activations)),
+    )
 
 
-def ablated(net: Any, activations: Array, values: Array) -> Array:
-    """The digits (hidden, examples) that follow while one neuron after another is held.
-
-    The (examples, hidden) activations are of the first hidden layer; of the (hidden,) values at
-    which a neuron is held its mean freezes it, and 0 deletes it.
-    """
+def _held(net: Any, activations: Array, values: list[float]) -> Array:
+    """The digits (hidden, examples) that follow while one neuron after another is held."""
     held = []
     for number, value in enumerate(values):
         hidden = activations.copy()
         hidden[:, number] = value
         held.append(_answers(net, hidden))
     return np.array(held)
-
-
-def switched(net: Any, activations: Array) -> Array:
-    """The digits that a network answers where every activation is rounded to 0 or 1."""
-    return _answers(net, np.rint(activations))
 
 
 def trace(net: Any, images: Array) -> tuple[Array, Array, Array]:

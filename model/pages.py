@@ -15,20 +15,8 @@ from itertools import chain
 
 import numpy as np
 
-from model import figures, words
-from model.canvas import (
-    NEVER_LIT,
-    WIDTH,
-    Figure,
-    house_style,
-    new_figure,
-    panel,
-    png_bytes,
-    wrapped,
-    write,
-    write_footer,
-    write_title,
-)
+from model import canvas, figures, words
+from model.canvas import WIDTH, Figure, panel
 from model.figures import Array
 from model.neurons import FIRING_ACTIVATION, NeuronRecords
 
@@ -47,7 +35,6 @@ class Picture:
     title: str  # the sentence without its stop
     part: Part
     note: str = ""
-    width: float = WIDTH
 
     @property
     def caption(self) -> str:
@@ -57,21 +44,21 @@ class Picture:
     @cached_property
     def figure(self) -> Figure:
         """The page, drawn when it is first asked for."""
-        return page(self.note, self.part, width=self.width)
+        return page(self.note, self.part)
 
     def png(self) -> bytes:
         """The bytes of the file."""
-        return png_bytes(self.figure)
+        return canvas.png_bytes(self.figure)
 
 
-@house_style()
-def page(note: str, *parts: Part, least: float = 0.0, width: float = WIDTH) -> Figure:
+@canvas.house_style()
+def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
     """Draw parts below each other on a page that is as tall as they need."""
-    figure, top = new_figure(width, max(least, sum(tall for tall, _ in parts))), 0.0
+    figure, top = canvas.new_figure(WIDTH, max(least, sum(tall for tall, _ in parts))), 0.0
     for tall, draw in parts:
         draw(figure, top)
         top += tall
-    write_footer(figure, note)
+    canvas.write_footer(figure, note)
     return figure
 
 
@@ -84,7 +71,7 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
 
     def draw(figure: Figure, top: float) -> None:
         title = f"{words.name(records, n)} {words.fires(records, n)}"
-        write_title(figure, title, words.role_line(records, n), top)
+        canvas.write_title(figure, title, words.role_line(records, n), top)
         limit = figures.colour_limit(records.weights, records.never_lit)
         maps = figures.heatmaps(records, n)
         for column, (caption, values) in enumerate(maps, 1 if len(maps) == 1 else 0):
@@ -95,16 +82,18 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
         figures.draw_colour_bar(bar, limit, maps, "inhibits", "excites")
         figures.draw_output_weights(panel(figure, 5.2, top + 1.05, 2.65, 0.75), records, n)
         figures.draw_losses(panel(figure, 5.2, top + 2.2, 2.65, 0.95), records, n)
-        write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
+        canvas.write(figure, 0.2, top + 2.9, "Images along z", size=9, weight="bold")
         figures.draw_along(panel(figure, 0.6, top + 3.1, 3.7, 0.42), records, n, images)
         figures.draw_z_by_digit(panel(figure, 0.6, top + 3.62, 3.7, 1.22), records, n)
-        write(figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold")
+        canvas.write(
+            figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold"
+        )
         both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
         for place in np.flatnonzero(both).tolist():
             axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
             figures.draw_divided(axes, records, n, place, images)
         if not both.any():
-            write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
+            canvas.write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
 
     return Picture(f"neuron-{n:02d}.png", words.title(records, n), (SHEET, draw), note)
 
@@ -114,23 +103,14 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
     title = words.title(records, n)
 
     def draw(figure: Figure, _: float) -> None:
-        write_title(figure, title, words.role_line(records, n))
+        canvas.write_title(figure, title, words.role_line(records, n))
         told = figures.ranked_title(records.highest, n, "Largest z")
-        write(figure, 0.3, 1.05, told, size=9, weight="bold")
+        canvas.write(figure, 0.3, 1.05, told, size=9, weight="bold")
         figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
         figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 
     return Picture(f"activations-{n:02d}.png", title, (ACTIVATIONS, draw), note)
-
-
-def distribution(records: NeuronRecords, n: int) -> Picture:
-    """One small picture of a neuron: its z by digit."""
-
-    def draw(figure: Figure, _: float) -> None:
-        figures.draw_z_by_digit(figure.add_axes((0.12, 0.15, 0.76, 0.7)), records, n)
-
-    return Picture(f"z-{n:02d}.png", words.title(records, n), (3.4, draw), width=5.0)
 
 
 # --- The layer -------------------------------------------------------------------------------
@@ -139,7 +119,7 @@ def distribution(records: NeuronRecords, n: int) -> Picture:
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
     """The switch chart: each neuron a row, its digits by firing rate, sized by what is lost."""
     tall = 1.65 + 0.285 * records.hidden
-    costly, on_it = words.rarer(records, records.frozen) if records.frozen else (0, 0)
+    costly, on_it = words.rarer(records, records.frozen)
     title = "Each neuron is a switch between two sides of the digits"
     if costly:
         are = f"{costly} neurons {'is' if on_it == 1 else 'are'}"
@@ -151,7 +131,7 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
             "ends are wide). Upright: the switch, with the digits that it fires for on its right, "
             "bold; dotted where other images put it elsewhere."
         )
-        top = 0.3 + write_title(figure, title, how)
+        top = 0.3 + canvas.write_title(figure, title, how)
         figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
         draw_disc_legend(figure, records, tall - 0.4)
 
@@ -163,15 +143,12 @@ def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None
     axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
-    if records.frozen is None:
-        axes.text(0, 0, "What is lost without a neuron was not measured.", va="center", size=8)
-        return
     axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
     largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
     for place, points in enumerate((1, max(2, largest // 3), largest)):
         left = 2.95 + 0.65 * place
         area = figures.disc_area(records) * points
-        axes.scatter([left], [0], s=area, c=figures.canvas.LOST_PALE)
+        axes.scatter([left], [0], s=area, c=canvas.LOST_PALE)
         axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
 
 
@@ -193,12 +170,12 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
         title = "Start, plus what training changed, is the weights"
 
     def draw(figure: Figure, _: float) -> None:
-        top = 0.3 + write_title(figure, title, f"{how}.")
+        top = 0.3 + canvas.write_title(figure, title, f"{how}.")
         for n, maps in enumerate(every):
             row, column = divmod(n, columns)
             left, above = 0.15 + column * width, top + row * (side + 0.3)
             name = f"{words.short_name(records, n, 18)}   {words.partition(records, n)}"
-            write(figure, left, above - 0.04, name, size=8.5, va="bottom")
+            canvas.write(figure, left, above - 0.04, name, size=8.5, va="bottom")
             for place, (_step, values) in enumerate(maps):
                 axes = panel(figure, left + place * (side + 0.03), above, side, side)
                 figures.draw_heatmap(axes, values, limit, records.never_lit)
@@ -207,8 +184,8 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
         ends = "blue, dashed: ink\nthere lowers z", "red: ink there\nraises z"
         figures.draw_colour_bar(bar, limit, chain(*every), *ends)
         if grey := figures.never_lit_legend(records):
-            write(figure, 0.15, down - 0.36, "■", size=8, color=NEVER_LIT)
-            write(figure, 0.3, down - 0.36, grey, size=8)
+            canvas.write(figure, 0.15, down - 0.36, "■", size=8, color=canvas.NEVER_LIT)
+            canvas.write(figure, 0.3, down - 0.36, grey, size=8)
 
     return Picture("weights.png", title, (tall, draw), note)
 
@@ -229,29 +206,27 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
             "what it adds to the weighted input of each output: activation times weight, red for, "
             "blue against. The largest sum is what is read."
         )
-        top = 0.3 + write_title(figure, title, how)
+        top = 0.3 + canvas.write_title(figure, title, how)
         axes = panel(figure, 3.3, top, WIDTH - 3.45, tall - top - 0.3)
         figures.draw_path(axes, records, on_it)
         figures.draw_image(panel(figure, 0.15, top, 1.3, 1.3), image)
         fires = int((on_it > FIRING_ACTIVATION).sum())
         told = f"{fires} of {records.hidden} fire;\nread as {read}"
-        write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
+        canvas.write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
     return Picture("path.png", title, (tall, draw), note)
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
     """How a run went: accuracy after each epoch, where known, and which digits are mistaken."""
-    title = "What the network reads was not measured"
-    if records.confusion is not None:
-        title = f"{records.correct:,} of {records.examples:,} images are recognised"
-        wrong = records.confusion * (1 - np.eye(len(records.confusion), dtype=int))
-        if wrong.any():
-            shown, read = divmod(int(wrong.argmax()), len(wrong))
-            title += f"; most often {shown} is read as {read} ({wrong.max()})"
+    title = f"{records.correct:,} of {records.examples:,} images are recognised"
+    wrong = records.confusion * (1 - np.eye(len(records.confusion), dtype=int))
+    if wrong.any():
+        shown, read = divmod(int(wrong.argmax()), len(wrong))
+        title += f"; most often {shown} is read as {read} ({wrong.max()})"
 
     def draw(figure: Figure, top: float) -> None:
-        write_title(figure, title, "On the diagonal: read rightly.", top)
+        canvas.write_title(figure, title, "On the diagonal: read rightly.", top)
         if correct:
             beside = panel(figure, 0.65, top + 1.0, 2.9, 2.85)
             figures.draw_accuracy(beside, correct, examples, "validation")
@@ -275,9 +250,9 @@ def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
     """Headings and sentences on a page."""
 
     def draw(figure: Figure, top: float) -> None:
-        top = write_title(figure, title, top=top) + 0.15
+        top = canvas.write_title(figure, title, top=top) + 0.15
         for heading, sentences in parts:
-            write(figure, 0.2, top, heading, size=10, weight="bold")
+            canvas.write(figure, 0.2, top, heading, size=10, weight="bold")
             top = 0.12 + _write_sentences(sentences, figure, top + 0.22)
 
     return page(note, (PAGE, draw))
@@ -286,8 +261,8 @@ def text_page(title: str, parts: Sequence[words.Section], note: str) -> Figure:
 def _write_sentences(sentences: Sequence[str], figure: Figure, top: float) -> float:
     """Write a paragraph for each sentence, and return the inches down to their end."""
     for sentence in sentences:
-        lines = wrapped(sentence, WIDTH - 0.6, 9)
-        write(figure, 0.3, top, lines, size=9, linespacing=1.25)
+        lines = canvas.wrapped(sentence, WIDTH - 0.6, 9)
+        canvas.write(figure, 0.3, top, lines, size=9, linespacing=1.25)
         top += 0.165 * len(lines.splitlines()) + 0.045
     return top
 

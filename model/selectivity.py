@@ -1,8 +1,8 @@
 """How selective neurons are for digits, and the role that follows: the measures of the literature.
 
-Counts of images are (..., digits): `fired`, those on which a neuron fires, of `shown`. Integers are
-counted exactly and divided once; sums of floats are `math.fsum`, correctly rounded, so no result
-depends on the order of the examples. A digit set is an integer, bit d for digit d.
+Counts of images are (..., digits): `fired`, those on which a neuron fires, of `shown`, which may be
+(digits,). Integers are counted exactly and divided once; sums of floats are `math.fsum`, correctly
+rounded, so no result depends on the order of the examples. A digit set is (..., digits) bool.
 
 The rule: fires on < 2 % or > 98 % of the images: idle. Otherwise best Matthews correlation < 0.5:
 weak. Otherwise a single digit, or all but one, within 0.05 of the best: class-selective, or
@@ -79,7 +79,7 @@ def digit_matthews(fired: Array, shown: Array) -> Array:
 
 
 def best_sets(fired: Array, shown: Array) -> tuple[Array, Array]:
-    """The largest Matthews correlation (...), 0 to 1, and the digit set that has it.
+    """The largest Matthews correlation (...), 0 to 1, and the digit set (..., digits) that has it.
 
     The best of all 2^digits - 2 sets is among the first k digits in order of firing rate, k = 1, 2,
     ...: the square of the Matthews correlation is the decrease of the Gini impurity over its start,
@@ -88,21 +88,15 @@ def best_sets(fired: Array, shown: Array) -> tuple[Array, Array]:
     lexicographically smallest; digits without an image are in no set. Labelling a unit by the best
     of all candidate concepts: Bau et al. 2017, "Network Dissection", section 2.
     """
+    shown = np.broadcast_to(shown, fired.shape)
     rate = np.divide(fired, shown, out=np.full(shown.shape, -1.0), where=shown > 0)
     order = np.argsort(-rate, axis=-1, kind="stable")
     first_fired = np.cumsum(np.take_along_axis(fired, order, axis=-1), axis=-1)
     first_shown = np.cumsum(np.take_along_axis(shown, order, axis=-1), axis=-1)
     mcc = matthews(first_fired, first_shown, first_fired[..., -1:], first_shown[..., -1:])
     # The set of all digits, no proper one, has 0 and comes last, so it is never taken.
-    size = np.argmax(mcc >= mcc.max(axis=-1, keepdims=True) - TIE, axis=-1)[..., None]
-    sets = np.cumsum(np.left_shift(np.int64(1), order), axis=-1)
-    best, chosen = (np.take_along_axis(v, size, axis=-1)[..., 0] for v in (mcc, sets))
-    return best, chosen
-
-
-def members(sets: Array, digits: int) -> Array:
-    """Which digits are in each set, (..., digits) bool."""
-    return (np.asarray(sets)[..., None] >> np.arange(digits) & 1).astype(bool)
+    last = np.argmax(mcc >= mcc.max(axis=-1, keepdims=True) - TIE, axis=-1)[..., None]
+    return np.take_along_axis(mcc, last, axis=-1)[..., 0], np.argsort(order, axis=-1) <= last
 
 
 def matthews_of(inside: Array, fired: Array, shown: Array) -> Array:
@@ -185,8 +179,8 @@ def mean_interval(values: Array) -> Array:
     return np.array([mean(values) - reach, mean(values) + reach])
 
 
-def roles_of(fired: Array, shown: Array) -> tuple[Array, Array]:
-    """Roles as places in ROLES, and the digit sets that they speak of, for (rows, digits) counts.
+def roles_of(fired: Array, shown: Array) -> tuple[Array, Array, Array]:
+    """Roles, the digit sets that they speak of, and the best sets.
 
     Class-selective: the digit it fires for; anti-class: the one it is silent for; feature-selective
     and weak: the best set; idle: none.
@@ -201,12 +195,12 @@ def roles_of(fired: Array, shown: Array) -> tuple[Array, Array]:
     rate = fired.sum(axis=-1) / shown.sum(axis=-1)
     is_idle = (rate < IDLE_SHARE) | (rate > 1 - IDLE_SHARE)
     conditions = [is_idle, best < WEAK_BELOW, is_single, is_all_but]
-    kinds = [ROLES.index(name) for name in (IDLE, WEAK, CLASS_SELECTIVE, ANTI_CLASS)]
-    lone, left_out = (np.left_shift(np.int64(1), v.argmax(axis=-1)) for v in (single, all_but))
-    return (
-        np.select(conditions, kinds, default=ROLES.index(FEATURE_SELECTIVE)),
-        np.select(conditions, [np.zeros_like(sets), sets, lone, left_out], default=sets),
-    )
+    one = np.eye(shown.shape[-1], dtype=bool)
+    spoken = [~sets & sets, sets, one[single.argmax(axis=-1)], one[all_but.argmax(axis=-1)]]
+    rows = [condition[..., None] for condition in conditions]
+    kinds = [IDLE, WEAK, CLASS_SELECTIVE, ANTI_CLASS]
+    role = np.select(conditions, kinds, default=FEATURE_SELECTIVE)
+    return role, np.select(rows, spoken, default=sets), sets
 
 
 def resampled_counts(fired: Array, shown: Array, resamples: int, seed: int) -> tuple[Array, Array]:
@@ -217,8 +211,6 @@ def resampled_counts(fired: Array, shown: Array, resamples: int, seed: int) -> t
     the same bootstrap and costs 20 numbers instead of 10,000. Efron 1979, "Bootstrap methods:
     another look at the jackknife", section 2.
     """
-    if resamples < 0:
-        raise ValueError(f"resamples: expected 0 or more, received {resamples}")
     table = np.concatenate([fired, shown - fired])
     # Empty cells stay out: the last cell takes what rounding leaves of the probabilities.
     cells = np.flatnonzero(table)

@@ -1,10 +1,9 @@
 """Draws handwriting-like digits, a stand-in for MNIST where MNIST is not to be had, and for tests.
 
 Each digit has two styles of writing, a style is one or more pen strokes, and a stroke is a line
-through a few points. An image strays from those points, stretches, slants and tilts the whole, fits
-it into 20 x 20 pixels and centres it by mass in 28 x 28, as MNIST was made. The same seed gives the
-same bytes on every machine, because nothing is used but uniform random numbers and elementwise
-+ - * / sqrt min max rint, which IEEE 754 rounds alike everywhere; sums are of integers.
+through a few points. An image strays from those points, stretches, slants and tilts the whole. The
+same seed gives the same bytes on every machine, because nothing is used but uniform random numbers
+and elementwise + - * / sqrt min max rint, which IEEE 754 rounds alike everywhere.
 """
 
 import struct
@@ -22,9 +21,9 @@ SEED = 0
 
 # The four files of write_idx_files() with the numbers above, by name.
 SHA256 = {
-    "train-images-idx3-ubyte": "2a7d2c6b837a30f6392d8f61859543e48e053725462efc0e3b46b27ec06cd1fc",
+    "train-images-idx3-ubyte": "37b2402f2bcce0ff93289c5645b950cdbbc9b2de97a1bc5f018e1bc9e4b594c4",
     "train-labels-idx1-ubyte": "e29045fd2b43daf4002b3383dd3adcc115728837cb57e04e48c1f7fb6e33f8e7",
-    "t10k-images-idx3-ubyte": "e33a9a35169637e0d5c99faacae50eedf8969f17919b82d9a3d8a9e8222f3b3e",
+    "t10k-images-idx3-ubyte": "d9e18aa1bc83a6341b1cfabe2b6748af5990a7f4bde6fa83a0aa420643136ce9",
     "t10k-labels-idx1-ubyte": "2c2aef8648da86c44008f995362e2cfced0f2d316e4ecf2dfeeeb395fc1f8bb9",
 }
 
@@ -53,8 +52,8 @@ WRITTEN = (
     "74,10 44,0 20,20 28,44 56,40 76,14 78,60 66,94 40,100 18,90",
 )
 
-BOX = 20  # pixels the digit is fitted into, as MNIST's are
 SIDE = 28  # pixels an image has on a side
+TALL = 18  # pixels of a digit's height
 CHUNK = 64  # images drawn at once: few enough for the working arrays to stay in the cache
 STRAY = 0.2  # how far apart two images of one point lie at most, in heights of the digit
 COLUMNS = 30  # random numbers of an image: digit, style, four habits, two for each of 12 points
@@ -63,78 +62,45 @@ Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 
-def _pieces(style: str, rows: Floats) -> tuple[Floats, Floats]:
-    """The ends of all straight pieces of a style in pixels, one image for each row: x and y."""
+def _inked(style: str, rows: Floats) -> Bytes:
+    """Images (rows, SIDE, SIDE) of one style, an image for each row of random numbers."""
     strokes = [stroke.split() for stroke in style.split("|")]
     points = list(dict.fromkeys(chain(*strokes)))  # one that is named twice strays as one
-    ends = [[points.index(end) for end in both] for stroke in strokes for both in pairwise(stroke)]
-    place = np.array([point.split(",") for point in points], dtype=np.float64) / 100
-    strayed = STRAY * (rows[:, 6 : 6 + 2 * len(points)].reshape(len(rows), -1, 2) - 0.5)
-    x, y = np.moveaxis(place - 0.5 + strayed, 2, 0)
-    width, slant, tilt = 0.6 + 0.5 * rows[:, 2:3], 0.8 * rows[:, 3:4] - 0.25, rows[:, 4:5] - 0.5
-    x, y = width * x - slant * y, y + 0.5 * tilt * x
-    length = BOX - 1 - 2 * _radius(rows)
-    spans = [v.max(axis=1, keepdims=True) - v.min(axis=1, keepdims=True) for v in (x, y)]
-    scale = length / np.maximum(*spans)
-    middle = [(v.max(axis=1, keepdims=True) + v.min(axis=1, keepdims=True)) / 2 for v in (x, y)]
-    fitted = [(v - m) * scale + BOX / 2 for v, m in zip((x, y), middle, strict=True)]
-    return fitted[0][:, ends], fitted[1][:, ends]
-
-
-def _radius(rows: Floats) -> Floats:
-    """Half the width of each image's pen, in pixels, as a column."""
-    return 0.75 + rows[:, 5:6]
-
-
-def _inked(x: Floats, y: Floats, radius: Floats) -> Bytes:
-    """Draws pieces, (images, pieces, 2), with a pen: bytes of shape (images, BOX, BOX)."""
-    centres = np.arange(BOX) + 0.5
-    nearest = np.full((len(x), BOX, BOX), float(BOX))
-    for piece in range(x.shape[1]):
-        (left, right), (top, bottom) = (v[:, piece].T[:, :, None, None] for v in (x, y))
-        run, rise = right - left, bottom - top
-        across, down = centres - left, centres[:, None] - top
-        # where on the piece, 0 to 1, the point nearest to the pixel lies
+    place = np.array([point.split(",") for point in points], dtype=np.float64) / 100 - 0.5
+    strayed = STRAY * (rows[:, 6 : 6 + 2 * len(points)].reshape(-1, len(points), 2) - 0.5)
+    x, y = np.moveaxis(place + strayed, 2, 0)
+    width, slant, tilt, pen = rows[:, 2:6].T[:, :, None]
+    x, y = (0.6 + 0.5 * width) * x - (0.8 * slant - 0.25) * y, y + (0.5 * tilt - 0.25) * x
+    x, y = (TALL * v[:, :, None, None] + SIDE / 2 for v in (x, y))
+    centres = np.arange(SIDE) + 0.5
+    nearest = np.full((len(rows), SIDE, SIDE), float(SIDE))
+    for one, other in chain(*map(pairwise, strokes)):
+        begin, end = points.index(one), points.index(other)
+        run, rise = x[:, end] - x[:, begin], y[:, end] - y[:, begin]
+        across, down = centres - x[:, begin], centres[:, None] - y[:, begin]
+        # where on the straight piece, 0 to 1, the point nearest to the pixel lies
         t = np.clip((across * run + down * rise) / (run * run + rise * rise + 1e-6), 0, 1)
         across, down = across - t * run, down - t * rise
         nearest = np.minimum(nearest, np.sqrt(across * across + down * down))
-    return np.rint(255 * np.clip(radius[:, :, None] + 0.5 - nearest, 0, 1)).astype(np.uint8)
+    return np.rint(255 * np.clip(pen[:, :, None] + 1.25 - nearest, 0, 1)).astype(np.uint8)
 
 
-def _centred(boxes: Bytes) -> Bytes:
-    """Puts the centre of mass of each (BOX, BOX) image at the middle of a (SIDE, SIDE) one."""
-    ink = boxes.astype(np.int64)
-    places = 2 * np.arange(BOX) + 1  # twice a pixel's middle, to stay in whole numbers
-    mass = ink.sum(axis=(1, 2))
-    images = np.zeros((len(boxes), SIDE, SIDE), np.uint8)
-    # SIDE / 2 - sum / (2 mass), rounded down after adding a half
-    moments = [(ink.sum(axis=other) * places).sum(axis=1) for other in (2, 1)]
-    corners = [np.clip(((SIDE + 1) * mass - moment) // (2 * mass), 0, 8) for moment in moments]
-    for image, box, top, left in zip(images, boxes, *corners, strict=True):
-        image[top : top + BOX, left : left + BOX] = box
-    return images
-
-
-def draw_digits(number: int, seed: int = SEED, part: int = 0) -> tuple[Bytes, Bytes]:
+def draw_digits(number: int, part: int = 0) -> tuple[Bytes, Bytes]:
     """Draws images (number, 28, 28), 0 paper and 255 ink, and their labels (number,).
 
     A smaller number gives the beginning of what a larger one gives. Part 0 are the training file's
     digits, 1 the test file's: streams that share nothing.
     """
-    if number < 1 or seed < 0:
-        raise ValueError(
-            "synthetic digits need a number of images of 1 or more and a seed of 0 or more, "
-            f"received number={number} and seed={seed}"
-        )
-    rows = np.random.Generator(np.random.PCG64([seed, part])).random((number, COLUMNS))
+    if number < 1:
+        raise ValueError(f"synthetic digits: expected to draw 1 image or more, received {number}")
+    rows = np.random.Generator(np.random.PCG64([SEED, part])).random((number, COLUMNS))
     labels = (10 * rows[:, 0]).astype(np.uint8)
     styles = 2 * labels + (rows[:, 1] < 0.5)
     images = np.empty((number, SIDE, SIDE), np.uint8)
     for which, style in enumerate(WRITTEN):
         mine = np.flatnonzero(styles == which)
-        for start in range(0, len(mine), CHUNK):
-            some = mine[start : start + CHUNK]
-            images[some] = _centred(_inked(*_pieces(style, rows[some]), _radius(rows[some])))
+        for some in np.split(mine, range(CHUNK, len(mine), CHUNK)):
+            images[some] = _inked(style, rows[some])
     return images, labels
 
 
@@ -149,20 +115,14 @@ def idx_bytes(array: Bytes) -> bytes:
 
 
 def write_idx_files(
-    folder: str | Path,
-    training: int = TRAINING_IMAGES,
-    test: int = TEST_IMAGES,
-    seed: int = SEED,
-) -> dict[str, Path]:
-    """Draws a stand-in for MNIST, writes its four IDX files and returns where each name lies.
+    folder: str | Path, training: int = TRAINING_IMAGES, test: int = TEST_IMAGES
+) -> None:
+    """Draws a stand-in for MNIST and writes its four IDX files into a folder.
 
     A sixth of the `training` images will be for validation. The folder is made.
     """
-    folder, files = Path(folder), {}
-    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for part, (prefix, number) in enumerate((("train", training), ("t10k", test))):
-        images, labels = draw_digits(number, seed, part)
+        images, labels = draw_digits(number, part)
         for name, array in (("images-idx3", images), ("labels-idx1", labels)):
-            path = folder / f"{prefix}-{name}-ubyte"
-            files[path.name] = write_atomically(path, idx_bytes(array))
-    return files
+            write_atomically(Path(folder) / f"{prefix}-{name}-ubyte", idx_bytes(array))

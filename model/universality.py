@@ -18,7 +18,7 @@ import numpy as np
 
 from model import selectivity
 from model.neurons import MOST_DIGITS
-from model.selectivity import CLASS_SELECTIVE, IDLE, ROLES, WEAK, Array
+from model.selectivity import CLASS_SELECTIVE, IDLE, WEAK, Array
 from model.words import interval_of as told
 
 RESAMPLES, SEED = 2000, 0
@@ -27,13 +27,13 @@ LOOKED_FOR = (0b1010010000, 0b0001100000)  # {4 7 9} and {5 6}
 
 
 def correlations(one: Array, other: Array) -> Array:
-    """Pearson correlation of every column of (examples, n) with every one of (examples, m)."""
-    unit = []
-    for z in (one, other):
-        centred = z - z.mean(axis=0)
-        length = np.linalg.norm(centred, axis=0)
-        unit.append(np.divide(centred, length, out=np.zeros_like(centred), where=length > 0))
-    return unit[0].T @ unit[1]
+    """Pearson correlation of every column of (examples, n) with every one of (examples, m).
+
+    Where one is constant it is 0.
+    """
+    with np.errstate(invalid="ignore"):
+        every = np.corrcoef(one, other, rowvar=False)
+    return np.nan_to_num(every[: one.shape[1], one.shape[1] :])
 
 
 def matched(r: Array) -> Array:
@@ -76,19 +76,18 @@ def assignment(cost: Array) -> Array:
 
 def partitions(fired: Array, shown: Array) -> Array:
     """The partition of each neuron, from (neurons, digits) images fired on, and shown (digits,)."""
-    shown = np.broadcast_to(shown, fired.shape)
-    kinds, _ = selectivity.roles_of(fired, shown)
-    own = selectivity.best_sets(fired, shown)[1]
-    other = 2 ** fired.shape[1] - 1 - own
-    size, rest = (selectivity.members(v, fired.shape[1]).sum(axis=1) for v in (own, other))
+    kinds, _, sets = selectivity.roles_of(fired, shown)
+    both = np.stack([sets, ~sets])
+    own, other = both @ (1 << np.arange(fired.shape[1]))
+    size, rest = both.sum(axis=2)
     smaller = np.where((size < rest) | ((size == rest) & (own < other)), own, other)
-    return np.where(np.isin(kinds, [ROLES.index(IDLE), ROLES.index(WEAK)]), -1, smaller)
+    return np.where(np.isin(kinds, (IDLE, WEAK)), -1, smaller)
 
 
 def in_words(partition: int) -> str:
     """A partition by its smaller side: "{4 7 9} | rest"."""
-    digits = np.flatnonzero(selectivity.members(np.array(partition), MOST_DIGITS))
-    return f"{{{' '.join(map(str, digits))}}} | rest"
+    digits = [str(digit) for digit in range(MOST_DIGITS) if partition >> digit & 1]
+    return f"{{{' '.join(digits)}}} | rest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +130,11 @@ class Study:
         """For each base, neurons that cost a point, and those most needed on the rarer side."""
         found = []
         for one in self.networks("base"):
-            fired = np.array(one["fired"])
+            kinds, _, sets = selectivity.roles_of(np.array(one["fired"]), self.shown)
             digit, lost = np.array(one[way]).T
-            costly = (partitions(fired, self.shown) >= 0) & (lost >= 0.01)
-            sets = selectivity.best_sets(fired, np.broadcast_to(self.shown, fired.shape))[1]
-            inside = sets >> digit.astype(int) & 1
-            rare = fired.sum(axis=1) / self.shown.sum() < 0.5
+            costly = ~np.isin(kinds, (IDLE, WEAK)) & (lost >= 0.01)
+            inside = sets[np.arange(len(sets)), digit.astype(int)]
+            rare = np.sum(one["fired"], axis=1) / self.shown.sum() < 0.5
             found.append([costly.sum(), (costly & (inside == rare)).sum()])
         return np.array(found)
 
@@ -148,15 +146,13 @@ class Study:
                 steps.setdefault(step, []).append(found["kept"] / len(self.own(one)))
         return {step: np.array(shares) for step, shares in steps.items()}
 
-    def widths(self) -> dict[int, Array]:
-        """For each width, (networks, 2): the share of class-selective neurons, and partitions."""
-        found: dict[int, list[list[float]]] = {}
+    def single(self) -> dict[str, Array]:
+        """(networks,) share of the neurons that are class-selective, for each width."""
+        widths: dict[int, list[float]] = {}
         for one in self.networks("width", "base"):
-            fired = np.array(one["fired"])
-            kinds, _ = selectivity.roles_of(fired, np.broadcast_to(self.shown, fired.shape))
-            single = (kinds == ROLES.index(CLASS_SELECTIVE)).mean()
-            found.setdefault(one["hidden"], []).append([single, len(set(self.own(one).tolist()))])
-        return {width: np.array(found[width]) for width in sorted(found)}
+            kinds, *_ = selectivity.roles_of(np.array(one["fired"]), self.shown)
+            widths.setdefault(one["hidden"], []).append((kinds == CLASS_SELECTIVE).mean())
+        return {str(width): np.array(widths[width]) for width in sorted(widths)}
 
 
 def interval(values: Array, measure: Callable[[Array], float] = np.mean) -> tuple[float, Array]:
@@ -196,23 +192,22 @@ def findings(study: Study) -> list[str]:
     )
     often = [p for p, has in halves[0].items() if has.mean() >= OFTEN]
     odd = [(in_words(p), halves[1][p].mean() if p in halves[1] else 0.0) for p in often]
-    single = {str(width): found[:, 0] for width, found in study.widths().items()}
     return [
         "Expected: {4 7 9} | rest in 9 of 10 starts or more, {5 6} | rest in fewer. "
         f"Found: {looked} of {bases} starts.",
         "Expected: with a neuron frozen, the digit needed most is on the rarer side of its switch "
         f"for 4 of 5; deleted, for fewer. Found: {sides}.",
         "Expected: more than half of the neurons have their final partition after one epoch. "
-        f"Found, by epoch: {_steps(study.kept('early'))}.",
+        f"Found, by epoch: {_told(study.kept('early'))}.",
         "Expected: more than half keep it without the smaller half of their weights. Found, by "
-        f"share of the weights: {_steps(study.kept('pruned'))}.",
+        f"share of the weights: {_told(study.kept('pruned'))}.",
         "Expected: in wider layers more neurons are class-selective. Found, by width: "
-        f"{_steps(single)}.",
+        f"{_told(study.single())}.",
         f"Found besides, in {OFTEN:.2f} of the even seeds or more, and of the odd seeds: "
         + (", ".join(f"{words} {share:.2f}" for words, share in odd) or "no partition")
         + ".",
     ]
 
 
-def _steps(steps: dict[str, Array]) -> str:
+def _told(steps: dict[str, Array]) -> str:
     return ", ".join(f"{step}: {told(*interval(own))}" for step, own in steps.items())

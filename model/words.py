@@ -12,20 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from model import selectivity
 from model.neurons import FIRING_ACTIVATION, Ablation, NeuronRecords
 from model.parameters import Parameters
 from model.printable import printable
-from model.selectivity import (
-    BETWEEN,
-    CLASS_SELECTIVE,
-    IDLE,
-    IDLE_SHARE,
-    NEAR_BEST,
-    ROLES,
-    WEAK,
-    WEAK_BELOW,
-    wilson,
-)  # fmt: skip
+from model.selectivity import BETWEEN, CLASS_SELECTIVE, IDLE, ROLES, WEAK, wilson
 
 Section = tuple[str, list[str]]
 
@@ -33,8 +24,6 @@ Section = tuple[str, list[str]]
 ONE_POINT = 0.01
 #: More images than anybody counts: what a file states beyond is not believed.
 MOST_IMAGES = 10**9
-#: The two ways in which a neuron is held, as they are called in sentences.
-WAYS = {"frozen": "Frozen at its mean activation", "deleted": "Deleted"}
 LEGEND = {  # by the column that is the last to be left out
     "partition": "partition: it fires left of the bar; ?: other images give another.",
     "MCC": "MCC: Matthews correlation of the two sides with firing.",
@@ -60,9 +49,8 @@ def title(records: NeuronRecords, n: int) -> str:
 
 def headline(records: NeuronRecords, n: int) -> str:
     """The same without its name: "fires for 5 and 6; frozen, 5 loses 2.1 points; deleted, ..."."""
-    told = [fires(records, n)]
-    told += [f"{way}, {_lost(held, n)}" for way, held in ways(records)]
-    return "; ".join(told)
+    lost = [f"{way}, {_lost(held, n)}" for way, held in records.ways.items()]
+    return "; ".join([fires(records, n), *lost])
 
 
 def fires(records: NeuronRecords, n: int) -> str:
@@ -117,34 +105,6 @@ def role_line(records: NeuronRecords, n: int) -> str:
         return f"{told}."
     mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
     return f"{told}; Matthews correlation of {sides(records, n)}: {mcc}."
-
-
-def story(records: NeuronRecords, n: int) -> list[str]:
-    """Say in whole sentences what is known of one neuron, a sentence for each answer."""
-    told = [f"{name(records, n)} {fires(records, n)}.", role_line(records, n)]
-    rates = records.firing_rate[n]
-    order = sorted(np.flatnonzero(records.shown), key=lambda digit: (-rates[digit], digit))
-    most = listed(f"{share(rates[digit])} of the {digit}s" for digit in order[:3])
-    overall = share(records.firing_rate_all[n])
-    told.append(f"It fires on {most}; overall on {overall} of the images.")
-    for way, held in ways(records):
-        wrong = held.mistaken_for[n]
-        read = wrong >= 0 and largest_loss(held)[n] >= ONE_POINT
-        taken = f", most often read as {wrong}" if read else ""
-        bounds = 100 * held.accuracy_lost_interval[n]
-        points = interval_of(100 * held.accuracy_lost[n], bounds, places=1)
-        told.append(f"{WAYS[way]}, {_lost(held, n)}{taken}; of all images {points} points.")
-    if records.start_share is not None and not np.isnan(made := records.start_share[n]):
-        told.append(f"Its start alone would make {share(made)} of the variance of its z.")
-    if records.start_correlation is not None and not np.isnan(r := records.start_correlation[n]):
-        told.append(f"Its weights correlate {r:.2f} with their start.")
-    return told
-
-
-def ways(records: NeuronRecords) -> list[tuple[str, Ablation]]:
-    """What was measured of frozen and deleted neurons."""
-    both = [(way, getattr(records, way)) for way in WAYS]
-    return [(way, held) for way, held in both if held is not None]
 
 
 def largest_loss(held: Ablation) -> Any:
@@ -203,18 +163,20 @@ def findings(records: NeuronRecords) -> list[str]:
     where = f"computed on {first} and confirmed on {listed(others)} images" if others else "here"
     told = listed(f"{len(own)} {kind} ({listed(own)})" for kind, own in roles(records).items())
     by_role = f"Roles, {where}: {told} of {records.hidden}."
-    return [_switches(records), by_role, *_needed(records), *_start(records)]
+    return [_switches(records), by_role, *_needed(records), _start(records)]
 
 
 def _switches(records: NeuronRecords) -> str:
     ends = interval_of(100 * records.saturated, 100 * records.saturated_interval, 1)
-    told = f"The neurons are switches: {ends} % of the activations are under 0.01 or over 0.99"
-    if records.switched_correct is not None and records.correct is not None:
-        told += ", and with each rounded to 0 or 1 the network reads "
-        told += f"{recognised(records, records.switched_correct)}, intact "
-        told += recognised(records, records.correct)
+    switched, intact = (
+        recognised(records, correct) for correct in (records.switched_correct, records.correct)
+    )
     codes = f"{records.codes:,} different set{'' if records.codes == 1 else 's'} of firing neurons"
-    return f"{told}. It uses {codes} on {records.examples:,} images."
+    return (
+        f"The neurons are switches: {ends} % of the activations are under 0.01 or over 0.99, and "
+        f"with each rounded to 0 or 1 the network reads {switched}, intact {intact}. It uses "
+        f"{codes} on {records.examples:,} images."
+    )
 
 
 def recognised(records: NeuronRecords, correct: int) -> str:
@@ -232,19 +194,18 @@ def rarer(records: NeuronRecords, held: Ablation) -> tuple[int, int]:
 
 def _needed(records: NeuronRecords) -> list[str]:
     """On which side of the switch the most needed digit is, and what idle neurons cost."""
-    counts = {way: rarer(records, held) for way, held in ways(records)}
+    counts = {way: rarer(records, held) for way, held in records.ways.items()}
     told = [f"{way}, {on_it} of {costly}" for way, (costly, on_it) in counts.items() if costly]
     if not told:
         return []
     say = f"Most needed is a digit on the rarer side of the switch: {'; '.join(told)}."
-    idle, held = roles(records).get(IDLE, []), records.deleted
-    if held is not None and idle:
-        lost = listed(f"{100 * held.accuracy_lost[n]:.1f}" for n in idle)
+    if idle := roles(records).get(IDLE, []):
+        lost = listed(f"{100 * records.deleted.accuracy_lost[n]:.1f}" for n in idle)
         say += f" Idle is not useless: deleted, {listed(idle)} costs {lost} points of all images."
     return [say]
 
 
-def _start(records: NeuronRecords) -> list[str]:
+def _start(records: NeuronRecords) -> str:
     """How much of the start is left in the weights, and how little of it in z."""
     told = []
     starts: list[Any] = [records.start_correlation, records.start_share]
@@ -254,30 +215,29 @@ def _start(records: NeuronRecords) -> list[str]:
             f"Weights correlate {known:.2f} with their start in the median "
             f"neuron, but the start alone would make {share(made)} of the variance of z."
         )
-    if records.blanked_changes is not None:
-        told.append(
-            f"Where the {records.rarely_lit} pixels lit in under 1 % of the training images are "
-            f"blank, {records.blanked_changes} of {records.examples:,} answers change."
-        )
-    return [" ".join(told)] if told else []
+    told.append(
+        f"Where the {records.rarely_lit} pixels lit in under 1 % of the training images are "
+        f"blank, {records.blanked_changes} of {records.examples:,} answers change."
+    )
+    return " ".join(told)
 
 
 def table(records: NeuronRecords, width: int = 100) -> list[str]:
     """Set the neurons in lines of plain text, with the columns that fit in."""
-    neurons, nothing = range(records.hidden), ["-"] * records.hidden
-    columns: dict[str, list[str]] = {
+    neurons = range(records.hidden)
+    lost: dict[str, list[str]] = {}
+    for way, held in records.ways.items():
+        most = zip(100 * largest_loss(held), held.most_needed_digit, strict=True)
+        lost[way] = [f"{points:.1f} on {digit}" for points, digit in most]
+    columns = {
         "neuron": [short_name(records, n, 15) for n in neurons],
         "role": [role(records, n) for n in neurons],
         "partition": [cut(partition(records, n), 20) for n in neurons],
         "MCC": [f"{mcc:.2f}" for mcc in records.partition_mcc],
         "fires": [percent(rate) for rate in records.firing_rate_all],
-        "frozen": nothing,
-        "deleted": nothing,
+        **lost,
         "top 8": ["".join(map(str, own)) for own in records.highest.labels],
     }
-    for way, held in ways(records):
-        lost = zip(100 * largest_loss(held), held.most_needed_digit, strict=True)
-        columns[way] = [f"{points:.1f} on {digit}" for points, digit in lost]
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     for name in LEFT_OUT:
         if sum(widths.values()) + len(widths) - 1 > width:
@@ -296,12 +256,12 @@ def table(records: NeuronRecords, width: int = 100) -> list[str]:
 def columns(records: NeuronRecords) -> list[list[str]]:
     """The same with intervals, as cells: a row of heads, then one for each neuron."""
     rows = [["neuron", "partition", "role", "correlation", "fires"]]
-    rows[0] += [f"{way}: points lost" for way, _ in ways(records)]
+    rows[0] += [f"{way}: points lost" for way in records.ways]
     for n in range(records.hidden):
         mcc = interval_of(records.partition_mcc[n], records.partition_mcc_interval[n])
         row = [f"{n} {records.names[n]}".strip(), partition(records, n), role(records, n), mcc]
         row.append(percent(records.firing_rate_all[n]))
-        for _, held in ways(records):
+        for held in records.ways.values():
             digit = held.most_needed_digit[n]
             bounds = 100 * held.recall_lost_interval[n, digit]
             row.append(f"{interval_of(100 * held.recall_lost[n, digit], bounds, 1)} on {digit}")
@@ -331,12 +291,11 @@ def history(metadata: Mapping[str, Any]) -> tuple[list[int], int]:
 
 def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
     """Write the report as headings, each with its sentences."""
-    network = [f"This report opens {layer(records)}."]
-    if records.correct is not None:
-        network.append(
-            f"Of the {records.examples:,} images looked at here the network recognises "
-            f"{records.correct:,}, {recognised(records, records.correct)}."
-        )
+    network = [
+        f"This report opens {layer(records)}.",
+        f"Of the {records.examples:,} images looked at here the network recognises "
+        f"{records.correct:,}, {recognised(records, records.correct)}.",
+    ]
     return [
         ("The network", [*network, *_training(parameters.metadata)]),
         ("How it was measured", _method(records)),
@@ -400,14 +359,14 @@ def _method(records: NeuronRecords) -> list[str]:
 
 
 def _rule(records: NeuronRecords) -> list[str]:
-    low, high = percent(IDLE_SHARE), percent(1 - IDLE_SHARE)
+    low, high = percent(selectivity.IDLE_SHARE), percent(1 - selectivity.IDLE_SHARE)
     first, *others = records.splits
     held = f", each on {first} images, held to {listed(others)} images" if others else ""
     return [
         f"Fires on less than {low} or more than {high} of the images: idle.",
-        f"Otherwise, best Matthews correlation under {WEAK_BELOW:g}: weak.",
-        f"Otherwise, a single digit within {NEAR_BEST:g} of the best: class-selective; all "
-        "digits but one: anti-class.",
+        f"Otherwise, best Matthews correlation under {selectivity.WEAK_BELOW:g}: weak.",
+        f"Otherwise, a single digit within {selectivity.NEAR_BEST:g} of the best: "
+        "class-selective; all digits but one: anti-class.",
         "Otherwise: feature-selective.",
         f"A role is stated only where all sets of images agree{held}; else it is between.",
     ]

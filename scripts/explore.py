@@ -68,7 +68,6 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     start_layers = [v for layers in fixed.export() for v in layers]
     packs = [packed(v) for v in (*parameters.weights, *parameters.biases, *start_layers)]
     images = np.rint(opened.images[shown] * 256).astype(np.uint8)
-    needed = records.frozen
     known: dict[str, Any] = {
         "title": words.page_title(records),
         "note": opened.note,
@@ -81,7 +80,7 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
         "headlines": [words.headline(records, n) for n in neurons],
         "fires_for": records.fires_for,
         "firing_rate": without_nan(records.firing_rate),
-        "recall_lost": None if needed is None else without_nan(needed.recall_lost),
+        "recall_lost": without_nan(records.frozen.recall_lost),
         "held_at": kept.parameters(records.activation_mean_all),
         "never_lit": records.never_lit,
         "start_known": records.change is not None,

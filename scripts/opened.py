@@ -22,7 +22,7 @@ from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.neurons import NeuronRecords, firing_counts, neuron_records
-from model.observe import ablated, observe, switched, trace
+from model.observe import observe, trace
 from model.pages import Picture
 from model.parameters import Parameters
 from model.printable import printable
@@ -186,16 +186,11 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
     records = neuron_records(
         parameters,
-        seen.zs,
-        seen.activations,
+        seen,
         labels,
-        predictions=seen.predictions,
-        ablated_predictions=seen.ablated_predictions,
-        deleted_predictions=ablated(net, seen.activations, np.zeros(parameters.sizes[1])),
-        switched_predictions=switched(net, seen.activations),
-        blanked_predictions=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
         never_lit=lit == 0,
         rarely_lit=int(np.sum(lit < RARELY)),
+        blanked=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
         initial=initial,
         start_zs=None if untrained is None else trace(untrained, images)[0],
         counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},

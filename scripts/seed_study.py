@@ -11,7 +11,7 @@ import numpy as np
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.neurons import ablation, firing_counts
-from model.observe import ablated, observe, trace
+from model.observe import observe, trace
 from model.parameters import Parameters
 from model.universality import correlations, matched, partitions
 from reference.arithmetic import FixedPoint, parameter_bits
@@ -175,7 +175,6 @@ def measured(
     """z on the validation images, and what is kept of one network."""
     seen = observe(net, validation.x)
     fired, shown = firing_counts(seen.activations, validation.y, 10)
-    deleted = ablated(net, seen.activations, np.zeros(member.hidden))
     entry = {
         "arm": member.arm,
         "seed": member.seed,
@@ -184,7 +183,7 @@ def measured(
         "correct": [int((seen.predictions == validation.y).sum()), net.evaluate(test)],
         "fired": fired.tolist(),
     }
-    for way, held in (("frozen", seen.ablated_predictions), ("deleted", deleted)):
+    for way, held in (("frozen", seen.frozen), ("deleted", seen.deleted)):
         lost = ablation(held, seen.predictions, validation.y, shown)
         most = zip(lost.most_needed_digit, np.nanmax(lost.recall_lost, axis=1), strict=True)
         entry[way] = [[int(digit), round(float(points), 4)] for digit, points in most]

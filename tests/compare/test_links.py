@@ -488,7 +488,7 @@ def test_where_rounding_may_choose_it_may_and_it_is_said_where(linked, correct, 
     [
         ("neurons.json", lambda v: v + b" "),
         ("neurons.json", lambda v: v.replace(b"role", b"rule", 1)),
-        ("z-05.png", lambda v: v[:-20] + bytes([v[-20] ^ 1]) + v[-19:]),
+        ("run.png", lambda v: v[:-20] + bytes([v[-20] ^ 1]) + v[-19:]),
     ],
 )
 def test_one_byte_of_a_file_is_found(linked, name, spoil, material, monkeypatch) -> None:

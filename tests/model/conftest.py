@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
-from model.neurons import NeuronRecords, neuron_records
+from model.neurons import HELD, NeuronRecords, Observation, neuron_records
 from model.parameters import Parameters
 
+DIGITS = 10
+PREDICTED = ("predictions", "switched", "blanked")
+UNKNOWN = {"initial": None, "start_zs": None}
 EXAMPLES = 120
 EDGE = np.zeros((28, 28), dtype=bool)
 EDGE[0] = EDGE[-1] = True
@@ -20,43 +26,53 @@ def parameters_of(sizes, seed=0, **metadata) -> Parameters:
     return Parameters(sizes, weights, [rng.standard_normal((n, 1)) for n, _ in pairs], metadata)
 
 
+def record(parameters, labels, **given) -> NeuronRecords:
+    """The records of these arguments, those of an Observation among them."""
+    seen = Observation(*(given.pop(field.name) for field in fields(Observation)))
+    return neuron_records(parameters, seen, labels, **given)
+
+
+def case(hidden=5, examples=300, sizes=None, metadata=None, **more):
+    """Arguments of `record` for a random network and images, but for those that are given."""
+    rng, sizes = np.random.default_rng(0), sizes or (12, hidden, DIGITS)
+    zs = rng.normal(scale=4, size=(examples, hidden)).round(2)  # rounded: ties happen
+    return {
+        "parameters": parameters_of(sizes, 0, **metadata or {}),
+        "zs": zs,
+        "activations": 1 / (1 + np.exp(-np.asarray(more.get("zs", zs)))),
+        "labels": rng.integers(0, DIGITS, examples),
+        **{name: rng.integers(0, DIGITS, examples) for name in PREDICTED},
+        **{name: rng.integers(0, DIGITS, (hidden, examples)) for name in HELD},
+        "start_zs": rng.normal(size=(examples, hidden)),
+        "rarely_lit": 7,
+        "never_lit": np.arange(sizes[0]) < 3,
+        "initial": parameters_of(sizes, 1),
+        "resamples": 40,
+        **more,
+    }
+
+
 @pytest.fixture(scope="session")
 def records_of():
     """Records of random numbers; neuron 0 is for 6, the second dead, the third constant."""
-    made: dict[str, NeuronRecords] = {}
-
-    def records_of(*args, **kwargs) -> NeuronRecords:
-        key = f"{args} {kwargs}"
-        made[key] = made.get(key) or make_records(*args, **kwargs)
-        return made[key]
-
-    return records_of
+    return functools.cache(make_records)
 
 
-def make_records(
-    hidden=3, *, sizes=None, start=True, ablated=True, never_lit=True, digits=10, **metadata
-) -> NeuronRecords:
+def make_records(hidden=3, sizes=None, start=True, digits=10, named="") -> NeuronRecords:
     rng = np.random.default_rng(hidden)
-    sizes = sizes or (784, hidden, 10)
     labels = np.arange(EXAMPLES) % digits
-    zs = rng.normal(scale=9, size=(EXAMPLES, sizes[1]))
+    zs = rng.normal(scale=9, size=(EXAMPLES, hidden))
     zs[:, 0] = np.where(labels == 6, 12, -12) + rng.normal(size=EXAMPLES)
     zs[:, 1:2] = -40.0 + rng.random((EXAMPLES, 1))
     zs[:, 2:3] = 0.0
     predictions = np.where(rng.random(EXAMPLES) < 0.9, labels, rng.integers(0, 10, EXAMPLES))
-    held = np.tile(predictions, (sizes[1], 1))
+    held = np.tile(predictions, (hidden, 1))
     held[0, labels == 6] = 4
-    names = ("predictions", "ablated_predictions", "deleted_predictions")
-    return neuron_records(
-        parameters_of(sizes, 0, **metadata),
-        zs,
-        1 / (1 + np.exp(-zs)),
-        labels,
-        **(dict(zip(names, (predictions, held, held), strict=True)) if ablated else {}),
-        initial=parameters_of(sizes, 1) if start else None,
-        never_lit=EDGE.ravel() if never_lit else None,
-        resamples=20,
-    )
+    names = {"neuron_names": {str(n): named for n in range(hidden)}}
+    given = {"predictions": predictions, "frozen": held, "deleted": held, "never_lit": EDGE.ravel()}
+    sizes = sizes or (784, hidden, 10)
+    hand = case(hidden, EXAMPLES, sizes, names, zs=zs, labels=labels, **given)
+    return record(**hand if start else hand | UNKNOWN)
 
 
 @pytest.fixture(scope="session")

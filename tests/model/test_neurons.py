@@ -12,36 +12,10 @@ from numpy.testing import assert_array_equal
 
 from model import neurons
 from model.export import to_csv, to_json
-from model.neurons import BINS, RANKED, firing_counts, neuron_records
+from model.neurons import BINS, HELD, RANKED, firing_counts
 from model.parameters import Parameters
-from tests.model.conftest import parameters_of
-
-DIGITS = 10
-PREDICTED = ("predictions", "switched_predictions", "blanked_predictions")
-HELD = ("ablated_predictions", "deleted_predictions")
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
-
-
-def case(hidden=5, examples=300, **more):
-    """Keyword arguments of neuron_records for a random network and images."""
-    rng = np.random.default_rng(0)
-    zs = rng.normal(scale=4, size=(examples, hidden)).round(2)  # rounded: ties happen
-    return {
-        "parameters": parameters_of((12, hidden, DIGITS), 0),
-        "zs": zs,
-        "activations": sigmoid(zs),
-        "labels": rng.integers(0, DIGITS, examples),
-        **{name: rng.integers(0, DIGITS, examples) for name in PREDICTED},
-        **{name: rng.integers(0, DIGITS, (hidden, examples)) for name in HELD},
-        "start_zs": rng.normal(size=(examples, hidden)),
-        "never_lit": np.arange(12) < 3,
-        "initial": parameters_of((12, hidden, DIGITS), 1),
-        "resamples": 40,
-        **more,
-    }
+from tests.conftest import CHECKOUT
+from tests.model.conftest import DIGITS, PREDICTED, UNKNOWN, case, parameters_of, record
 
 
 def rows_of(records):
@@ -84,16 +58,17 @@ def test_a_record_worked_by_hand():
     start = [[[1.0, -1.0, 1.0, 2.0]], np.zeros((3, 1))], [[[1.0]], np.zeros((3, 1))]
     weights = [[[1.0, -3.0, 0.0, 4.0]], [[2.0], [-1.0], [0.5]]]
     named = {"neuron_names": {"0": "Jalebi"}}
-    records = neuron_records(
-        Parameters((4, 1, 3), weights, [[[0.25]], np.zeros((3, 1))], named),
+    records = record(
+        parameters=Parameters((4, 1, 3), weights, [[[0.25]], np.zeros((3, 1))], named),
         zs=[[3.0], [-1.0], [5.0], [-5.0], [0.0], [1.0]],
         activations=[[0.9], [0.2], [0.99], [0.01], [0.5], [0.7]],
         labels=[0, 0, 1, 2, 2, 1],
         predictions=[0, 0, 1, 2, 2, 1],
-        ablated_predictions=[[0, 0, 2, 2, 0, 2]],
-        deleted_predictions=[[1, 1, 1, 2, 2, 1]],
-        switched_predictions=[0, 1, 1, 2, 2, 1],
-        blanked_predictions=[0, 0, 1, 2, 2, 0],
+        frozen=[[0, 0, 2, 2, 0, 2]],
+        deleted=[[1, 1, 1, 2, 2, 1]],
+        switched=[0, 1, 1, 2, 2, 1],
+        blanked=[0, 0, 1, 2, 2, 0],
+        rarely_lit=2,
         start_zs=[[1.0], [-1.0], [1.0], [-1.0], [1.0], [-1.0]],
         never_lit=[True, False, True, False],
         initial=Parameters((4, 1, 3), *start),
@@ -111,13 +86,13 @@ def test_a_record_worked_by_hand():
     reach = 1.959963984540054 * math.sqrt(2) / 4
     interval = records.frozen.recall_lost_interval[0, 1]
     np.testing.assert_allclose(interval, [0.5 - reach, 0.5 + reach])
-    assert sigmoid(neurons.SATURATED_Z) == pytest.approx(0.99, abs=1e-15)
+    assert 1 / (1 + math.exp(-neurons.SATURATED_Z)) == pytest.approx(0.99, abs=1e-15)
 
 
 def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
     hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
-    records = neuron_records(**hand)
+    records = record(**hand)
     for ranking, key in ((records.highest, -hand["zs"]), (records.lowest, hand["zs"])):
         for n, row in enumerate(key.T):
             best = sorted(range(500), key=lambda k, row=row: (row[k], k))[:RANKED]
@@ -128,7 +103,7 @@ def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
 def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
     zs = np.array([[-1.0, -2, -30, 1, 2, 3, 4, 100, 0]]).T
     hand = case(1, 9, zs=zs, activations=(zs > 0) * 1.0, labels=np.array([0] * 8 + [1]))
-    records = neuron_records(**hand)
+    records = record(**hand)
     assert records.divided_digits[0, 0] == 0
     assert records.divided.indices[0, 0].tolist() == [[1, 0, 2, -1], [5, 4, 6, 3]]
 
@@ -136,13 +111,13 @@ def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
 def test_the_order_of_examples_decides_nothing():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles
-    before = dict(neuron_records(**hand).arrays())
+    before = dict(record(**hand).arrays())
 
     order = np.random.default_rng(9).permutation(300)
     names = ("zs", "activations", "labels", "start_zs", *PREDICTED)
     turned = {name: np.asfortranarray(hand[name][order]) for name in names}
     turned |= {name: hand[name][:, order] for name in HELD}
-    for name, array in neuron_records(**{**hand, **turned}).arrays():
+    for name, array in record(**{**hand, **turned}).arrays():
         if not name.startswith("divided."):  # of what is as far from the median, the first comes
             back = order[array] if name.endswith(".indices") else array
             assert_array_equal(back, before[name], name)
@@ -150,7 +125,7 @@ def test_the_order_of_examples_decides_nothing():
 
 def test_what_lies_on_an_edge_is_counted_in_the_bin_above():
     hand = case(hidden=1, examples=BINS + 1, zs=np.arange(BINS + 1.0)[:, None])
-    counted = neuron_records(**hand).z_histogram.sum(axis=(0, 1))
+    counted = record(**hand).z_histogram.sum(axis=(0, 1))
     assert counted.tolist() == [1] * (BINS - 1) + [2]  # of the last edge, in the last bin
 
 
@@ -163,14 +138,15 @@ def counted(*percent):
 def test_a_role_is_stated_only_where_all_splits_agree():
     first = counted({4: 100}, {4: 60, 6: 60}, {4: 60}, {})
     second = counted({4: 90}, {4: 60, 6: 50, 9: 50}, {4: 24}, {})
-    records = neuron_records(**case(hidden=4), counts={"one": first, "other": second})
+    records = record(**case(hidden=4), counts={"one": first, "other": second})
     assert records.splits == ("one", "other")
     assert records.role.tolist() == ["class-selective", "between", "between", "idle"]
     assert records.split_roles[:, 2].tolist() == ["class-selective", "weak"]
     assert records.partition_holds.tolist() == [True, False, True, True]
+    assert_array_equal(records.partition, records.split_sets[0])
     fires = [np.flatnonzero(row).tolist() for row in records.fires_for]
     assert fires == [[4], [4, 6], [4], []]
-    alone = neuron_records(**case(hidden=4), counts={"one": first})
+    alone = record(**case(hidden=4), counts={"one": first})
     expected = ["class-selective", "feature-selective", "class-selective", "idle"]
     assert alone.role.tolist() == expected
 
@@ -180,13 +156,12 @@ def test_the_correlation_is_that_of_the_set_that_is_named():
     hand["activations"][:, 0] = np.where(np.isin(hand["labels"], (5, 6)), 0.9, 0.1)
     own = firing_counts(hand["activations"], hand["labels"], DIGITS)
     six = np.where(np.arange(DIGITS) == 6, own[0], 0), own[1]
-    records = neuron_records(**hand, counts={"first": six, "these": own})
+    records = record(**hand, counts={"first": six, "these": own})
     assert np.flatnonzero(records.partition[0]).tolist() == [6]
     expected = np.corrcoef(hand["labels"] == 6, hand["activations"][:, 0] > 0.5)[0, 1]
     assert records.partition_mcc[0] == pytest.approx(expected)
     low, high = records.partition_mcc_interval[0]
     assert low < expected < high < low + 0.3
-    assert np.isnan(neuron_records(**{**hand, "resamples": 0}).partition_mcc_interval).all()
 
 
 @pytest.mark.parametrize("z", [-800.0, 0.0, 800.0])
@@ -194,13 +169,13 @@ def test_a_dead_or_constant_neuron_has_a_record(z):
     hand = case(hidden=2)
     hand["zs"][:, 0] = z
     hand["activations"][:, 0] = 0.5 + np.sign(z) / 2
-    records = neuron_records(**hand)
+    records = record(**hand)
     assert records.role[0] == "idle"
     assert records.auroc[0].tolist() == [0.5] * DIGITS
     assert records.class_selectivity[0] == pytest.approx(0.0, abs=1e-15)
     assert records.z_sd[0].tolist() == [0.0] * DIGITS
     assert records.highest.indices[0].tolist() == list(range(RANKED))
-    alone = neuron_records(**{**hand, "zs": np.full((300, 2), z)})
+    alone = record(**{**hand, "zs": np.full((300, 2), z)})
     assert (np.diff(alone.z_edges) > 0).all()
     assert_array_equal(alone.z_histogram.sum(axis=2), [alone.shown] * 2)
 
@@ -208,7 +183,7 @@ def test_a_dead_or_constant_neuron_has_a_record(z):
 def test_digits_missing_from_the_sample_are_nan_and_the_rest_is_not():
     hand = case(examples=200)
     hand["labels"] = np.where(hand["labels"] < 5, 3, 7)
-    records = neuron_records(**hand)
+    records = record(**hand)
     missing = ~np.isin(np.arange(DIGITS), (3, 7))
     names = ("z_mean", "z_sd", "z_quantiles", "activation_mean", "firing_rate", "auroc")
     for values in (*(getattr(records, name) for name in names), records.frozen.recall_lost):
@@ -221,29 +196,26 @@ def test_digits_missing_from_the_sample_are_nan_and_the_rest_is_not():
 
 @pytest.mark.parametrize(("hidden", "examples"), [(1, 60), (100, 60), (3, 1)])
 def test_any_number_of_neurons_and_one_example_are_enough(hidden, examples):
-    records = neuron_records(**case(hidden, examples))
+    records = record(**case(hidden, examples))
     told = to_json(records)
     assert records.hidden == len(told["neurons"]) == hidden
     assert records.highest.indices.shape == (hidden, min(RANKED, examples))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
-def test_what_was_not_handed_in_is_none_and_zeros_have_a_record():
-    names = ("parameters", "zs", "activations", "labels")
-    records = neuron_records(**{name: case()[name] for name in names})
-    unknown = ("never_lit", "confusion", "recall", "correct", "frozen", "deleted", "change")
-    for name in (*unknown, "start_share", "start_correlation", "switched_correct"):
+def test_what_speaks_of_an_unknown_start_is_none_and_zeros_have_a_record():
+    records = record(**case(**UNKNOWN))
+    for name in ("change", "bias_change", "start_share", "start_correlation"):
         assert getattr(records, name) is None, name
     (row, *_) = rows_of(records)
-    assert "frozen_recall_lost_0" not in row
     assert (row["start_correlation"], row["role"]) == ("", records.role[0])
-    assert to_json(records)["neurons"][0]["frozen"] is None
+    assert to_json(records)["neurons"][0]["weights"]["change"] is None
     zero = Parameters((12, 1, 10), [np.zeros((1, 12)), np.zeros((10, 1))], [[[0.0]], [[0.0]] * 10])
-    records = neuron_records(**case(hidden=1, parameters=zero))
+    records = record(**case(hidden=1, parameters=zero))
     assert records.never_lit_share == 0.0
     assert np.isnan(records.start_correlation).all()
     deeper = parameters_of((12, 5, 7, DIGITS))
-    records = neuron_records(**case(parameters=deeper, initial=None))
+    records = record(**case(parameters=deeper, initial=None))
     assert (records.sizes, records.to_digits) == ((12, 5, 7, 10), False)
     assert_array_equal(records.output_weights, deeper.weights[1].T)
 
@@ -251,7 +223,7 @@ def test_what_was_not_handed_in_is_none_and_zeros_have_a_record():
 def test_a_notebook_shows_a_line_and_a_table():
     odd = {"neuron_names": {"1": "<b>"}, "<i>": "<u>", "long": [1] * 99}
     named = parameters_of((12, 2, 10), **odd)
-    records = neuron_records(**case(hidden=2, parameters=named))
+    records = record(**case(hidden=2, parameters=named))
     assert repr(records) == "NeuronRecords(2 neurons of 12-2-10, 300 images)"
     table = records._repr_html_()
     assert table.count("<tr>") == 3
@@ -268,7 +240,7 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
     hand["zs"] = untouched["zs"] = hand["zs"].astype(np.float32)
     given = [value for value in hand.values() if isinstance(value, np.ndarray)]
     given += [*hand["parameters"].weights, *hand["parameters"].biases]
-    found = dict(neuron_records(**hand).arrays())
+    found = dict(record(**hand).arrays())
     assert len(found) > 40
     for name, array in found.items():
         assert not array.flags.writeable, name
@@ -279,9 +251,17 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
 
 
 def test_json_and_csv_hold_the_records():
-    """Every key of both: the shipped network's, in tests/test_shipped.py."""
-    records = neuron_records(**case(hidden=3))
+    """Every number of both: the shipped network's, in tests/test_shipped.py."""
+    hand = case(hidden=3)
+    records = record(**hand)
+    assert records.switched_correct == (hand["switched"] == hand["labels"]).sum()
+    assert records.blanked_changes == (hand["blanked"] != hand["predictions"]).sum()
     told = to_json(records)
+    shipped = json.loads((CHECKOUT / "visuals" / "neurons.json").read_text())
+    assert list(told) == list(shipped)
+    for name, part in shipped["neurons"][0].items():
+        found = told["neurons"][0][name]
+        assert not isinstance(part, dict) or list(found) == list(part)
     for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
         assert (one["number"], row["neuron"]) == (n, str(n))
         assert one["role"]["kind"] == row["role"] == records.role[n]
@@ -297,7 +277,7 @@ def test_json_and_csv_hold_the_records():
 def test_means_and_never_lit_pixels():
     hand = case()
     means = neurons.mean_activations(hand["activations"])
-    assert_array_equal(means, neuron_records(**hand).activation_mean_all)
+    assert_array_equal(means, record(**hand).activation_mean_all)
     lit = [[0.0, 0.5, 0.0], [0.0, 0.0, 0.25]]
     assert neurons.never_lit_pixels(lit).tolist() == [True, False, False]
     for shape in ((0, 3), (3,)):
@@ -319,7 +299,7 @@ def test_means_and_never_lit_pixels():
 )
 def test_a_name_keeps_only_what_can_be_shown(names, kept):
     named = parameters_of((12, 1, DIGITS), neuron_names=names)
-    records = neuron_records(**case(hidden=1, examples=20, parameters=named))
+    records = record(**case(hidden=1, examples=20, parameters=named))
     assert records.names == (kept,)
     assert kept in to_csv(records).encode().decode()
 
@@ -340,9 +320,8 @@ NAN[7, 2] = np.nan
         ({"labels": np.full(300, 1.0)}, "labels: expected integers, received float64"),
         ({"labels": np.array([], dtype=int)}, "labels: expected shape (1 or more,), received (0,)"),
         ({"predictions": np.zeros(301, int)}, "predictions: expected shape (300,), received (301,"),
-        ({"ablated_predictions": np.zeros((300, 5), dtype=int)},
-         "ablated_predictions: expected shape (5, 300), received (300, 5)"),
-        ({"predictions": None}, "there is nothing to compare with; hand in predictions too"),
+        ({"deleted": np.zeros((300, 5), int)}, "deleted: expected shape (5, 300), received (300,"),
+        ({"blanked": np.full(300, -1)}, "blanked: expected integers from 0 to 9, received -1"),
         ({"never_lit": np.zeros(12)}, "never_lit: expected bools, received float64"),
         ({"initial": parameters_of((12, 4, 10))},
          "initial: expected the sizes of the trained network, [12, 5, 10], received [12, 4, 10]"),
@@ -352,4 +331,4 @@ NAN[7, 2] = np.nan
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        neuron_records(**case(**changed))
+        record(**case(**changed))

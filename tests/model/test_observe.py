@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from model import observe as observing
 from model.initial import initial_parameters
 from model.neurons import mean_activations
-from model.observe import TOGETHER, ablated, observe, switched
+from model.observe import TOGETHER, observe
 from model.parameters import Parameters
 from tests.twin import REFERENCE, both
 
@@ -39,7 +40,7 @@ def test_what_is_shown_is_the_trace_of_the_whole_network(sizes):
     assert_array_equal(seen.zs, zs[0].T)
     assert_array_equal(seen.activations, activations[1].T)
     alone = observe(net, IMAGES[:1])  # its own mean: held there it answers as before
-    assert_array_equal(alone.ablated_predictions, [alone.predictions] * sizes[1])
+    assert_array_equal(alone.frozen, [alone.predictions] * sizes[1])
     with pytest.raises(ValueError, match="expected one or more, received none"):
         observe(net, np.empty((0, 784)))
 
@@ -48,24 +49,25 @@ def test_what_is_shown_is_the_trace_of_the_whole_network(sizes):
 def test_a_held_neuron_stays_where_it_is_held_and_the_others_go_on(twin):
     net = twin.start(softened(SIZES), "Float64")
     seen = observe(net, IMAGES)
-    assert_array_equal(seen.held_at, mean_activations(seen.activations))
-    deleted = ablated(net, seen.activations, np.zeros(5))
-    for held, values in ((seen.ablated_predictions, seen.held_at), (deleted, np.zeros(5))):
+    means = mean_activations(seen.activations)
+    for held, values in ((seen.frozen, means), (seen.deleted, np.zeros(5))):
         for number in range(5):
             hidden = np.where(np.arange(5) == number, values, seen.activations)
             assert_array_equal(held[number], answers(net, hidden))
         assert (held != seen.predictions).any()
-    assert (deleted != seen.ablated_predictions).any()
+    assert (seen.deleted != seen.frozen).any()
     assert len(np.unique(seen.predictions)) > 3
-    assert_array_equal(switched(net, seen.activations), answers(net, seen.activations > 0.5))
+    assert_array_equal(seen.switched, answers(net, seen.activations > 0.5))
 
 
-def test_in_fixed_point_the_mean_is_rounded_as_activations_are():
-    net = REFERENCE.start(softened(SIZES))
-    seen, scale = observe(net, IMAGES), net.arithmetic.parameter_scale
-    means = mean_activations(seen.activations) * scale
-    assert_array_equal(seen.held_at * scale, np.rint(means))
-    assert (seen.held_at * scale != means).any()
+def test_in_fixed_point_the_mean_is_rounded_as_activations_are(monkeypatch):
+    net, held = REFERENCE.start(softened(SIZES)), []
+    answer = observing._answers
+    monkeypatch.setattr(observing, "_answers", lambda net, a: held.append(a) or answer(net, a))
+    means = mean_activations(observe(net, IMAGES).activations) * net.arithmetic.parameter_scale
+    frozen = np.array([held[n][0, n] for n in range(5)]) * net.arithmetic.parameter_scale
+    assert_array_equal(frozen, np.rint(means))
+    assert (frozen != means).any()
 
 
 @both

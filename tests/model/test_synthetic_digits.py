@@ -10,19 +10,14 @@ from model.synthetic_digits import draw_digits, idx_bytes, write_idx_files
 
 
 def test_the_default_files_are_these_bytes_on_every_machine(tmp_path):
-    files = write_idx_files(tmp_path / "new" / "folder")
-    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    write_idx_files(tmp_path / "new" / "folder")
+    files = tmp_path.glob("new/folder/*")
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert found == synthetic_digits.SHA256
-    assert sorted(tmp_path.glob("new/folder/*")) == sorted(files.values())
 
 
-@pytest.mark.parametrize(("number", "seed"), [(0, 0), (5, -1)])
-def test_nothing_to_draw_is_refused(number, seed):
-    expected = (
-        "synthetic digits need a number of images of 1 or more and a seed of 0 or more, "
-        f"received number={number} and seed={seed}"
-    )
-    with pytest.raises(ValueError, match=expected):
-        draw_digits(number, seed)
+def test_nothing_to_draw_is_refused():
+    with pytest.raises(ValueError, match="expected to draw 1 image or more, received 0"):
+        draw_digits(0)
     with pytest.raises(ValueError, match=r"holds uint8, received an array of float64"):
         idx_bytes(np.zeros(3))

@@ -13,21 +13,14 @@ from model.tuning_figure import MOST_PANELS, tuning_figure
 def results(configurations=3, seeds=3, epochs=5, worst=0.8):
     """Results as scripts.tune writes them; the second configuration is the best."""
     rng, records = np.random.default_rng(0), []
-    for k in range(configurations):
-        final = np.linspace(worst, 0.95, configurations)[(k - 2) % configurations]
+    for k, final in enumerate(np.roll(np.linspace(worst, 0.95, configurations), 2)):
         shares = final - 0.1 / np.arange(1, epochs + 1) + 0.004 * rng.random((seeds, epochs))
         ends = shares[:, -1].tolist()
         sd = statistics.stdev(ends) if seeds > 1 else None
-        mean = statistics.fmean(ends)
-        records.append(
-            {
-                "name": f"{200 + k} hidden, mini-batch 100, eta 3.0",
-                "by_epoch": shares.tolist(),
-                "mean_by_epoch": shares.mean(axis=0).tolist(),
-                "final": ends,
-                "accuracy": {"mean": mean, "sd": sd, "min": min(ends), "max": max(ends)},
-            }
-        )
+        told = {"mean": statistics.fmean(ends), "sd": sd, "min": min(ends), "max": max(ends)}
+        one = {"by_epoch": shares.tolist(), "mean_by_epoch": shares.mean(axis=0).tolist()}
+        one |= {"name": f"{200 + k} hidden, mini-batch 100, eta 3.0", "final": ends}
+        records.append(one | {"accuracy": told})
     best = max(range(configurations), key=lambda k: records[k]["accuracy"]["mean"])
     return {
         "configurations": records, "chosen": {"configuration": best}, "seeds": list(range(seeds)),

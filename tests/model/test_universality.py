@@ -46,16 +46,8 @@ def test_a_partition_is_the_same_from_either_side():
     assert (in_words(found[0]), in_words(1)) == ("{4 7 9} | rest", "{0} | rest")
 
 
-def test_an_interval_holds_the_mean_and_shrinks():
-    values = np.random.default_rng(1).normal(size=(400, 1))
-    mean, (low, high) = universality.interval(values)
-    assert low < mean < high
-    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
-    assert np.ptp(universality.interval(values[:40])[1]) > 2 * (high - low)
-
-
 def test_the_shipped_page_says_what_the_study_holds():
-    """Its picture: tests/test_shipped.py."""
+    """Intervals and all; its picture: tests/test_shipped.py."""
     study = Study.load(SEEDS)
     page = html.unescape((MODEL.parent / "visuals" / "index.html").read_text())
     told = [universality.causes(study), *universality.findings(study)]
