@@ -31,7 +31,7 @@ from scripts.command_line import (
     twin,
 )
 from scripts.cost_figure import draw, measure
-from scripts.progress import Epochs, busy
+from scripts.progress import busy, counting
 from scripts.yardsticks import BookLoop, Times, others, timed
 
 BOOK, NUMPY = "the book's loop", "NumPy"
@@ -66,8 +66,8 @@ def main(args: argparse.Namespace) -> None:
     with busy("comparing fingerprints") as tell:
         found = contestants(Parameters.load(SHIPPED_START), parts, args.device, args.compile)
         equal = check_equal(found, tell)
-    with Epochs(args.rounds * len(found), 0, "timing") as progress:
-        times = interleaved(found, args.rounds, progress.advance)
+    with counting(args.rounds * len(found), 0, "timing") as tell:
+        times = interleaved(found, args.rounds, tell)
     print(table(times, "clock"), table(times, "processor"), sep="\n\n", end="\n\n")
     print(f"All in fixed-point have the fingerprint {equal}.")
     print(made_by())

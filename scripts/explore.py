@@ -25,7 +25,7 @@ from model.parameters import Parameters
 from model.printable import printable
 from scripts.command_line import Settings, network, program, start, twin
 from scripts.opened import Opened, arithmetic_of, open_network, start_of
-from scripts.progress import Epochs, busy
+from scripts.progress import busy, counting
 from scripts.training import Run
 
 PARTS = Path(__file__).parent / "explorer"
@@ -124,9 +124,9 @@ def followed(run: Run) -> list[tuple[str, int]]:
 
     def note(done: int, parameters: Parameters) -> None:
         found.append((parameters.fingerprint, parameters.metadata["accuracy"]["validation"][-1]))
-        progress.advance(done, f"validation {found[-1][1]}")
+        tell(done, f"validation {found[-1][1]}")
 
-    with Epochs(run.settings.epochs) as progress:
+    with counting(run.settings.epochs) as tell:
         run.train(note, test=False)
     return found
 

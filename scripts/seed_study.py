@@ -18,7 +18,7 @@ from reference.arithmetic import FixedPoint, parameter_bits
 from reference.network import Network
 from scripts.command_line import load_examples
 from scripts.processes import tell
-from scripts.side_by_side import read
+from scripts.training import read
 
 FORMAT = "jalebi-seeds-1"
 EPOCHS, MINI_BATCH_SIZE, ETA = 30, 10, 3.0

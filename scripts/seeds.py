@@ -27,13 +27,12 @@ What is found besides is found on the families of even seeds, and held against t
 
 import argparse
 import json
-from dataclasses import replace
 
 from model.atomic_write import write_atomically
 from model.printable import printable
 from scripts.command_line import find_data, make_folder, program, start
 from scripts.processes import run_all
-from scripts.progress import Epochs, busy
+from scripts.progress import busy, counting
 from scripts.seed_study import EPOCHS, groups, measure, members, train
 
 
@@ -46,15 +45,15 @@ def main(args: argparse.Namespace) -> None:
     left = [one for one in every if not one.file(args.output).exists()]
     jobs = {str(group): (train, group, args.output) for group in groups(left)}
     done = (len(every) - len(left)) * EPOCHS
-    with Epochs(len(every) * EPOCHS, done, "networks") as progress:
+    with counting(len(every) * EPOCHS, done, "networks") as tell:
 
         def on_news(networks: int, news: str) -> None:
             nonlocal done
             done += networks
-            progress.advance(done, news)
+            tell(done, news)
 
         if jobs:
-            run_all(jobs, replace(files, pairs=[]), on_news, args.processes)
+            run_all(jobs, files, on_news, args.processes)
     with busy("measuring"):
         found = json.dumps(measure(args.families, args.output, files)) + "\n"
     print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")

@@ -1,16 +1,19 @@
 """One training run that can be stopped at any moment and resumed without a trace."""
 
+import functools
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.atomic_write import check_target
+from model.atomic_write import check_target, sole_writer
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters, describe
-from scripts import note
+from scripts import note, processes
 from scripts.command_line import Settings, load_examples, network, twin
 
 SIZES = (784, 20, 10)
@@ -64,18 +67,17 @@ class Run:
         """Epochs that are finished."""
         return int(self.parameters.metadata["epochs"])
 
-    def resume(self) -> bool:
-        """Take up the run where the output file left it and return whether there was one.
+    def resume(self) -> None:
+        """Take up the run where the output file left it, if there is one.
 
         A file that this run did not make is refused; the first thing that differs is named.
         """
         if self.output is None or not self.output.exists():
-            return False
+            return
         saved = Parameters.load(self.output)
         for objection in self._objections(saved):
             raise ValueError(f"{self.output}: {objection}, or choose another --output")
         self.parameters = saved
-        return True
 
     def _objections(self, saved: Parameters) -> Iterator[str]:
         """Say why this run cannot go on from what was saved: the first objection ends it."""
@@ -83,7 +85,9 @@ class Run:
         keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial"]
         if here["arithmetic"] != "fixed-point":  # there, the backends are the same run
             keys += ["backend", "device"]
-        data = there["data"] if isinstance(there.get("data"), dict) else {}
+        data, told = (
+            there[key] if isinstance(there.get(key), dict) else {} for key in ("data", "accuracy")
+        )
         pairs = [(key, there.get(key), here[key]) for key in keys]
         pairs += [(name, data.get(name), asked) for name, asked in here["data"].items()]
         for key, was, asked in [*pairs, ("sizes", list(saved.sizes), list(self.parameters.sizes))]:
@@ -92,9 +96,7 @@ class Run:
                     f"was not made by this run: its {key} is {was}, asked for is {asked}: "
                     f"resume with the settings that it was begun with"
                 )
-        done, told = there.get("epochs"), there.get("accuracy")
-        told = told if isinstance(told, dict) else {}
-        history, examples = told.get("validation"), len(self.data[1])
+        done, history, examples = there.get("epochs"), told.get("validation"), len(self.data[1])
         if type(done) is not int or not isinstance(history, list) or len(history) != done:
             yield (
                 f"expected its epochs and a validation accuracy for each, received epochs "
@@ -107,11 +109,8 @@ class Run:
                     f"expected validation accuracies from 0 to {examples}, received "
                     f"{describe(count)}: restore the file"
                 )
-        if done > self.settings.epochs:
-            yield (
-                f"holds {done} epochs, more than the {self.settings.epochs} asked for: ask for "
-                f"{done} or more"
-            )
+        if done > (asked := self.settings.epochs):
+            yield f"holds {done} epochs, more than the {asked} asked for: ask for {done} or more"
         expected = saved if done else self.parameters  # as long as it has not been trained
         kept = self._network(expected).export()
         if Parameters(saved.sizes, *kept).fingerprint != saved.fingerprint:
@@ -189,6 +188,58 @@ class Run:
         if self.output is not None:
             parameters.save(self.output)
         self.parameters = parameters
+
+
+# --- In a process of its own ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How one run went."""
+
+    fingerprints: list[str]  # after every epoch
+    seconds: float  # of its training, the time to start left out
+    parameters: Parameters  # after the last epoch
+    failure: str = ""  # what ended it early
+
+
+def train_one(
+    name: str, settings: Settings, start: Parameters, output: Path | None = None
+) -> Trained:
+    """Train one network in a process of its own and tell about every epoch.
+
+    What has an output is kept there and taken up where it was stopped; where it overflows it leaves
+    the others alone: its `failure` says so.
+    """
+    fingerprints, failure = [], ""
+    with nullcontext() if output is None else sole_writer(output):
+        run = Run(settings, start, processes.files, output, read(settings.backend))
+        run.resume()
+        begun = time.monotonic()
+
+        def on_epoch(done: int, parameters: Parameters) -> None:
+            fingerprints.append(parameters.fingerprint)
+            processes.tell(done, validation_news(parameters), name)
+
+        try:
+            run.train(on_epoch)
+        except OverflowError as error:
+            if output is None:
+                raise
+            failure = str(error)
+    return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
+
+
+@functools.cache
+def read(backend: str) -> tuple[Any, Any, Any]:
+    """Return the examples, which a process reads once for all that it trains.
+
+    They are not handed to it: that would keep its parent until it has begun, deaf to Ctrl-C.
+    """
+    return load_examples(processes.files.folder, backend)
+
+
+# --- What is said of a run ------------------------------------------------------------------------
 
 
 def check_new(output: Path, resume: bool) -> None:

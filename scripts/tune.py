@@ -16,7 +16,7 @@ from model.tuning_figure import tuning_figure
 from scripts import tuning
 from scripts.command_line import Settings, find_data, make_folder, program, start
 from scripts.programs import next_steps
-from scripts.progress import Epochs, busy
+from scripts.progress import busy, counting
 
 SETTINGS = ("backend", "device", "arithmetic", "compile", "epochs")
 GRID = ("hidden", "mini_batch_size", "eta", "configuration")
@@ -36,8 +36,8 @@ def main(args: argparse.Namespace) -> None:
             runs = tuning.plan(single, range(args.seeds), settings, files, folder)
         done, total = tuning.epochs(runs)
         try:
-            with Epochs(total, done, "tuning") as progress:
-                tuning.train_all(runs, progress.advance)
+            with counting(total, done, "tuning") as tell:
+                tuning.train_all(runs, tell)
             found = json.dumps(tuning.results(runs, files), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))

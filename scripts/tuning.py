@@ -46,17 +46,16 @@ Plan = dict[Configuration, list[Run]]
 
 
 def asked_for(
-    hidden: Sequence[int] | None,
-    mini_batch_sizes: Sequence[int] | None,
-    etas: Sequence[float] | None,
-    single: Iterable[tuple[int, int, float]] | None,
+    hidden: list[int] | None,
+    mini_batch_size: list[int] | None,
+    eta: list[float] | None,
+    configuration: list[tuple[int, int, float]] | None,
 ) -> list[Configuration]:
-    """Return the configurations to try, each once: all of a grid, single ones, the seed study's."""
-    tried = list(single or ())
-    if hidden or mini_batch_sizes or etas:
-        usual = Configuration()
-        axes = hidden or [usual.hidden], mini_batch_sizes or [usual.mini_batch_size]
-        tried += itertools.product(*axes, etas or [usual.eta])
+    """Return the configurations to try, each once: single ones, all of a grid, the seed study's."""
+    tried, usual = list(configuration or ()), Configuration()
+    if hidden or mini_batch_size or eta:
+        axes = hidden or [usual.hidden], mini_batch_size or [usual.mini_batch_size]
+        tried += itertools.product(*axes, eta or [usual.eta])
     return list(dict.fromkeys(itertools.starmap(Configuration, tried))) or [*SEED_STUDY]
 
 
@@ -72,15 +71,15 @@ def plan(
     When one of them cannot be trained or resumed, that is said before any is.
     """
     data = load_examples(files, settings.backend)
-
-    def run(one: Configuration, seed: int) -> Run:
-        own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
-        begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
-        result = Run(own, begin, files, folder / one.file_name(seed), data)
-        result.resume()
-        return result
-
-    return {one: [run(one, seed) for seed in seeds] for one in configurations}
+    runs: Plan = {}
+    for one in configurations:
+        runs[one] = []
+        for seed in seeds:
+            own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
+            begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
+            runs[one].append(Run(own, begin, files, folder / one.file_name(seed), data))
+            runs[one][-1].resume()
+    return runs
 
 
 def epochs(runs: Plan) -> tuple[int, int]:
@@ -115,63 +114,50 @@ def results(runs: Plan, files: MnistFiles) -> dict[str, Any]:
     images; what is listed by seed stands in the order of `seeds`. A configuration of which a run
     has failed is none to choose: it stands apart, under "failed".
     """
-    failed = {one: [run for run in several if run.failure] for one, several in runs.items()}
-    whole = [one for one, ended in failed.items() if not ended]
-    if not whole:
-        one, [run, *_] = next(iter(failed.items()))
-        raise OverflowError(f"no configuration could be trained; {one}: {run.failure}")
-    records = [record(one, runs[one]) for one in whole]
-    best = best_of(records)
-    final = records[best]["final"]
-    run = runs[whole[best]][final.index(max(final))]
+    records, failed = [], []
+    for one, several in runs.items():
+        about, ended = {"name": str(one), **asdict(one)}, [run for run in several if run.failure]
+        if ended:
+            failed.append(about | {"by_seed": {run.settings.seed: run.failure for run in ended}})
+        else:
+            records.append(about | record(several))
+    if not records:
+        [said, *_] = failed[0]["by_seed"].values()
+        raise OverflowError(f"no configuration could be trained; {failed[0]['name']}: {said}")
+    best = max(records, key=mean)
+    several = next(several for one, several in runs.items() if str(one) == best["name"])
+    run = several[best["final"].index(max(best["final"]))]
     trained = run.train()  # nothing is left to train: the test images are read
     accuracy = trained.metadata["accuracy"]
     return {
         "format": FORMAT,
         **{key: getattr(run.settings, key) for key in ("backend", "arithmetic", "epochs")},
-        "seeds": [one.settings.seed for one in next(iter(runs.values()))],
+        "seeds": [one.settings.seed for one in several],
         "data": files.sha256,
         "data_kind": files.kind,
         "notice": escaped(files.notice),
         "configurations": records,
-        "failed": [
-            {
-                "name": str(one),
-                **asdict(one),
-                "by_seed": {run.settings.seed: run.failure for run in ended},
-            }
-            for one, ended in failed.items()
-            if ended
-        ],
+        "failed": failed,
         "chosen": {
-            "configuration": best,
+            "configuration": records.index(best),
             "seed": run.settings.seed,
             **{key: accuracy[key] for key in ("test", "test_of")},
             "fingerprint": trained.fingerprint,
             "file": run.output.name if run.output else "",
         },
-        "finding": finding(records, best),
+        "finding": finding(records),
     }
 
 
-def record(one: Configuration, runs: Sequence[Run]) -> dict[str, Any]:
+def record(runs: Sequence[Run]) -> dict[str, Any]:
     """Return how the runs of one configuration went, as JSON values."""
     accuracies = [run.parameters.metadata["accuracy"] for run in runs]
     by_epoch = [[count / a["validation_of"] for count in a["validation"]] for a in accuracies]
     final = [shares[-1] for shares in by_epoch]
+    means = [statistics.fmean(shares) for shares in zip(*by_epoch, strict=True)]
     return {
-        "name": str(one),
-        **asdict(one),
-        "by_epoch": by_epoch,
-        "mean_by_epoch": [statistics.fmean(shares) for shares in zip(*by_epoch, strict=True)],
-        "final": final,
-        "accuracy": spread(final),
-    }
-
-
-def best_of(records: Sequence[dict[str, Any]]) -> int:
-    """Return the index of the record with the best mean, the first of equals."""
-    return max(range(len(records)), key=lambda k: records[k]["accuracy"]["mean"])
+        "by_epoch": by_epoch, "mean_by_epoch": means, "final": final, "accuracy": spread(final),
+    }  # fmt: skip
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
@@ -180,32 +166,28 @@ def spread(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": statistics.fmean(values), "sd": sd, "min": min(values), "max": max(values)}
 
 
-def finding(records: Sequence[dict[str, Any]], best: int) -> str:
-    """Return in a sentence which record is best, and whether its lead is more than luck."""
-    name, accuracy = records[best]["name"], records[best]["accuracy"]
-    reached = f"{name}: {100 * accuracy['mean']:.2f} % of the validation images on average"
-    others = [one for k, one in enumerate(records) if k != best]
+def mean(record: dict[str, Any]) -> float:
+    """Return the mean validation accuracy of a record."""
+    return float(record["accuracy"]["mean"])
+
+
+def finding(records: Sequence[dict[str, Any]]) -> str:
+    """Return in a sentence which record is best, and whether its lead is more than luck.
+
+    The standard error of the difference is Welch's, The generalization of "Student's" problem when
+    several different population variances are involved, Biometrika 34, 1947.
+    """
+    best, *others = sorted(records, key=mean, reverse=True)
+    reached = f"{best['name']}: {100 * mean(best):.2f} % of the validation images on average"
     if not others:
         return f"{reached}, with nothing to compare it with"
-    second = others[best_of(others)]
-    lead = accuracy["mean"] - second["accuracy"]["mean"]
-    error = standard_error(records[best]["final"], second["final"])
+    lead, finals = mean(best) - mean(others[0]), (best["final"], others[0]["final"])
     ahead = f"{reached}, {100 * lead:.2f} points ahead of the next"
-    if error is None:
+    if len(best["final"]) == 1:
         return f"{ahead}, which one seed cannot tell from luck"
+    error = math.sqrt(sum(statistics.variance(shares) / len(shares) for shares in finals))
     verdict = "more than luck" if lead > CLEAR * error else "which may be luck"
     return f"{ahead}, {verdict} (standard error {100 * error:.2f})"
-
-
-def standard_error(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return the standard error of the difference of two means, None where there is no spread.
-
-    Source: Welch, The generalization of "Student's" problem when several different population
-    variances are involved, Biometrika 34, 1947.
-    """
-    if len(one) < 2 or len(other) < 2:
-        return None
-    return math.sqrt(sum(statistics.variance(values) / len(values) for values in (one, other)))
 
 
 def table(found: dict[str, Any]) -> str:

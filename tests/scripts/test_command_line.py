@@ -13,7 +13,7 @@ from model.initial import initial_parameters
 from scripts import command_line, progress
 from scripts.command_line import Settings, find_data, load_examples, network, parser
 from scripts.programs import programs, summary
-from scripts.progress import Epochs
+from scripts.progress import counting
 
 # --- Options ------------------------------------------------------------------------------------
 
@@ -73,9 +73,9 @@ def test_of_mnist_nothing_is_said(mnist, capsys):
 
 
 def test_away_from_a_terminal_every_epoch_of_every_run_is_a_line(capsys):
-    with Epochs(2, 0, "numpy", "torch") as shown:
-        shown.advance(1, "a", "torch")
-        shown.advance(2, "b")
+    with counting(2, 0, "numpy", "torch") as tell:
+        tell(1, "a", "torch")
+        tell(2, "b")
     out, err = capsys.readouterr()
     told = [line.split("  ")[:2] for line in err.splitlines()]
     assert (out, told) == ("", [["torch: epoch 1/2", "a"], ["numpy: epoch 2/2", "b"]])
@@ -90,8 +90,8 @@ def test_the_time_left_is_that_of_the_epochs_since_it_began(
 ):
     clock = iter([1000.0, 1010.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with Epochs(total, done, *("training", "other")[:runs]) as shown:
-        shown.advance(now, "news")
+    with counting(total, done, *("training", "other")[:runs]) as tell:
+        tell(now, "news")
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
 
 
@@ -112,8 +112,8 @@ def test_on_a_terminal_all_is_drawn_and_the_cursor_given_back(monkeypatch, term,
     with pytest.raises(ValueError, match="bad"), progress.busy("reading the data"):
         raise ValueError("bad")
     read = sys.stderr.getvalue()
-    with contextlib.suppress(KeyboardInterrupt), Epochs(3, 1) as shown:
-        shown.advance(2, "validation 90.00 %")
+    with contextlib.suppress(KeyboardInterrupt), counting(3, 1) as tell:
+        tell(2, "validation 90.00 %")
         raise KeyboardInterrupt
     trained = sys.stderr.getvalue().removeprefix(read)
     if not drawn:

@@ -193,15 +193,11 @@ def test_what_is_tried(grid, tried):
     assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
 
 
-def test_the_spread_is_that_of_a_sample_and_the_standard_error_welchs():
+def test_the_spread_is_that_of_a_sample():
     # mean 5; squared distances 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over n - 1 = 7
     expected = {"mean": 5.0, "sd": pytest.approx((32 / 7) ** 0.5), "min": 2, "max": 9}
     assert tuning.spread([2, 4, 4, 4, 5, 5, 7, 9]) == expected
     assert tuning.spread([0.9]) == {"mean": 0.9, "sd": None, "min": 0.9, "max": 0.9}
-    one, other = [1.0, 2.0, 3.0], [1.0, 5.0]  # variances 1 and 8
-    assert tuning.standard_error(one, other) == pytest.approx((1 / 3 + 8 / 2) ** 0.5)
-    assert tuning.standard_error([1.0], other) is None
-    assert tuning.standard_error(one, [1.0]) is None
 
 
 def made(name, *final):
@@ -227,10 +223,9 @@ LUCK = "points ahead of the next, which may be luck (standard error"
     ],
 )  # fmt: skip
 def test_what_was_found_is_said_with_its_uncertainty(records, best, said):
-    assert tuning.best_of(records) == best
     on_average = " % of the validation images on average,"
     said = f"{records[best]['name']}: {said.replace(' %,', on_average, 1)}"
-    assert tuning.finding(records, best) == said
+    assert tuning.finding(records) == said
 
 
 def found(finals, eta):
@@ -241,7 +236,7 @@ def found(finals, eta):
     chosen = {"configuration": 1, "seed": 0, "test": 9_412, "test_of": 10_000,
               "fingerprint": "ab" * 32, "file": "x.json"}  # fmt: skip
     return {"epochs": 30, "seeds": list(range(len(finals[0]))), "configurations": records,
-            "finding": tuning.finding(records, 1), "chosen": chosen, "failed": []}  # fmt: skip
+            "finding": tuning.finding(records), "chosen": chosen, "failed": []}  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
