@@ -12,7 +12,7 @@ from reference.network import Network
 from scripts import seeds
 from scripts.command_line import SHIPPED_MODEL
 from scripts.opened import SEEDS
-from scripts.seed_study import (
+from scripts.seeds import (
     EPOCHS,
     Member,
     Together,

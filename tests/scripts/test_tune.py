@@ -13,9 +13,9 @@ import pytest
 from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from scripts import programs, tune, tuning
+from scripts import programs, tune
 from scripts.command_line import Settings
-from scripts.tuning import Configuration
+from scripts.tune import Configuration
 
 TRIED = ["4 hidden, mini-batch 5, eta 2.0", "3 hidden, mini-batch 10, eta 3.0",
          "6 hidden, mini-batch 10, eta 3.0"]  # fmt: skip
@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is
 def test_it_prints_a_table_and_what_was_written_where(small_tuning, few_digits):
     _, folder, out, err = small_tuning
     found = read(folder)
-    assert out.startswith(tuning.table(found))
+    assert out.startswith(tune.table(found))
     opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
     assert out.splitlines()[-6:] == [
         f"results        {folder / 'results.json'}",
@@ -190,18 +190,18 @@ def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_t
     ],
 )  # fmt: skip
 def test_what_is_tried(grid, tried):
-    assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
+    assert tune.asked_for(*grid) == [Configuration(*each) for each in tried]
 
 
 def test_the_spread_is_that_of_a_sample():
     # mean 5; squared distances 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over n - 1 = 7
     expected = {"mean": 5.0, "sd": pytest.approx((32 / 7) ** 0.5), "min": 2, "max": 9}
-    assert tuning.spread([2, 4, 4, 4, 5, 5, 7, 9]) == expected
-    assert tuning.spread([0.9]) == {"mean": 0.9, "sd": None, "min": 0.9, "max": 0.9}
+    assert tune.spread([2, 4, 4, 4, 5, 5, 7, 9]) == expected
+    assert tune.spread([0.9]) == {"mean": 0.9, "sd": None, "min": 0.9, "max": 0.9}
 
 
 def made(name, *final):
-    return {"name": name, "final": list(final), "accuracy": tuning.spread(final)}
+    return {"name": name, "final": list(final), "accuracy": tune.spread(final)}
 
 
 LUCK = "points ahead of the next, which may be luck (standard error"
@@ -225,7 +225,7 @@ LUCK = "points ahead of the next, which may be luck (standard error"
 def test_what_was_found_is_said_with_its_uncertainty(records, best, said):
     on_average = " % of the validation images on average,"
     said = f"{records[best]['name']}: {said.replace(' %,', on_average, 1)}"
-    assert tuning.finding(records) == said
+    assert tune.finding(records) == said
 
 
 def found(finals, eta):
@@ -236,7 +236,7 @@ def found(finals, eta):
     chosen = {"configuration": 1, "seed": 0, "test": 9_412, "test_of": 10_000,
               "fingerprint": "ab" * 32, "file": "x.json"}  # fmt: skip
     return {"epochs": 30, "seeds": list(range(len(finals[0]))), "configurations": records,
-            "finding": tuning.finding(records), "chosen": chosen, "failed": []}  # fmt: skip
+            "finding": tune.finding(records), "chosen": chosen, "failed": []}  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -246,7 +246,7 @@ def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns
     both["failed"] = [
         {"name": "30 hidden", "by_seed": {"0": "numbers overflow: use a smaller eta"}}
     ]
-    lines = tuning.table(both).splitlines()
+    lines = tune.table(both).splitlines()
     failed = "30 hidden: could not be trained, seed 0: numbers overflow: use a smaller eta"
     told = f"* {both['finding']} {failed}"
     assert " ".join(" ".join(lines[4:]).split()) == told
@@ -257,10 +257,10 @@ def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns
         "    25     20     3.0   92.00 %   1.41   91.00 %   93.00 %",
         "    30     10     3.0  100.00 %   0.01   99.99 %  100.00 % *",
     ]
-    one = tuning.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
+    one = tune.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
     assert one[0] == "validation accuracy after epoch 30, of one seed"
     assert one[2] == "    25     20  -1.25e-300   91.00 %      -   91.00 %   91.00 %"
-    assert tuning.chosen_report(both, Path("runs/tune")).splitlines() == [
+    assert tune.chosen_report(both, Path("runs/tune")).splitlines() == [
         "chosen         30 hidden, mini-batch 10, eta 3.0; of its seeds the best, 0",
         "test accuracy  94.12 %  (9412 of 10000)",
         f"fingerprint    {'ab' * 32}",
@@ -280,6 +280,6 @@ def test_of_equal_seeds_the_first_is_chosen_and_no_lone_surrogate_is_written():
     files = SimpleNamespace(sha256={}, kind="other", notice="in \udcff\x1b")
     runs = {Configuration(3): [run(0, 50), run(1, 10)],
             Configuration(4): [run(5, 31), run(6, 40), run(7, 40)]}  # fmt: skip
-    found = tuning.results(runs, files)
+    found = tune.outcome(runs, files)
     assert (found["chosen"]["configuration"], found["chosen"]["seed"]) == (1, 6)
     assert found["notice"] == r"in \udcff\x1b"  # most readers refuse a lone surrogate
