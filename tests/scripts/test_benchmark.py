@@ -86,19 +86,6 @@ def test_rounds_are_interleaved_and_ratios_are_medians_round_by_round(monkeypatc
         table({**times, (BOOK, "float64"): book[:2]}, "clock")
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ("--examples 501", "--examples 501: the training data have 500: ask for fewer"),
-        ("--picture a.json", "--picture: expected a name that ends in .png, received a.json"),
-        ("--picture a.png --rounds 3", "--picture takes no other option than --data and"),
-        ("--picture no/a.png", "no/a.png: the folder does not exist; make it first: mkdir -p "),
-    ],
-)
-def test_what_cannot_be_timed_or_written_is_refused_at_once(options, line, digits_folder, refused):
-    assert refused(benchmark, "--data", digits_folder, *options.split()).startswith(line)
-
-
 def test_benchmark_prints_its_tables_and_what_made_them(digits_folder, capsys, monkeypatch):
     monkeypatch.setattr(benchmark, "others", lambda start: iter(()))
     arguments = ["--data", str(digits_folder), "--rounds", "1", "--examples", "20"]

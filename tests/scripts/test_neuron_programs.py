@@ -12,7 +12,7 @@ from model.export import to_json
 from model.initial import initial_parameters
 from model.neurons import RANKED
 from model.parameters import Parameters
-from scripts import fav_neuron, opened, visualize_weights
+from scripts import opened
 from scripts.command_line import parser
 
 JALEBI = 'Neuron 1 ("Jalebi") fires'
@@ -150,28 +150,3 @@ def test_the_arithmetic_is_the_one_that_the_file_names():
 
     assert named(arithmetic="fixed-point") == "fixed-point"
     assert named(arithmetic=["float64"]) == named(arithmetic="octal") == named() == "float64"
-
-
-# --- Bad input is one line and status 2 ------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("option", "sizes", "said"),
-    [
-        ("--model", (100, 3, 10), "sizes: expected 784 inputs"),
-        ("--model", (784, 10), "no hidden neuron to look at"),
-        ("--initial", (784, 4, 10), "is not what this model was trained from: leave it out"),
-    ],
-)
-def test_a_file_of_other_sizes(option, sizes, said, arguments_for, tmp_path, refused):
-    initial_parameters(sizes, seed=0).save(tmp_path / "other.json")
-    argv = [*arguments_for(), option, tmp_path / "other.json"]
-    assert said in refused(visualize_weights, *argv)
-
-
-@pytest.mark.parametrize(("argv", "number"), [([], 11), (["3"], 3), (["--", "-1"], -1)])
-def test_a_neuron_that_is_not_there(arguments_for, refused, argv, number):
-    assert refused(fav_neuron, *arguments_for(), *argv) == (
-        f"neuron: expected a number from 0 to 2, received {number}; "
-        "the first hidden layer of this model has 3"
-    )

@@ -68,15 +68,6 @@ def test_table_shows_both_runs_how_images_are_read_and_knows_the_shipped_network
     assert "trained again to the last bit" in table(same, shipped, "cpu")
 
 
-def test_it_is_refused_before_any_training(refused, monkeypatch, tmp_path):
-    monkeypatch.setattr(reproduce, "train_both", lambda *_: pytest.fail("trained"))
-    for options, line in [
-        (["--device", "tpu"], "device is cpu, cuda or cuda:N; received 'tpu'"),
-        (["--data", tmp_path / "nowhere"], f"{tmp_path}/nowhere: no such file or "),
-    ]:
-        assert refused(reproduce, "--quick", *options).startswith(line)
-
-
 # --- In a process each ----------------------------------------------------------------------------
 
 

@@ -134,7 +134,3 @@ def test_a_study_that_is_stopped_goes_on_and_ends_the_same(few_digits, tmp_path,
     assert small.alike("order").shape == (1, 20)
     assert causes(small).endswith("5 networks, 2 families.")
     assert len(findings(small)) == 6
-
-
-def test_a_study_of_one_start_is_refused(refused):
-    assert "expected a whole number, 2 or more; received 1" in refused(seeds, "--families", 1)

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from scripts import programs, tune
@@ -118,35 +117,6 @@ def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refu
     assert refused(tune, *arguments, "--arithmetic", "float64").startswith(
         f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
     )
-    assert refused(tune, *arguments, "--output", first) == (
-        f"{first}: no folder to write to (File exists): choose another --output"
-    )
-    with sole_writer(tuned / "results.json"):
-        assert refused(tune, *arguments).endswith("choose another --output")
-
-
-ASKED = "argument --configuration: expected"
-REFUSED = [
-    ("--seeds 0", "argument --seeds: expected a whole number, 1 or more; received 0", 0),
-    ("--configuration 3,3",
-     f"{ASKED} HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received 3,3", 0),
-    ("--configuration 25,0,3", f"{ASKED} a whole number, 1 or more; received 0", 0),
-    ("--configuration 25,20,inf", f"{ASKED} a finite number such as 3.0; received inf", 0),
-    ("--mini-batch-size 10 101", "mini_batch_size lies between 1 and the number of training "
-                                 "examples, 100; received 101", 1),
-    ("--hidden 3 70000", "sizes[1]: expected a whole number from 1 to 65,536, received 70000", 1),
-    ("--device x --backend torch", "device is cpu, cuda or cuda:N; received 'x'", 1),
-    ("--compile", "--compile needs --backend torch: NumPy's network is compiled already", 1),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("bad", "line", "made"), REFUSED)
-def test_what_no_tuning_has_is_refused_before_any_run(
-    arguments, tmp_path, refused, bad, line, made
-):
-    assert refused(tune, *arguments, *bad.split()) == line + ": see --help" * (not made)
-    assert os.listdir(tmp_path) == ["tune"] * made
-    assert not made or os.listdir(tmp_path / "tune") == []
 
 
 def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_there_are(
