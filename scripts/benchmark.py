@@ -15,7 +15,6 @@ import numpy as np
 from model.atomic_write import check_target
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters
-from model.printable import printable
 from scripts import note
 from scripts.command_line import (
     ARITHMETICS,
@@ -61,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     if args.picture:
         with busy("timing") as tell:
             draw(measure(parts, tell), args.picture)
-        print(f"wrote {printable(args.picture)} and the times beside it")
+        print(f"wrote {args.picture} and the times beside it")
         return
     with busy("comparing fingerprints") as tell:
         found = contestants(Parameters.load(SHIPPED_START), parts, args.device, args.compile)

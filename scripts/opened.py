@@ -25,7 +25,6 @@ from model.neurons import NeuronRecords, firing_counts, neuron_records
 from model.observe import ablated, observe, switched, trace
 from model.pages import Picture
 from model.parameters import Parameters
-from model.printable import printable
 from model.universality import Study
 from scripts import Main
 from scripts.command_line import (
@@ -110,7 +109,7 @@ class Opened:
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
-        print(wrapped(f"{printable(self.save(picture))}: {picture.caption}"))
+        print(wrapped(f"{self.save(picture)}: {picture.caption}"))
 
     def write_records(self) -> list[Path]:
         """Write the records as neurons.json and neurons.csv and return their paths."""

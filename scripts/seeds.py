@@ -41,7 +41,6 @@ from model.mnist_files import MnistFiles
 from model.neurons import ablation, firing_counts
 from model.observe import ablated, observe, trace
 from model.parameters import Parameters
-from model.printable import printable
 from model.universality import correlations, matched, partitions
 from reference.arithmetic import FixedPoint, parameter_bits
 from reference.network import Network
@@ -80,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
             run_all(jobs, files, on_news, args.processes)
     with busy("measuring"):
         found = json.dumps(measure(args.families, args.output, files)) + "\n"
-    print(f"wrote {printable(write_atomically(args.output / 'seeds.json', found.encode()))}")
+    print(f"wrote {write_atomically(args.output / 'seeds.json', found.encode())}")
 
 
 @dataclass(frozen=True)
