@@ -117,15 +117,9 @@ def trainings(opened: Opened, begin: Parameters, shown: np.ndarray) -> dict[str,
 
 def followed(run: Run) -> list[tuple[str, int]]:
     """Fingerprint and validation images recognised after each epoch of a run."""
-    found: list[tuple[str, int]] = []
-
-    def note(done: int, parameters: Parameters) -> None:
-        found.append((parameters.fingerprint, parameters.metadata["accuracy"]["validation"][-1]))
-        tell(done, f"validation {found[-1][1]}")
-
     with counting(run.settings.epochs) as tell:
-        run.train(note, test=False)
-    return found
+        trained = run.train(tell, test=False)
+    return list(zip(run.fingerprints, trained.metadata["accuracy"]["validation"], strict=True))
 
 
 def packed(v: np.ndarray) -> tuple[int | None, np.ndarray]:

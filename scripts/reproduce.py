@@ -30,7 +30,7 @@ from scripts.command_line import (
 )
 from scripts.programs import next_steps
 from scripts.progress import busy, counting
-from scripts.training import Trained, percent, read, train_one
+from scripts.training import Run, percent, read, train_one
 
 DATA = {"mnist": "MNIST", "synthetic": "synthetic digits", "other": "digits that are not MNIST"}
 
@@ -114,7 +114,7 @@ def predictions(device: str) -> dict[str, np.ndarray]:
     }
 
 
-def first_difference(trained: dict[str, Trained]) -> int | None:
+def first_difference(trained: dict[str, Run]) -> int | None:
     """Return the first epoch, counted from 1, after which the two differ, or None."""
     pairs = zip(*(trained[backend].fingerprints for backend in PACKAGES), strict=True)
     return next((epoch for epoch, (a, b) in enumerate(pairs, 1) if a != b), None)

@@ -14,27 +14,11 @@ from typing import Any
 from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
-from scripts.command_line import (
-    SHIPPED_START,
-    Settings,
-    find_data,
-    make_folder,
-    program,
-    start,
-)
+from scripts.command_line import SHIPPED_START, Settings, find_data, make_folder, program, start
 from scripts.processes import run_all
 from scripts.programs import next_steps
 from scripts.progress import busy, counting
-from scripts.training import (
-    SIZES,
-    Run,
-    Trained,
-    check_new,
-    percent,
-    report,
-    train_one,
-    validation_news,
-)
+from scripts.training import SIZES, Run, check_new, percent, report, train_one
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta", "compile")
 OTHERS = ("data", "sizes", "seed", "seeds", "initial", "output", "resume")
@@ -61,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
                 run.resume()
         try:
             with counting(settings.epochs, run.epochs_done) as tell:
-                run.train(lambda done, saved: tell(done, validation_news(saved)))
+                run.train(tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.kept()) from None
     trained = run.parameters
@@ -120,7 +104,7 @@ def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     print(table(trained), f"saved in {folder}", *filter(None, [files.notice]), sep="\n")
 
 
-def table(trained: dict[str, Trained]) -> str:
+def table(trained: dict[str, Run]) -> str:
     """Return how every run went, and how the accuracies are spread."""
     row, tested = "{:<12}{:<10}{:<12}{}".format, []
     lines = [row("", "test", "validation", "fingerprint")]

@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Run:
         data: tuple[Any, Any, Any] | None = None,
     ) -> None:
         self.settings, self.output = settings, output
+        self.fingerprints: list[str] = []  # after every epoch that was trained here
+        self.seconds = 0.0  # that this took
         self.failure = ""  # what ended it early, where others go on without it
         if settings.compile and settings.backend == "numpy":
             raise ValueError("--compile needs --backend torch: NumPy's network is compiled already")
@@ -46,7 +48,7 @@ class Run:
                 f"sizes {list(start.sizes)} do not fit the data: expected {SIZES[0]} first, a unit "
                 f"for each pixel, and {SIZES[-1]} last, one for each digit, such as {list(SIZES)}"
             )
-        self.data = data or load_examples(files, settings.backend)
+        self.data: tuple[Any, ...] = data or load_examples(files, settings.backend)
         twin(settings.backend, "network").check_settings(
             len(self.data[0]), settings.epochs, settings.mini_batch_size, settings.eta
         )
@@ -122,25 +124,26 @@ class Run:
     # Where eta is too large numbers overflow: that is said once, after the epoch.
     @np.errstate(over="ignore", invalid="ignore")
     def train(
-        self, on_epoch: Callable[[int, Parameters], object] | None = None, test: bool = True
+        self, on_epoch: Callable[[int, str], object] | None = None, test: bool = True
     ) -> Parameters:
         """Train the epochs that are left and return the parameters after the last.
 
-        `on_epoch` is called after every epoch, when it is saved. While choosing between networks
-        the test data are left alone.
+        `on_epoch` is told of every epoch, when it is saved: how many are finished, and the
+        validation accuracy. While choosing between networks the test data are left alone.
         """
         training, validation, test_data = self.data
-        left = self.settings.epochs - self.epochs_done
+        left, begun = self.settings.epochs - self.epochs_done, time.monotonic()
         net = self._network(self.parameters)
         if self.settings.compile and left:
             self._compile(net)
 
-        def finished(_: int, correct: int | None) -> None:
+        def finished(_: int, correct: int) -> None:
             history = [*self.parameters.metadata["accuracy"]["validation"], correct]
             accuracy = {"validation": history, "validation_of": len(validation)}
             self._keep(net, epochs=self.epochs_done + 1, accuracy=accuracy)
+            self.fingerprints.append(self.parameters.fingerprint)
             if on_epoch is not None:
-                on_epoch(self.epochs_done, self.parameters)
+                on_epoch(self.epochs_done, f"validation {percent(correct, len(validation))}")
 
         rng = np.random.default_rng(self.settings.seed)
         for _ in range(self.epochs_done):
@@ -150,6 +153,7 @@ class Run:
         if test:
             tested = {"test": net.evaluate(test_data), "test_of": len(test_data)}
             self._keep(net, accuracy={**self.parameters.metadata["accuracy"], **tested})
+        self.seconds = time.monotonic() - begun
         return self.parameters
 
     def kept(self) -> str:
@@ -193,41 +197,23 @@ class Run:
 # --- In a process of its own ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Trained:
-    """How one run went."""
-
-    fingerprints: list[str]  # after every epoch
-    seconds: float  # of its training, the time to start left out
-    parameters: Parameters  # after the last epoch
-    failure: str = ""  # what ended it early
-
-
-def train_one(
-    name: str, settings: Settings, start: Parameters, output: Path | None = None
-) -> Trained:
+def train_one(name: str, settings: Settings, start: Parameters, output: Path | None = None) -> Run:
     """Train one network in a process of its own and tell about every epoch.
 
     What has an output is kept there and taken up where it was stopped; where it overflows it leaves
     the others alone: its `failure` says so.
     """
-    fingerprints, failure = [], ""
     with nullcontext() if output is None else sole_writer(output):
         run = Run(settings, start, processes.files, output, read(settings.backend))
         run.resume()
-        begun = time.monotonic()
-
-        def on_epoch(done: int, parameters: Parameters) -> None:
-            fingerprints.append(parameters.fingerprint)
-            processes.tell(done, validation_news(parameters), name)
-
         try:
-            run.train(on_epoch)
+            run.train(lambda done, news: processes.tell(done, news, name))
         except OverflowError as error:
             if output is None:
                 raise
-            failure = str(error)
-    return Trained(fingerprints, time.monotonic() - begun, run.parameters, failure)
+            run.failure = str(error)
+    run.data = ()  # what others read as well is not sent to them
+    return run
 
 
 @functools.cache
@@ -251,12 +237,6 @@ def check_new(output: Path, resume: bool) -> None:
 def percent(correct: int, examples: int) -> str:
     """Return an accuracy in words."""
     return f"{100 * correct / examples:.2f} %"
-
-
-def validation_news(parameters: Parameters) -> str:
-    """Return the validation accuracy after the last epoch of a run in words."""
-    accuracy = parameters.metadata["accuracy"]
-    return f"validation {percent(accuracy['validation'][-1], accuracy['validation_of'])}"
 
 
 def report(accuracy: dict[str, Any], fingerprint: str, place: Path, notice: str = "") -> str:

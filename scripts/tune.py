@@ -23,14 +23,13 @@ from model.atomic_write import sole_writer, write_atomically
 from model.canvas import png_bytes
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
-from model.parameters import Parameters
 from model.tuning_figure import tuning_figure
 from reference.checks import printable as escaped
 from scripts import note
 from scripts.command_line import Settings, find_data, load_examples, make_folder, program, start
 from scripts.programs import next_steps
 from scripts.progress import busy, counting
-from scripts.training import SIZES, Run, report, validation_news
+from scripts.training import SIZES, Run, report
 
 SETTINGS = ("backend", "device", "arithmetic", "compile", "epochs")
 GRID = ("hidden", "mini_batch_size", "eta", "configuration")
@@ -143,8 +142,8 @@ def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
     for one, run in ((one, run) for one, several in runs.items() for run in several):
         label = f"{one}, seed {run.settings.seed}"
 
-        def tell(_: int, saved: Parameters, label: str = label) -> None:
-            on_epoch(epochs(runs)[0], f"{label}: {validation_news(saved)}")
+        def tell(_: int, news: str, label: str = label) -> None:
+            on_epoch(epochs(runs)[0], f"{label}: {news}")
 
         try:
             run.train(tell, test=False)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from model.parameters import Parameters
 from scripts import processes, reproduce
 from scripts.command_line import Settings
 from scripts.reproduce import table, train_both
-from scripts.training import Trained
 
 BEGIN = initial_parameters([784, 2, 10], 0)
 NO_FILES = MnistFiles(Path(), "other", {}, "", [])
@@ -27,7 +27,8 @@ def trained(numpy="ab", torch="ab"):
     accuracy = {"validation": [9], "validation_of": 10, "test": 8, "test_of": 10}
     made = Parameters(BEGIN.sizes, BEGIN.weights, BEGIN.biases, {"accuracy": accuracy})
     return {
-        "numpy": Trained(list(numpy), 1.0, made), "torch": Trained(list(torch), 2.0, made),
+        "numpy": SimpleNamespace(fingerprints=[*numpy], seconds=1.0, parameters=made),
+        "torch": SimpleNamespace(fingerprints=[*torch], seconds=2.0, parameters=made),
         "read": READ,
     }  # fmt: skip
 

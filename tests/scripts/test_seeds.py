@@ -12,15 +12,7 @@ from reference.network import Network
 from scripts import seeds
 from scripts.command_line import SHIPPED_MODEL
 from scripts.opened import SEEDS
-from scripts.seeds import (
-    EPOCHS,
-    Member,
-    Together,
-    groups,
-    in_fixed_point,
-    measured,
-    members,
-)
+from scripts.seeds import EPOCHS, Member, Together, groups, in_fixed_point, measured, members
 
 ARMS = ("base", "rounding", "order", "width")
 

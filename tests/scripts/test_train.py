@@ -174,9 +174,11 @@ def test_every_epoch_is_saved_before_it_is_reported_and_one_that_cannot_be_is_no
     def full(*_):
         raise OSError(28, "no more room")
 
-    def on_epoch(done, parameters):
-        assert fingerprint(one.output) == parameters.fingerprint
-        reported.append((done, Parameters.load(one.output).metadata["epochs"]))
+    def on_epoch(done, news):
+        saved = Parameters.load(one.output)
+        right = saved.metadata["accuracy"]["validation"][-1]
+        assert (saved.fingerprint, news) == (one.fingerprints[-1], f"validation {5 * right:.2f} %")
+        reported.append((done, saved.metadata["epochs"]))
 
     one, reported, saves = (
         run(replace(SETTINGS, epochs=3)),
