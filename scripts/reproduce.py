@@ -59,16 +59,15 @@ def main(args: argparse.Namespace) -> int:
     print(table(trained, shipped, args.device))
     proof = trained["proof"]
     print(f"\n{report.as_text(proof, shutil.get_terminal_size((100, 24)).columns, brief=True)}\n")
-    if files.notice:
-        print(files.notice)
     data = ["--data", args.data] if args.data else []
-    steps: list[tuple[str, str, list[str]]] = [
+    told = next_steps(
+        files.notice,
         ("the whole proof, or of your own class: --candidate", "compare", data),
         ("the story of neuron 11, called Jalebi", "fav_neuron", data),
         ("every figure, in one page to open in a browser", "figures", [*data, "--output", "out"]),
         ("train it your own way", "train", ["--help"]),
-    ]
-    print(next_steps(*steps))
+    )
+    print(told)
     return 0 if first_difference(trained) is None and proof.status == 0 else 1
 
 

@@ -49,13 +49,13 @@ def main(args: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.kept()) from None
     trained = run.parameters
-    print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
+    print(report(trained.metadata["accuracy"], trained.fingerprint, output))
     model = ["--model", output, *(["--data", args.data] if args.data else [])]
     opened = [*model, "--output", Path("runs") / output.stem]
     steps = [("prove that PyTorch computes it alike", "compare", model)]
     if len(begin.sizes) > 2:
         steps.insert(0, ("open it: what its hidden neurons do, in pictures", "figures", opened))
-    print(next_steps(*steps))
+    print(next_steps(files.notice, *steps))
 
 
 def starting_point(args: argparse.Namespace) -> Parameters:

@@ -239,12 +239,11 @@ def percent(correct: int, examples: int) -> str:
     return f"{100 * correct / examples:.2f} %"
 
 
-def report(accuracy: dict[str, Any], fingerprint: str, place: Path, notice: str = "") -> str:
-    """Return the test accuracy, the name and the place of a network, and what its data are not."""
-    lines = [
-        f"test accuracy  {percent(accuracy['test'], accuracy['test_of'])}"
-        f"  ({accuracy['test']} of {accuracy['test_of']})",
-        f"fingerprint    {fingerprint}",
-        f"saved in       {place}",
-    ]
-    return "\n".join([*lines, notice] if notice else lines)
+def report(accuracy: dict[str, Any], fingerprint: str, place: Path) -> str:
+    """Return the test accuracy, the name and the place of a network."""
+    right, of = accuracy["test"], accuracy["test_of"]
+    return (
+        f"test accuracy  {percent(right, of)}  ({right} of {of})\n"
+        f"fingerprint    {fingerprint}\n"
+        f"saved in       {place}"
+    )

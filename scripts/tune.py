@@ -84,11 +84,10 @@ def main(args: argparse.Namespace) -> None:
             raise KeyboardInterrupt(f"{folder} holds {held}: the same command goes on") from None
     print(table(written), chosen_report(written, folder), sep="\n\n")
     print(f"results        {results}\nfigure         {picture}")
-    if files.notice:
-        print(files.notice)
     chosen, data = folder / written["chosen"]["file"], ["--data", args.data] if args.data else []
     opened = ["--model", chosen, *data, "--output", folder / "figures"]
-    print(next_steps(("open the chosen one: what its hidden neurons do", "figures", opened)))
+    what = "open the chosen one: what its hidden neurons do"
+    print(next_steps(files.notice, (what, "figures", opened)))
 
 
 def asked_for(

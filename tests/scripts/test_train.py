@@ -146,7 +146,7 @@ def test_a_start_is_trained_from_with_its_seed_or_the_given_and_what_is_known_of
     arguments, small_run, tmp_path, monkeypatch, given
 ):
     drawn, start = initial_parameters([784, 5, 10], 1), tmp_path / "start.json"
-    known = {"seed": 7 if given else 1, "names": {"3": "Jalebi"}, "accuracy": {"test": 1}}
+    known = {"seed": 7 if given else 1, "names": {"3": "Jalebi"}, "accuracy": {"validation": [1]}}
     Parameters(drawn.sizes, drawn.weights, drawn.biases, known).save(start)
     if not given:  # the shipped network's
         monkeypatch.setattr(train, "SHIPPED_START", start)
