@@ -5,30 +5,16 @@ import io
 import re
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
 from model.initial import initial_parameters
 from scripts import command_line, progress
-from scripts.command_line import Settings, find_data, load_examples, network, parser
+from scripts.command_line import find_data, load_examples, network
 from scripts.programs import programs, summary
 from scripts.progress import counting
 
 # --- Options ------------------------------------------------------------------------------------
-
-
-def test_a_parser_has_the_options_asked_for_and_their_defaults_those_of_a_run():
-    settings = [name for name in vars(Settings()) if name != "seed"]  # that is the start's own
-    result = parser("What it does.\n\nAnd more.", *settings, "model", "data", "output", output="x")
-    assert result.description == "What it does."
-    given = vars(result.parse_args([]))
-    assert given == {
-        "backend": "numpy", "device": "cpu", "arithmetic": "fixed-point", "epochs": 30,
-        "mini_batch_size": 10, "eta": 3.0, "compile": None,
-        "model": command_line.SHIPPED_MODEL, "data": None, "output": Path("x"),
-    }  # fmt: skip
-    assert Settings(**{name: given[name] for name in settings}) == Settings()
 
 
 @pytest.mark.parametrize("program", [name for name in programs().values() if name != "compare"])
