@@ -4,28 +4,36 @@ It stands here because Python imports this before the program itself, whose impo
 from the first moment on, whatever happens ends in one line and the right exit status.
 """
 
+# ruff: noqa: E402
+from __future__ import annotations
+
 import os
 import signal
 import sys
 
+
+def _heed(handler: Any) -> None:
+    """Have a program end so when it is stopped; what is ignored, as under nohup, stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _stop_early(number: int, frame: object) -> None:
+    """End at once: nothing is to be tidied up, and some imports hide an exception."""
+    try:
+        print("interrupted", file=sys.stderr or open(os.devnull, "w"), flush=True)  # noqa: SIM115
+    finally:
+        os._exit(130)
+
+
 if sys.argv[:1] == ["-m"]:  # Python has found this folder and is looking for the program in it
-
-    def _stop_early(number: int, frame: object) -> None:
-        """End at once: nothing is to be tidied up, and some imports hide an exception."""
-        try:
-            print("interrupted", file=sys.stderr or open(os.devnull, "w"), flush=True)  # noqa: SIM115
-        finally:
-            os._exit(130)
-
-    for _number in (signal.SIGINT, signal.SIGTERM):  # before the imports that take time
-        if signal.getsignal(_number) is not signal.SIG_IGN:  # as it is under nohup
-            signal.signal(_number, _stop_early)
+    _heed(_stop_early)  # before the imports that take time
 
 import contextlib
 import functools
 import io
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from reference.checks import printable as escaped
@@ -52,14 +60,12 @@ def command(main: Main) -> Main:
         try:
             return main(argv)
         except KeyboardInterrupt as stop:
-            note(f"interrupted: {stop}" if str(stop) else "interrupted")
+            note(f"interrupted: {stop}".removesuffix(": "))
             return 130
-        except (
-            ValueError, OSError, OverflowError, MemoryError, RuntimeError, ImportError,
-        ) as error:  # fmt: skip
-            ours = not (_is_lack_of_memory(error) or _extra(error))
-            if isinstance(error, RuntimeError | ImportError) and ours:
-                raise
+        except Exception as error:
+            known = isinstance(error, ValueError | OSError | OverflowError)
+            if not (known or _is_lack_of_memory(error) or _extra(error)):
+                raise  # a mistake of ours
             note(f"error: {one_line(error)}")
             return 2
 
@@ -160,21 +166,13 @@ def start(main: Main) -> NoReturn:
     sys.exit(status)
 
 
-def _heed(handler: Any) -> None:
-    signal.signal(signal.SIGTERM, handler)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is under nohup
-        signal.signal(signal.SIGINT, handler)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
+def _stop(number: int, frame: object) -> NoReturn:
     # A second Ctrl-C, while the program is tidying up, ends it at once and without a traceback.
     _heed(signal.SIG_DFL)
     raise KeyboardInterrupt
 
 
-def _fail_early(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
+def _fail_early(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
     if not isinstance(error, MemoryError | ImportError | OSError):
         sys.__excepthook__(kind, error, traceback)
         return

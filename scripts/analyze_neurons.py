@@ -3,7 +3,6 @@
 python -m scripts.analyze_neurons --output runs/neurons
 """
 
-from model.printable import printable
 from model.words import LEGEND, table
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program, terminal_width, wrapped
@@ -16,7 +15,7 @@ def main(opened: Opened) -> None:
     lines = table(opened.records, terminal_width())
     legend = " ".join(text for column, text in LEGEND.items() if column in lines[0])
     print("\n".join([*lines, "", *map(wrapped, [legend, "", *found, opened.note])]))
-    print(f"wrote {' and '.join(map(printable, opened.write_records()))}")
+    print(f"wrote {' and '.join(map(str, opened.write_records()))}")
 
 
 if __name__ == "__main__":

@@ -147,7 +147,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
                                    "(default, without a grid: those of the seed study)"},
     "tune seeds": NUMBER | {"default": 3, "help": "0 to N - 1"},
     "tune epochs": {"type": whole_number(1), "help": "of each run"},
-    "tune output": FOLDER | {"help": "for runs and results"},
 
     "explore initial": FILE | {"help": "what training started from "
                                        "(default: the start that fits the model)"},
@@ -163,10 +162,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "benchmark picture": FILE | {"help": "draw the cost of a step by hidden units and mini-batch "
                                          "(default: the tables)"},
 
-    "seeds output": FOLDER | {"help": "what is trained and measured"},
     "seeds families": {"type": whole_number(2), "default": 80, "help": ""},
     "seeds processes": {"type": whole_number(1), "help": "(default: one a core)"},
-    "vectors output": FOLDER | {"help": ""},
 }
 # fmt: on
 

@@ -1,7 +1,5 @@
 """What a step costs against the hidden units and the mini-batch, and what it is bound by."""
 
-from __future__ import annotations
-
 import json
 import statistics
 import time
@@ -14,7 +12,7 @@ import numpy as np
 from model.atomic_write import write_atomically
 from model.initial import initial_parameters
 from scripts.command_line import Settings, network
-from scripts.timing import Contestant
+from scripts.yardsticks import timed
 
 HIDDEN = 5, 10, 20, 40, 80, 160, 320
 MINI_BATCHES = 1, 2, 5, 10, 30, 100, 300, 1000
@@ -44,13 +42,12 @@ def times_of(parts: dict[str, Any], hidden: int, m: int) -> dict[str, list[float
     for backend, data in parts.items():
         some = np.resize(np.arange(len(data)), STEPS * m)
         data = type(data)(data.x[some], data.y[some])
-        net = network(start, backend, "float32", compile=False)
-        contestants[backend] = Contestant(net, data)
+        contestants[backend] = network(start, backend, "float32", compile=False), data, m
     x, w, delta = (np.ones(shape, np.float32) for shape in ((m, 784), (hidden, 784), (m, hidden)))
     found: dict[str, list[float]] = {what: [] for what in WHAT}
     for _ in range(ROUNDS):
         for backend, one in contestants.items():
-            found[backend].append(one.epoch(m).clock)
+            found[backend].append(timed(*one).clock)
         begun = time.perf_counter()
         for _ in range(STEPS):
             np.dot(w, x.T)

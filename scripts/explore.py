@@ -19,13 +19,11 @@ import numpy as np
 
 from model import words
 from model.atomic_write import check_target, write_atomically
-from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from model.printable import printable
 from scripts.command_line import Settings, network, program, start, twin
 from scripts.opened import Opened, arithmetic_of, open_network, start_of
-from scripts.progress import Epochs, busy
+from scripts.progress import busy, counting
 from scripts.training import Run
 
 PARTS = Path(__file__).parent / "explorer"
@@ -40,8 +38,8 @@ RANKINGS = ("highest", "along", "lowest")
 def main(args: argparse.Namespace) -> None:
     """Write the page, and say where."""
     check_target(args.output)
-    sizes = Parameters.load(args.model).sizes
-    check_pixels(sizes)
+    parameters = Parameters.load(args.model)
+    sizes = parameters.sizes
     if not (len(sizes) >= 3 and sizes[1] <= MOST_HIDDEN and sizes[-1] == 10):
         raise ValueError(
             f"sizes: expected 784 inputs, 1 to {MOST_HIDDEN} neurons in the first hidden layer and "
@@ -49,10 +47,9 @@ def main(args: argparse.Namespace) -> None:
         )
     args.backend = "numpy"
     with busy("opening the network"):
-        opened = open_network(args)
+        opened = open_network(args, parameters)
     content = page(*contents(opened))
-    path = printable(write_atomically(args.output, content))
-    print(f"wrote {path}: {len(content) / 1000:.0f} kB")
+    print(f"wrote {write_atomically(args.output, content)}: {len(content) / 1000:.0f} kB")
 
 
 def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -119,15 +116,9 @@ def trainings(opened: Opened, begin: Parameters, shown: np.ndarray) -> dict[str,
 
 def followed(run: Run) -> list[tuple[str, int]]:
     """Fingerprint and validation images recognised after each epoch of a run."""
-    found: list[tuple[str, int]] = []
-
-    def note(done: int, parameters: Parameters) -> None:
-        found.append((parameters.fingerprint, parameters.metadata["accuracy"]["validation"][-1]))
-        progress.advance(done, f"validation {found[-1][1]}")
-
-    with Epochs(run.settings.epochs) as progress:
-        run.train(note, test=False)
-    return found
+    with counting(run.settings.epochs) as tell:
+        trained = run.train(tell, test=False)
+    return list(zip(run.fingerprints, trained.metadata["accuracy"]["validation"], strict=True))
 
 
 def packed(v: np.ndarray) -> tuple[int | None, np.ndarray]:

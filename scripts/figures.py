@@ -4,7 +4,6 @@ python -m scripts.figures --output visuals
 """
 
 from model.atomic_write import write_atomically
-from model.printable import printable
 from scripts.command_line import start
 from scripts.opened import Opened, neuron_program
 
@@ -15,7 +14,7 @@ def main(opened: Opened) -> None:
     page = opened.page(opened.found, lambda picture: opened.save(picture).name)
     opened.write_records()
     path = write_atomically(opened.args.output / "index.html", page)
-    print(f"wrote {printable(path)} and what it shows")
+    print(f"wrote {path} and what it shows")
 
 
 if __name__ == "__main__":

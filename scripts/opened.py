@@ -25,7 +25,6 @@ from model.neurons import NeuronRecords, firing_counts, neuron_records
 from model.observe import observe, trace
 from model.pages import Picture
 from model.parameters import Parameters
-from model.printable import printable
 from model.universality import Study
 from scripts import Main
 from scripts.command_line import (
@@ -93,14 +92,13 @@ class Opened:
 
     def page(self, sections: Sequence[words.Section], address: Callable[[Picture], str]) -> bytes:
         """A page of HTML with these sections and all pictures, each at the address it is given."""
-        shown: list[webpage.Shown] = []
+        shown = []
         with busy("drawing") as tell:
             for picture in self.pictures():
                 tell(picture.file)
-                stem = Path(picture.file).stem
+                stem, source = Path(picture.file).stem, address(picture)
                 name = NAMES.get(stem) or f"{int(stem.removeprefix('neuron-'))}"
                 captioned = stem not in NAMES  # the others say it in their titles
-                source = address(picture)
                 shown.append(webpage.Shown(name, stem, source, picture.caption, captioned))
         title, table = words.page_title(self.records), words.columns(self.records)
         return webpage.page(title, sections, table, shown, self.note)
@@ -111,7 +109,7 @@ class Opened:
 
     def show(self, picture: Picture) -> None:
         """Write a picture to the output folder, and say where and what it shows."""
-        print(wrapped(f"{printable(self.save(picture))}: {picture.caption}"))
+        print(wrapped(f"{self.save(picture)}: {picture.caption}"))
 
     def write_records(self) -> list[Path]:
         """Write the records as neurons.json and neurons.csv and return their paths."""
@@ -175,15 +173,15 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     parameters = parameters or Parameters.load(args.model)
     check_pixels(parameters.sizes)
     files = find_data(args.data)
-    loaded = load_examples(files, args.backend)
-    data = dict(zip(SPLITS, loaded, strict=True))
-    images, labels = shown(data[args.split], args.limit)
+    data = load_examples(files, args.backend)
+    splits = {split: shown(one, args.limit) for split, one in zip(SPLITS, data, strict=True)}
+    images, labels = splits[args.split]
     kept = arithmetic_of(parameters)
     net = network(parameters, args.backend, kept)
     seen = observe(net, images)
     initial = start_of(parameters, args.initial)
     untrained = None if initial is None else network(initial, args.backend, kept)
-    lit = np.mean(np.asarray(data["training"].x) > 0, axis=0)
+    lit = np.mean(np.asarray(data[0].x) > 0, axis=0)
     records = neuron_records(
         parameters,
         seen,
@@ -193,29 +191,22 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
         blanked=trace(net, np.where(lit < RARELY, 0, images))[2].argmax(axis=1),
         initial=initial,
         start_zs=None if untrained is None else trace(untrained, images)[0],
-        counts={split: counts(net, *shown(data[split], args.limit)) for split in ROLES_ON},
+        counts={
+            split: firing_counts(trace(net, splits[split][0])[1], splits[split][1], net.sizes[-1])
+            for split in ROLES_ON
+        },
     )
     note = words.note(records, args.split, args.model.name, parameters.fingerprint, files.notice)
     first = images[0], int(labels[0]), seen.activations[0]
-    study = study_of(parameters)
-    return Opened(args, parameters, records, images, labels, loaded, files, first, study, note)
+    shipped = parameters.fingerprint == Parameters.load(SHIPPED_MODEL).fingerprint
+    study = Study.load(SEEDS) if shipped else None  # it is of networks made alike
+    return Opened(args, parameters, records, images, labels, data, files, first, study, note)
 
 
 def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
     """The first images of a split and their digits."""
     images, labels = (np.asarray(part[:limit]) for part in (data.x, data.y))
     return images, labels if labels.ndim == 1 else labels.argmax(axis=1)  # training's are columns
-
-
-def counts(net: Any, images: NDArray[Any], labels: NDArray[Any]) -> Any:
-    """On how many images of each digit each hidden neuron fires."""
-    return firing_counts(trace(net, images)[1], labels, net.sizes[-1])
-
-
-def study_of(parameters: Parameters) -> Study | None:
-    """The study of seeds, if the network is the shipped one: it is of networks made alike."""
-    shipped = Parameters.load(SHIPPED_MODEL)
-    return Study.load(SEEDS) if parameters.fingerprint == shipped.fingerprint else None
 
 
 def arithmetic_of(parameters: Parameters) -> str:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+
+from model.mnist_files import MnistFiles
 
 POLL_SECONDS = 0.2  # how often it is looked whether something was told
 ENDED = "a process was ended from outside"
 
 Work = tuple[Any, ...]  # a function of a module, and what it is called with
-given: Any = None  # in a process that works: what all of them share
+files: Any = None  # in a process that works: the data set, of which it reads what it needs
 _news: Any = None  # and where it tells how far it is
 
 
@@ -25,7 +28,7 @@ def tell(*news: object) -> None:
 
 def run_all(
     jobs: Mapping[str, Work],
-    shared: object,
+    files: MnistFiles,
     on_news: Callable[..., object],
     processes: int | None = None,
 ) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def run_all(
     context = multiprocessing.get_context("spawn")
     news = context.SimpleQueue()
     many = min(len(jobs), processes or os.cpu_count() or 1)
-    pool = ProcessPoolExecutor(many, context, _begin, (news, shared))
+    pool = ProcessPoolExecutor(many, context, _begin, (news, replace(files, pairs=[])))
     runs: dict[str, Future[Any]] = {}
     others = set(multiprocessing.active_children())  # of whoever calls this in a process of theirs
     try:
@@ -74,10 +77,10 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(news: Any, shared: object) -> None:
-    global _news, given
+def _begin(news: Any, shared: MnistFiles) -> None:
+    global _news, files
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # by which its parent ends it
-    _news, given = news, shared
+    _news, files = news, shared
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -58,9 +58,12 @@ def line(program: str, *options: object) -> str:
     return shlex.join(map(str, [*words, *options]))
 
 
-def next_steps(*steps: tuple[str, str, Sequence[object]]) -> str:
-    """Return what can be done next, each a comment, a program and its options, to be pasted."""
-    told = ["Next:"]
+def next_steps(notice: str, *steps: tuple[str, str, Sequence[object]]) -> str:
+    """Return what the data are not, and what can be done next, to be pasted.
+
+    Each step is a comment, a program and its options.
+    """
+    told = [notice, "Next:"] if notice else ["Next:"]
     for what, program, options in steps:
         library = NEEDS.get(program, "numpy")
         first = f"; first {installing(EXTRAS[library])}" if find_spec(library) is None else ""

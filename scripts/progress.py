@@ -3,8 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from contextlib import contextmanager
+from typing import Any
 
 from scripts import note
 
@@ -43,54 +43,29 @@ def busy(what: str) -> Iterator[Callable[[str], object]]:
             yield lambda text: status.update(f"{what}: {text}")
 
 
-class Epochs(ExitStack):
-    """Shows how far a run is, and how long the rest will take: a bar for each of its labels.
+@contextmanager
+def counting(total: int, done: int = 0, *labels: str) -> Iterator[Callable[..., object]]:
+    """Show how far runs are, and how long the rest will take: a bar for each of the labels.
 
-    `done` are the epochs that were finished before, in a resumed run.
+    What is yielded is told how many epochs are finished, with some news such as the accuracy, and
+    of which label if not of the first. `done` were finished before, in a resumed run.
     """
+    console, begun, first, *_ = terminal(), time.monotonic(), *labels, "training"
+    every = dict.fromkeys(labels or [first], done)
+    if console is None:
 
-    def __init__(self, total: int, done: int = 0, *labels: str) -> None:
-        super().__init__()
-        self.total, self.first, self.labels = total, done, labels or ("training",)
-        self.begun, self.done = time.monotonic(), dict.fromkeys(self.labels, done)
-        self.bar: Any = None
-        self.tasks: dict[str, Any] = {}
+        def advance(now: int, news: str, label: str = first) -> None:
+            every[label] = now
+            so_far, whole = sum(every.values()), total * len(every)
+            each = (time.monotonic() - begun) / (so_far - done * len(every))
+            note(f"{label}: epoch {now}/{total}  {news}  {each * (whole - so_far):.0f} s left")
 
-    def __enter__(self) -> Self:
-        console = terminal()
-        if console is not None:
-            from rich import progress
+        yield advance
+        return
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-            self.bar = self.enter_context(
-                progress.Progress(
-                    "{task.description}",
-                    progress.BarColumn(),
-                    "epoch {task.completed}/{task.total}",
-                    "{task.fields[news]}",
-                    progress.TimeRemainingColumn(),
-                    "left",
-                    console=console,
-                )
-            )
-            of_each = {"total": self.total, "completed": self.first, "news": ""}
-            self.tasks = {name: self.bar.add_task(name, **of_each) for name in self.labels}
-        return self
-
-    def beside(self, text: str) -> None:
-        """Show how far something is that is done beside it."""
-        if self.bar is not None:
-            self.bar.console.print(text)
-        else:
-            note(text)
-
-    def advance(self, done: int, news: str, label: str | None = None) -> None:
-        """Show that so many epochs are finished, with some news such as the accuracy."""
-        label = label or self.labels[0]
-        if self.bar is not None:
-            self.bar.update(self.tasks[label], completed=done, news=news)
-            return
-        self.done[label] = done
-        so_far = sum(self.done.values()) - self.first * len(self.done)
-        to_go = self.total * len(self.done) - sum(self.done.values())
-        left = (time.monotonic() - self.begun) / so_far * to_go
-        note(f"{label}: epoch {done}/{self.total}  {news}  {left:.0f} s left")
+    columns = "{task.description}", BarColumn(), "epoch {task.completed}/{task.total}"
+    left = "{task.fields[news]}", TimeRemainingColumn(), "left"
+    with Progress(*columns, *left, console=console) as bar:
+        tasks = {one: bar.add_task(one, total=total, completed=done, news="") for one in every}
+        yield lambda now, news, label=first: bar.update(tasks[label], completed=now, news=news)

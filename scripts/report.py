@@ -8,7 +8,6 @@ from model.atlas import atlas
 from model.atomic_write import write_atomically
 from model.canvas import save_pdf
 from model.pages import first_page, run_page, sheets, text_page, weights
-from model.printable import printable
 from scripts.command_line import start
 from scripts.opened import STUDY_NOTE, Opened, neuron_program
 from scripts.progress import busy
@@ -31,7 +30,7 @@ def main(opened: Opened) -> None:
             *sheets(records, opened.images, note),
         ]
         pdf = save_pdf(pages, folder / "report.pdf", words.page_title(records))
-    print(f"wrote {printable(pdf)} and {printable(html)}")
+    print(f"wrote {pdf} and {html}")
 
 
 if __name__ == "__main__":

@@ -8,26 +8,17 @@ Without --seed and --initial it starts where the shipped network started, and so
 
 import argparse
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
-from scripts.command_line import (
-    SHIPPED_START,
-    Settings,
-    find_data,
-    make_folder,
-    program,
-    start,
-)
+from scripts.command_line import SHIPPED_START, Settings, find_data, make_folder, program, start
 from scripts.processes import run_all
 from scripts.programs import next_steps
-from scripts.progress import Epochs, busy
-from scripts.side_by_side import Trained, train_one
-from scripts.training import SIZES, Run, check_new, percent, report, validation_news
+from scripts.progress import busy, counting
+from scripts.training import SIZES, Run, check_new, percent, report, train_one
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta", "compile")
 OTHERS = ("data", "sizes", "seed", "seeds", "initial", "output", "resume")
@@ -53,18 +44,18 @@ def main(args: argparse.Namespace) -> None:
             if args.resume:
                 run.resume()
         try:
-            with Epochs(settings.epochs, run.epochs_done) as progress:
-                run.train(lambda done, saved: progress.advance(done, validation_news(saved)))
+            with counting(settings.epochs, run.epochs_done) as tell:
+                run.train(tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.kept()) from None
     trained = run.parameters
-    print(report(trained.metadata["accuracy"], trained.fingerprint, output, files.notice))
+    print(report(trained.metadata["accuracy"], trained.fingerprint, output))
     model = ["--model", output, *(["--data", args.data] if args.data else [])]
     opened = [*model, "--output", Path("runs") / output.stem]
     steps = [("prove that PyTorch computes it alike", "compare", model)]
     if len(begin.sizes) > 2:
         steps.insert(0, ("open it: what its hidden neurons do, in pictures", "figures", opened))
-    print(next_steps(*steps))
+    print(next_steps(files.notice, *steps))
 
 
 def starting_point(args: argparse.Namespace) -> Parameters:
@@ -94,52 +85,41 @@ def order_seed(args: argparse.Namespace, begin: Parameters) -> int:
 
 def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Train from every seed, keep each network in a file of its own, and print how they went."""
-    folder = args.output or Path(f"trained-{args.backend}-seeds")
-    outputs = {seed: folder / f"seed-{seed}.json" for seed in args.seeds}
-    for output in outputs.values():
+    folder, jobs = args.output or Path(f"trained-{args.backend}-seeds"), {}
+    for seed in args.seeds:
+        name, output = f"seed {seed}", folder / f"seed-{seed}.json"
         check_new(output, args.resume)
+        begin = initial_parameters(args.sizes or SIZES, seed)
+        jobs[name] = train_one, name, Settings(**settings, seed=seed), begin, output
     make_folder(folder)
     with busy("reading the data"):
         files = find_data(args.data)
-    jobs = {}
-    for seed, output in outputs.items():
-        name, begin = f"seed {seed}", initial_parameters(args.sizes or SIZES, seed)
-        own = Settings(**settings, seed=seed)
-        jobs[name] = train_one, name, own, begin, output
     try:
-        with Epochs(args.epochs, 0, *jobs) as progress:
-            trained = run_all(
-                jobs,
-                replace(files, pairs=[]),
-                lambda name, done, news: progress.advance(done, news, name),
-            )
+        with counting(args.epochs, 0, *jobs) as tell:
+            trained = run_all(jobs, files, tell)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder} keeps every finished epoch: --resume goes on") from None
     if all(one.failure for one in trained.values()):
         raise OverflowError(next(iter(trained.values())).failure)
-    print(table(trained), f"saved in {folder}", sep="\n")
-    if files.notice:
-        print(files.notice)
+    print(table(trained), f"saved in {folder}", *filter(None, [files.notice]), sep="\n")
 
 
-def table(trained: dict[str, Trained]) -> str:
+def table(trained: dict[str, Run]) -> str:
     """Return how every run went, and how the accuracies are spread."""
-    lines, tested = [f"{'':<12}{'test':<10}{'validation':<12}fingerprint"], []
+    row, tested = "{:<12}{:<10}{:<12}{}".format, []
+    lines = [row("", "test", "validation", "fingerprint")]
     for name, one in trained.items():
-        accuracy = one.parameters.metadata["accuracy"]
         if one.failure:
             lines.append(f"{name:<12}{one.failure}")
             continue
+        accuracy, mark = one.parameters.metadata["accuracy"], one.parameters.fingerprint[:16]
         tested.append(100 * accuracy["test"] / accuracy["test_of"])
-        history = accuracy["validation"]
-        last = percent(history[-1], accuracy["validation_of"]) if history else ""
-        mark = one.parameters.fingerprint[:16]
-        lines.append(f"{name:<12}{f'{tested[-1]:.2f} %':<10}{last:<12}{mark}")
+        last = [percent(right, accuracy["validation_of"]) for right in accuracy["validation"][-1:]]
+        lines.append(row(name, f"{tested[-1]:.2f} %", "".join(last), mark))
     if len(tested) > 1:
-        middle, spread = statistics.median(tested), statistics.stdev(tested)
         lines.append(
-            f"median {middle:.2f} %, from {min(tested):.2f} to {max(tested):.2f}, "
-            f"standard deviation {spread:.2f}"
+            f"median {statistics.median(tested):.2f} %, from {min(tested):.2f} to "
+            f"{max(tested):.2f}, standard deviation {statistics.stdev(tested):.2f}"
         )
     return "\n".join(lines)
 

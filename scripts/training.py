@@ -1,16 +1,19 @@
 """One training run that can be stopped at any moment and resumed without a trace."""
 
+import functools
+import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.atomic_write import check_target
+from model.atomic_write import check_target, sole_writer
 from model.mnist_files import MnistFiles
 from model.parameters import Parameters, describe
-from scripts import note
+from scripts import note, processes
 from scripts.command_line import Settings, load_examples, network, twin
 
 SIZES = (784, 20, 10)
@@ -33,6 +36,8 @@ class Run:
         data: tuple[Any, Any, Any] | None = None,
     ) -> None:
         self.settings, self.output = settings, output
+        self.fingerprints: list[str] = []  # after every epoch that was trained here
+        self.seconds = 0.0  # that this took
         self.failure = ""  # what ended it early, where others go on without it
         if settings.compile and settings.backend == "numpy":
             raise ValueError("--compile needs --backend torch: NumPy's network is compiled already")
@@ -43,7 +48,7 @@ class Run:
                 f"sizes {list(start.sizes)} do not fit the data: expected {SIZES[0]} first, a unit "
                 f"for each pixel, and {SIZES[-1]} last, one for each digit, such as {list(SIZES)}"
             )
-        self.data = data or load_examples(files, settings.backend)
+        self.data: tuple[Any, ...] = data or load_examples(files, settings.backend)
         twin(settings.backend, "network").check_settings(
             len(self.data[0]), settings.epochs, settings.mini_batch_size, settings.eta
         )
@@ -64,18 +69,17 @@ class Run:
         """Epochs that are finished."""
         return int(self.parameters.metadata["epochs"])
 
-    def resume(self) -> bool:
-        """Take up the run where the output file left it and return whether there was one.
+    def resume(self) -> None:
+        """Take up the run where the output file left it, if there is one.
 
         A file that this run did not make is refused; the first thing that differs is named.
         """
         if self.output is None or not self.output.exists():
-            return False
+            return
         saved = Parameters.load(self.output)
         for objection in self._objections(saved):
             raise ValueError(f"{self.output}: {objection}, or choose another --output")
         self.parameters = saved
-        return True
 
     def _objections(self, saved: Parameters) -> Iterator[str]:
         """Say why this run cannot go on from what was saved: the first objection ends it."""
@@ -83,7 +87,9 @@ class Run:
         keys = ["arithmetic", "mini_batch_size", "eta", "seed", "initial"]
         if here["arithmetic"] != "fixed-point":  # there, the backends are the same run
             keys += ["backend", "device"]
-        data = there["data"] if isinstance(there.get("data"), dict) else {}
+        data, told = (
+            there[key] if isinstance(there.get(key), dict) else {} for key in ("data", "accuracy")
+        )
         pairs = [(key, there.get(key), here[key]) for key in keys]
         pairs += [(name, data.get(name), asked) for name, asked in here["data"].items()]
         for key, was, asked in [*pairs, ("sizes", list(saved.sizes), list(self.parameters.sizes))]:
@@ -92,9 +98,7 @@ class Run:
                     f"was not made by this run: its {key} is {was}, asked for is {asked}: "
                     f"resume with the settings that it was begun with"
                 )
-        done, told = there.get("epochs"), there.get("accuracy")
-        told = told if isinstance(told, dict) else {}
-        history, examples = told.get("validation"), len(self.data[1])
+        done, history, examples = there.get("epochs"), told.get("validation"), len(self.data[1])
         if type(done) is not int or not isinstance(history, list) or len(history) != done:
             yield (
                 f"expected its epochs and a validation accuracy for each, received epochs "
@@ -107,11 +111,8 @@ class Run:
                     f"expected validation accuracies from 0 to {examples}, received "
                     f"{describe(count)}: restore the file"
                 )
-        if done > self.settings.epochs:
-            yield (
-                f"holds {done} epochs, more than the {self.settings.epochs} asked for: ask for "
-                f"{done} or more"
-            )
+        if done > (asked := self.settings.epochs):
+            yield f"holds {done} epochs, more than the {asked} asked for: ask for {done} or more"
         expected = saved if done else self.parameters  # as long as it has not been trained
         kept = self._network(expected).export()
         if Parameters(saved.sizes, *kept).fingerprint != saved.fingerprint:
@@ -123,25 +124,26 @@ class Run:
     # Where eta is too large numbers overflow: that is said once, after the epoch.
     @np.errstate(over="ignore", invalid="ignore")
     def train(
-        self, on_epoch: Callable[[int, Parameters], object] | None = None, test: bool = True
+        self, on_epoch: Callable[[int, str], object] | None = None, test: bool = True
     ) -> Parameters:
         """Train the epochs that are left and return the parameters after the last.
 
-        `on_epoch` is called after every epoch, when it is saved. While choosing between networks
-        the test data are left alone.
+        `on_epoch` is told of every epoch, when it is saved: how many are finished, and the
+        validation accuracy. While choosing between networks the test data are left alone.
         """
         training, validation, test_data = self.data
-        left = self.settings.epochs - self.epochs_done
+        left, begun = self.settings.epochs - self.epochs_done, time.monotonic()
         net = self._network(self.parameters)
         if self.settings.compile and left:
             self._compile(net)
 
-        def finished(_: int, correct: int | None) -> None:
+        def finished(_: int, correct: int) -> None:
             history = [*self.parameters.metadata["accuracy"]["validation"], correct]
             accuracy = {"validation": history, "validation_of": len(validation)}
             self._keep(net, epochs=self.epochs_done + 1, accuracy=accuracy)
+            self.fingerprints.append(self.parameters.fingerprint)
             if on_epoch is not None:
-                on_epoch(self.epochs_done, self.parameters)
+                on_epoch(self.epochs_done, f"validation {percent(correct, len(validation))}")
 
         rng = np.random.default_rng(self.settings.seed)
         for _ in range(self.epochs_done):
@@ -151,6 +153,7 @@ class Run:
         if test:
             tested = {"test": net.evaluate(test_data), "test_of": len(test_data)}
             self._keep(net, accuracy={**self.parameters.metadata["accuracy"], **tested})
+        self.seconds = time.monotonic() - begun
         return self.parameters
 
     def kept(self) -> str:
@@ -191,6 +194,40 @@ class Run:
         self.parameters = parameters
 
 
+# --- In a process of its own ----------------------------------------------------------------------
+
+
+def train_one(name: str, settings: Settings, start: Parameters, output: Path | None = None) -> Run:
+    """Train one network in a process of its own and tell about every epoch.
+
+    What has an output is kept there and taken up where it was stopped; where it overflows it leaves
+    the others alone: its `failure` says so.
+    """
+    with nullcontext() if output is None else sole_writer(output):
+        run = Run(settings, start, processes.files, output, read(settings.backend))
+        run.resume()
+        try:
+            run.train(lambda done, news: processes.tell(done, news, name))
+        except OverflowError as error:
+            if output is None:
+                raise
+            run.failure = str(error)
+    run.data = ()  # what others read as well is not sent to them
+    return run
+
+
+@functools.cache
+def read(backend: str) -> tuple[Any, Any, Any]:
+    """Return the examples, which a process reads once for all that it trains.
+
+    They are not handed to it: that would keep its parent until it has begun, deaf to Ctrl-C.
+    """
+    return load_examples(processes.files.folder, backend)
+
+
+# --- What is said of a run ------------------------------------------------------------------------
+
+
 def check_new(output: Path, resume: bool) -> None:
     """Raise ValueError where a run would write over a file that it is not asked to go on with."""
     if output.exists() and not resume:
@@ -202,18 +239,11 @@ def percent(correct: int, examples: int) -> str:
     return f"{100 * correct / examples:.2f} %"
 
 
-def validation_news(parameters: Parameters) -> str:
-    """Return the validation accuracy after the last epoch of a run in words."""
-    accuracy = parameters.metadata["accuracy"]
-    return f"validation {percent(accuracy['validation'][-1], accuracy['validation_of'])}"
-
-
-def report(accuracy: dict[str, Any], fingerprint: str, place: Path, notice: str = "") -> str:
-    """Return the test accuracy, the name and the place of a network, and what its data are not."""
-    lines = [
-        f"test accuracy  {percent(accuracy['test'], accuracy['test_of'])}"
-        f"  ({accuracy['test']} of {accuracy['test_of']})",
-        f"fingerprint    {fingerprint}",
-        f"saved in       {place}",
-    ]
-    return "\n".join([*lines, notice] if notice else lines)
+def report(accuracy: dict[str, Any], fingerprint: str, place: Path) -> str:
+    """Return the test accuracy, the name and the place of a network."""
+    right, of = accuracy["test"], accuracy["test_of"]
+    return (
+        f"test accuracy  {percent(right, of)}  ({right} of {of})\n"
+        f"fingerprint    {fingerprint}\n"
+        f"saved in       {place}"
+    )

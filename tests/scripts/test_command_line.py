@@ -5,30 +5,16 @@ import io
 import re
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
 from model.initial import initial_parameters
 from scripts import command_line, progress
-from scripts.command_line import Settings, find_data, load_examples, network, parser
+from scripts.command_line import find_data, load_examples, network
 from scripts.programs import programs, summary
-from scripts.progress import Epochs
+from scripts.progress import counting
 
 # --- Options ------------------------------------------------------------------------------------
-
-
-def test_a_parser_has_the_options_asked_for_and_their_defaults_those_of_a_run():
-    settings = [name for name in vars(Settings()) if name != "seed"]  # that is the start's own
-    result = parser("What it does.\n\nAnd more.", *settings, "model", "data", "output", output="x")
-    assert result.description == "What it does."
-    given = vars(result.parse_args([]))
-    assert given == {
-        "backend": "numpy", "device": "cpu", "arithmetic": "fixed-point", "epochs": 30,
-        "mini_batch_size": 10, "eta": 3.0, "compile": None,
-        "model": command_line.SHIPPED_MODEL, "data": None, "output": Path("x"),
-    }  # fmt: skip
-    assert Settings(**{name: given[name] for name in settings}) == Settings()
 
 
 @pytest.mark.parametrize("program", [name for name in programs().values() if name != "compare"])
@@ -73,9 +59,9 @@ def test_of_mnist_nothing_is_said(mnist, capsys):
 
 
 def test_away_from_a_terminal_every_epoch_of_every_run_is_a_line(capsys):
-    with Epochs(2, 0, "numpy", "torch") as shown:
-        shown.advance(1, "a", "torch")
-        shown.advance(2, "b")
+    with counting(2, 0, "numpy", "torch") as tell:
+        tell(1, "a", "torch")
+        tell(2, "b")
     out, err = capsys.readouterr()
     told = [line.split("  ")[:2] for line in err.splitlines()]
     assert (out, told) == ("", [["torch: epoch 1/2", "a"], ["numpy: epoch 2/2", "b"]])
@@ -90,8 +76,8 @@ def test_the_time_left_is_that_of_the_epochs_since_it_began(
 ):
     clock = iter([1000.0, 1010.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with Epochs(total, done, *("training", "other")[:runs]) as shown:
-        shown.advance(now, "news")
+    with counting(total, done, *("training", "other")[:runs]) as tell:
+        tell(now, "news")
     assert capsys.readouterr().err == f"training: epoch {now}/{total}  news  {left} s left\n"
 
 
@@ -112,8 +98,8 @@ def test_on_a_terminal_all_is_drawn_and_the_cursor_given_back(monkeypatch, term,
     with pytest.raises(ValueError, match="bad"), progress.busy("reading the data"):
         raise ValueError("bad")
     read = sys.stderr.getvalue()
-    with contextlib.suppress(KeyboardInterrupt), Epochs(3, 1) as shown:
-        shown.advance(2, "validation 90.00 %")
+    with contextlib.suppress(KeyboardInterrupt), counting(3, 1) as tell:
+        tell(2, "validation 90.00 %")
         raise KeyboardInterrupt
     trained = sys.stderr.getvalue().removeprefix(read)
     if not drawn:

@@ -84,21 +84,6 @@ def test_a_network_of_float64_keeps_its_numbers(few_digits, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "said"),
-    [
-        ((784, 101, 10), "1 to 100 neurons in the first hidden layer and 10 outputs"),
-        ((784, 10), "1 to 100 neurons in the first hidden layer and 10 outputs"),
-        ((784, 3, 9), "received [784, 3, 9]; choose another --model"),
-        ((100, 3, 10), "only networks that read MNIST images can be drawn"),
-    ],
-)
-def test_a_network_that_the_page_has_no_room_for(sizes, said, tmp_path, refused):
-    initial_parameters(sizes, seed=0).save(tmp_path / "other.json")
-    where = ["--output", tmp_path / "page.html"]
-    assert said in refused(explore, "--model", tmp_path / "other.json", *where)
-
-
 def test_the_shipped_page_is_small_and_asks_nothing_of_the_network(record_property):
     text, _, _, _ = unpacked(SHIPPED)
     record_property("page, kB", SHIPPED.stat().st_size / 1000)

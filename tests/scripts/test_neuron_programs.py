@@ -10,9 +10,9 @@ import pytest
 
 from model.export import to_json
 from model.initial import initial_parameters
-from model.neurons import RANKED
 from model.parameters import Parameters
-from scripts import fav_neuron, opened, visualize_weights
+from reference.mnist_loader import load_data_wrapper
+from scripts import opened
 from scripts.command_line import parser
 
 JALEBI = 'Neuron 1 ("Jalebi") fires'
@@ -113,7 +113,7 @@ def test_pages_show_every_picture_whatever_the_file_says_or_is_called(
 
 
 @pytest.mark.parametrize(("split", "count"), [("training", 100), ("validation", 20), ("test", 30)])
-def test_the_split_decides_which_images_are_shown(arguments_for, split, count):
+def test_split_and_limit_decide_which_images_are_shown(arguments_for, few_digits, split, count):
     argv = [*arguments_for(), "--split", split]
     one, other = (open_with([*argv, "--backend", backend]) for backend in ("numpy", "torch"))
     assert one.records.examples == len(one.images) == count
@@ -122,15 +122,11 @@ def test_the_split_decides_which_images_are_shown(arguments_for, split, count):
     assert to_json(one.records) == to_json(other.records)
     np.testing.assert_array_equal(one.images, other.images)
     assert one.note == other.note
-
-
-def test_the_limit_takes_the_first_images_and_never_lit_are_those_of_training(arguments_for):
-    training = open_with([*arguments_for(), "--split", "training"])
-    whole, first = open_with(arguments_for()), open_with([*arguments_for(), "--limit", "5"])
+    first = open_with([*argv, "--limit", "5"])
     assert first.records.highest.indices.shape == (3, 5)
-    assert RANKED > 5
-    np.testing.assert_array_equal(first.images, whole.images[:5])
-    np.testing.assert_array_equal(first.records.never_lit, ~training.images.any(axis=0))
+    np.testing.assert_array_equal(first.images, one.images[:5])
+    training = np.asarray(load_data_wrapper(few_digits)[0].x)  # never lit are those of training
+    np.testing.assert_array_equal(first.records.never_lit, ~training.any(axis=0))
 
 
 def test_a_start_is_found_by_its_fingerprint_or_given(arguments_for, tmp_path):
@@ -150,28 +146,3 @@ def test_the_arithmetic_is_the_one_that_the_file_names():
 
     assert named(arithmetic="fixed-point") == "fixed-point"
     assert named(arithmetic=["float64"]) == named(arithmetic="octal") == named() == "float64"
-
-
-# --- Bad input is one line and status 2 ------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("option", "sizes", "said"),
-    [
-        ("--model", (100, 3, 10), "sizes: expected 784 inputs"),
-        ("--model", (784, 10), "no hidden neuron to look at"),
-        ("--initial", (784, 4, 10), "is not what this model was trained from: leave it out"),
-    ],
-)
-def test_a_file_of_other_sizes(option, sizes, said, arguments_for, tmp_path, refused):
-    initial_parameters(sizes, seed=0).save(tmp_path / "other.json")
-    argv = [*arguments_for(), option, tmp_path / "other.json"]
-    assert said in refused(visualize_weights, *argv)
-
-
-@pytest.mark.parametrize(("argv", "number"), [([], 11), (["3"], 3), (["--", "-1"], -1)])
-def test_a_neuron_that_is_not_there(arguments_for, refused, argv, number):
-    assert refused(fav_neuron, *arguments_for(), *argv) == (
-        f"neuron: expected a number from 0 to 2, received {number}; "
-        "the first hidden layer of this model has 3"
-    )

@@ -3,30 +3,35 @@
 import multiprocessing
 import os
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from compare.difference import Link, Proof, Verdict
 from model.initial import initial_parameters
-from model.mnist_files import describe
+from model.mnist_files import MnistFiles, describe
 from model.parameters import Parameters
-from scripts import processes, reproduce, side_by_side
-from scripts.command_line import Settings
-from scripts.side_by_side import Trained, table, train_both, verdict
+from scripts import processes, reproduce
+from scripts.command_line import SHIPPED_MODEL, Settings
+from scripts.reproduce import train_both
 
 BEGIN = initial_parameters([784, 2, 10], 0)
-READ = {"numpy": np.array([1, 2]), "torch": np.array([1, 3]), "labels": np.array([1, 2])}
+NO_FILES = MnistFiles(Path(), "other", {}, "", [])
 
 
-def trained(numpy="ab", torch="ab"):
-    """Two runs with these fingerprints, a letter for each epoch, and what was read."""
+def trained(numpy, torch):
+    """Two runs with these fingerprints, one for each epoch, what was read, and the proof."""
     accuracy = {"validation": [9], "validation_of": 10, "test": 8, "test_of": 10}
     made = Parameters(BEGIN.sizes, BEGIN.weights, BEGIN.biases, {"accuracy": accuracy})
-    return {
-        "numpy": Trained(list(numpy), 1.0, made), "torch": Trained(list(torch), 2.0, made),
-        "read": READ,
-    }  # fmt: skip
+    runs = {
+        name: SimpleNamespace(fingerprints=marks, seconds=1.0, parameters=made)
+        for name, marks in (("numpy", numpy), ("torch", torch))
+    }
+    read = {"numpy": np.array([1, 2]), "torch": np.array([1, 3]), "labels": np.array([1, 2])}
+    proof = Proof("torch_impl", (Link("forward", Verdict.EQUAL, "fine"),))
+    return {**runs, "read": read, "proof": proof}
 
 
 def test_main_job_proves_both_backends_equal(few_digits, capsys):
@@ -41,43 +46,40 @@ def test_main_job_proves_both_backends_equal(few_digits, capsys):
     assert "proof: training" in shown
 
 
-def test_a_difference_is_said_in_words_and_ends_the_main_job_with_status_1(
-    monkeypatch, few_digits, capsys
+SHIPPED = Parameters.load(SHIPPED_MODEL).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("torch", "status", "said"),
+    [
+        (["ab", "axe"], 1, "DIFFER from epoch 2"),
+        (["ab", SHIPPED], 0, "equal after each of 2 epochs"),
+    ],
+)
+def test_both_runs_and_how_images_are_read_are_a_table_and_a_difference_is_status_1(
+    monkeypatch, few_digits, capsys, torch, status, said
 ):
-    assert verdict(trained("abc", "abc")) == "Fingerprints: equal after each of 3 epochs."
-    assert verdict(trained("abc", "axc")) == "Fingerprints: DIFFER from epoch 2."
-    proof = Proof("torch_impl", (Link("forward", Verdict.EQUAL, "fine"),))
-    both = {**trained("ab", "ax"), "proof": proof}
-    monkeypatch.setattr(reproduce, "train_both", lambda *_: both)
-    assert reproduce.main(["--quick", "--data", str(few_digits)]) == 1
-    assert "DIFFER from epoch 2" in capsys.readouterr().out
-
-
-def test_table_shows_both_runs_how_images_are_read_and_knows_the_shipped_network():
-    shipped = initial_parameters([784, 2, 10], 1)
-    lines = table(trained(), shipped, "cpu").split("\n")
-    assert lines[0].split() == ["NumPy", "PyTorch,", "cpu"]
-    assert lines[-3] == "shipped model   100.00 %           50.00 %"
-    assert lines[-1] == "Shipped model: 1 of 2 test images read alike."
-    assert max(map(len, lines)) <= 60
-    same = trained([shipped.fingerprint], [shipped.fingerprint])
-    assert "trained again to the last bit" in table(same, shipped, "cpu")
-
-
-def test_it_is_refused_before_any_training(refused, monkeypatch, tmp_path):
-    monkeypatch.setattr(reproduce, "train_both", lambda *_: pytest.fail("trained"))
-    for options, line in [
-        (["--device", "tpu"], "device is cpu, cuda or cuda:N; received 'tpu'"),
-        (["--data", tmp_path / "nowhere"], f"{tmp_path}/nowhere: no such file or "),
-    ]:
-        assert refused(reproduce, "--quick", *options).startswith(line)
+    monkeypatch.setattr(reproduce, "train_both", lambda *_: trained(["ab", SHIPPED], torch))
+    assert reproduce.main(["--quick", "--data", str(few_digits)]) == status
+    lines = capsys.readouterr().out.splitlines()[1:10]
+    assert lines == [
+        "                NumPy              PyTorch, cpu",
+        f"fingerprint     {SHIPPED[:16]}   {torch[-1][:16]}",
+        "validation      90.00 %            90.00 %",
+        "test accuracy   80.00 %            80.00 %",
+        "seconds         1                  1",
+        "shipped model   100.00 %           50.00 %",
+        f"Fingerprints: {said}.",
+        "Shipped model: 1 of 2 test images read alike.",
+        "This is model/train.json, trained again to the last bit.",
+    ]
 
 
 # --- In a process each ----------------------------------------------------------------------------
 
 
 def test_only_the_pytorch_network_and_the_proof_go_to_the_device(digits_folder, monkeypatch):
-    monkeypatch.setattr(side_by_side, "run_all", lambda jobs, *_: jobs)
+    monkeypatch.setattr(processes, "run_all", lambda jobs, *_: jobs)
     files, asked = describe(digits_folder), Settings("torch", "cuda", compile=True)
     jobs = train_both(asked, BEGIN, files, print, "data")
     assert {name: work[1:] for name, work in jobs.items()} == {
@@ -90,7 +92,7 @@ def test_only_the_pytorch_network_and_the_proof_go_to_the_device(digits_folder, 
 
 def test_what_is_told_by_work_done_at_once_is_heard():
     told, jobs = [], {name: (processes.tell, name) for name in "abc"}
-    assert processes.run_all(jobs, None, told.append, 2) == dict.fromkeys("abc")
+    assert processes.run_all(jobs, NO_FILES, told.append, 2) == dict.fromkeys("abc")
     assert sorted(told) == ["a", "b", "c"]
 
 
@@ -108,7 +110,7 @@ def test_what_fails_stops_all_and_no_other_process(wrong, waiting, error, line):
     sleep = time.sleep, 60
     jobs = {"long": sleep, "wrong": wrong, **dict.fromkeys(waiting, sleep)}
     with pytest.raises(error, match=line):
-        processes.run_all(jobs, None, print, 2)
+        processes.run_all(jobs, NO_FILES, print, 2)
     assert multiprocessing.active_children() == [other]
     other.kill()
     other.join()

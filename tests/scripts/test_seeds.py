@@ -12,15 +12,7 @@ from reference.network import Network
 from scripts import seeds
 from scripts.command_line import SHIPPED_MODEL
 from scripts.opened import SEEDS
-from scripts.seed_study import (
-    EPOCHS,
-    Member,
-    Together,
-    groups,
-    in_fixed_point,
-    measured,
-    members,
-)
+from scripts.seeds import EPOCHS, Member, Together, groups, in_fixed_point, measured, members
 
 ARMS = ("base", "rounding", "order", "width")
 
@@ -134,7 +126,3 @@ def test_a_study_that_is_stopped_goes_on_and_ends_the_same(few_digits, tmp_path,
     assert small.alike("order").shape == (1, 20)
     assert causes(small).endswith("5 networks, 2 families.")
     assert len(findings(small)) == 6
-
-
-def test_a_study_of_one_start_is_refused(refused):
-    assert "expected a whole number, 2 or more; received 1" in refused(seeds, "--families", 1)

@@ -13,13 +13,12 @@ import pytest
 import torch_impl.compiled
 import torch_impl.network
 from model import mnist_files
-from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from reference.arithmetic import FixedPoint
 from reference.network import Network
 from scripts import figures, programs, train
-from scripts.command_line import Settings, load_examples
+from scripts.command_line import Settings
 from scripts.opened import Opened
 from scripts.training import Run
 
@@ -85,7 +84,7 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
     small_run, few_digits
 ):
     saved = Parameters.load(small_run.output)
-    right = saved.metadata["accuracy"]["test"]
+    counts, right = (saved.metadata["accuracy"][key] for key in ("validation", "test"))
     notice = f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's"
     model = ["--model", small_run.output, "--data", few_digits]
     assert small_run.out.splitlines() == [
@@ -99,14 +98,9 @@ def test_it_prints_accuracy_fingerprint_and_place_and_repeats_what_the_data_are(
         "  # prove that PyTorch computes it alike",
         f"  {programs.line('compare', *model)}",
     ]
-    counts = saved.metadata["accuracy"]["validation"]
-    said = [line.split("  ")[:2] for line in small_run.err.splitlines()]
-    assert said == [
-        [notice],
-        *(
-            [f"training: epoch {epoch}/3", f"validation {100 * count / 20:.2f} %"]
-            for epoch, count in enumerate(counts, 1)
-        ),
+    assert [line.rsplit("  ", 1)[0] for line in small_run.err.splitlines()[1:]] == [
+        f"training: epoch {epoch}/3  validation {100 * count / 20:.2f} %"
+        for epoch, count in enumerate(counts, 1)
     ]
 
 
@@ -147,26 +141,19 @@ def test_steps_are_compiled_if_asked_and_where_they_can_be(
     assert "compile" not in Parameters.load(tmp_path / "out.json").metadata
 
 
-def test_without_seed_and_start_it_begins_where_the_shipped_network_began(
-    arguments, tmp_path, monkeypatch
+@pytest.mark.parametrize("given", [True, False])
+def test_a_start_is_trained_from_with_its_seed_or_the_given_and_what_is_known_of_it_is_kept(
+    arguments, small_run, tmp_path, monkeypatch, given
 ):
-    begin = initial_parameters([784, 20, 10], 7)
-    begin.save(tmp_path / "initial.json")
-    monkeypatch.setattr(train, "SHIPPED_START", tmp_path / "initial.json")
-    assert train.main([*without_start(arguments), "--epochs", "1"]) == 0
-    saved = Parameters.load(tmp_path / "out.json")
-    assert (saved.metadata["initial"], saved.metadata["seed"]) == (begin.fingerprint, 7)
-
-
-def test_a_given_start_is_trained_from_with_its_seed_and_what_is_known_of_it_is_kept(
-    arguments, trained, tmp_path
-):
-    begin = initial_parameters([784, 5, 10], 1)
-    known = {"seed": 1, "names": {"3": "Jalebi"}, "accuracy": {"test": 1}}
-    Parameters(begin.sizes, begin.weights, begin.biases, known).save(tmp_path / "start.json")
-    again = ["--initial", str(tmp_path / "start.json"), "--output", str(tmp_path / "again.json")]
-    assert train.main([*without_start(arguments), *again]) == 0
-    one, other = (Parameters.load(path) for path in (trained, tmp_path / "again.json"))
+    drawn, start = initial_parameters([784, 5, 10], 1), tmp_path / "start.json"
+    known = {"seed": 7 if given else 1, "names": {"3": "Jalebi"}, "accuracy": {"validation": [1]}}
+    Parameters(drawn.sizes, drawn.weights, drawn.biases, known).save(start)
+    if not given:  # the shipped network's
+        monkeypatch.setattr(train, "SHIPPED_START", start)
+        monkeypatch.setattr(train, "SIZES", (784, 5, 10))
+    option = ["--initial", str(start), "--seed", "1"] if given else []
+    assert train.main([*without_start(arguments), *option]) == 0
+    one, other = (Parameters.load(path) for path in (small_run.output, tmp_path / "out.json"))
     assert one.fingerprint == other.fingerprint
     assert other.metadata == {**one.metadata, "names": {"3": "Jalebi"}}
 
@@ -176,128 +163,57 @@ def test_a_given_start_is_trained_from_with_its_seed_and_what_is_known_of_it_is_
 SETTINGS = Settings(epochs=2, seed=1)
 
 
-@pytest.fixture(scope="module")
-def files(few_digits):
-    return mnist_files.describe(few_digits)
-
-
 @pytest.fixture
-def begin():
-    return initial_parameters([784, 4, 10], 1)
+def run(few_digits, tmp_path):
+    """A function that makes the run of some settings; it is kept in out.json."""
+    files, begin = mnist_files.describe(few_digits), initial_parameters([784, 4, 10], 1)
+    return lambda settings=SETTINGS: Run(settings, begin, files, tmp_path / "out.json")
 
 
-def test_every_epoch_is_saved_before_it_is_reported(files, begin, tmp_path):
-    out = tmp_path / "out.json"
-    run, reported = Run(SETTINGS, begin, files, out), []
-
-    def on_epoch(done, parameters):
-        assert fingerprint(out) == parameters.fingerprint
-        reported.append((done, Parameters.load(out).metadata["epochs"]))
-
-    run.train(on_epoch)
-    assert reported == [(1, 1), (2, 2)]
-
-
-def test_a_save_that_fails_leaves_the_run_where_the_file_is(files, begin, tmp_path, monkeypatch):
+def test_every_epoch_is_saved_before_it_is_reported_and_one_that_cannot_be_is_not(run, monkeypatch):
     def full(*_):
         raise OSError(28, "no more room")
 
-    run, saves = Run(SETTINGS, begin, files, tmp_path / "out.json"), iter((os.replace, full))
+    def on_epoch(done, news):
+        saved = Parameters.load(one.output)
+        right = saved.metadata["accuracy"]["validation"][-1]
+        assert (saved.fingerprint, news) == (one.fingerprints[-1], f"validation {5 * right:.2f} %")
+        reported.append((done, saved.metadata["epochs"]))
+
+    one, reported, saves = (
+        run(replace(SETTINGS, epochs=3)),
+        [],
+        iter((os.replace, os.replace, full)),
+    )
     monkeypatch.setattr(os, "replace", lambda *args: next(saves)(*args))
     with pytest.raises(OSError, match="cannot be written: no more room"):
-        run.train()
-    assert run.epochs_done == Parameters.load(run.output).metadata["epochs"] == 1
+        one.train(on_epoch)
+    assert reported == [(1, 1), (2, 2)]
+    assert one.epochs_done == Parameters.load(one.output).metadata["epochs"] == 2
 
 
-def test_the_test_data_can_be_left_alone_and_a_longer_run_forgets_them(files, begin, tmp_path):
-    run = Run(SETTINGS, begin, files, tmp_path / "out.json")
-    before = run.train(test=False)
+def test_it_trains_in_the_order_of_its_seed_and_a_longer_run_forgets_the_test_data(run):
+    one = run()
+    before = one.train(test=False)
     assert set(before.metadata["accuracy"]) == {"validation", "validation_of"}
-    after = run.train()
-    assert {"test", "test_of"} < set(after.metadata["accuracy"])
+    after = one.train()
     assert (after.fingerprint, after.metadata["epochs"]) == (before.fingerprint, 2)
-    longer = Run(replace(SETTINGS, epochs=3), begin, files, tmp_path / "out.json")
-    assert longer.resume() is True
+    net = Network.from_parameters(initial_parameters([784, 4, 10], 1), FixedPoint())
+    net.SGD(one.data[0], 2, 10, 3.0, rng=np.random.default_rng(1), on_epoch=lambda *_: None)
+    assert after.fingerprint == Parameters(net.sizes, *net.export()).fingerprint
+    accuracy = after.metadata["accuracy"]
+    assert accuracy["validation"][-1] == net.evaluate(one.data[1])
+    assert accuracy["test"] == net.evaluate(one.data[2]) != accuracy["validation"][-1]
+    longer = run(replace(SETTINGS, epochs=3))
+    longer.resume()
     accuracy = longer.train(test=False).metadata["accuracy"]
-    assert len(accuracy["validation"]) == 3
-    assert "test" not in accuracy
-
-
-def test_it_trains_in_the_order_of_its_seed_and_without_output_writes_no_file(
-    files, begin, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    data, net = load_examples(files, "numpy"), Network.from_parameters(begin, FixedPoint())
-    net.SGD(data[0], 2, 10, 3.0, rng=np.random.default_rng(1), on_epoch=lambda *_: None)
-    run = Run(SETTINGS, begin, files, data=data)
-    assert run.resume() is False
-    trained = run.train()
-    assert os.listdir(tmp_path) == []
-    assert trained.fingerprint == Parameters(begin.sizes, *net.export()).fingerprint
-    accuracy = trained.metadata["accuracy"]
-    assert accuracy["validation"][-1] == net.evaluate(data[1])
-    assert accuracy["test"] == net.evaluate(data[2]) != accuracy["validation"][-1]
+    assert (len(accuracy["validation"]), "test" in accuracy) == (3, False)
 
 
 # --- Refused ------------------------------------------------------------------------------------
 
-
 NOT_THIS = "was not made by this run: its {}: resume with the settings that it "
 NOT_THIS += "was begun with, or choose another --output"
-DIGITS = "do not fit the data: expected 784 first, a unit for each pixel, and 10 last, one for each"
-SIZES = "sizes: expected a list of 2 to 100 whole numbers such as [784, 20, 10], received a list of"
-FINITE = "argument --eta: expected a finite number such as 3.0; received"
-WHOLE = "expected a whole number, 0 or more; received"
-REFUSED = [
-    ("--eta nan", f"{FINITE} nan"),
-    ("--eta fast", f"{FINITE} fast"),
-    ("--epochs -1", f"argument --epochs: {WHOLE} -1"),
-    ("--sizes 784 0", f"argument --sizes: {WHOLE.replace('0', '1')} 0"),
-    ("--resum --rate 3", "unrecognized arguments: --resum --rate 3"),
-    ("--sizes 784", f"{SIZES} 1"),
-    ("--data /absent", f"/absent: no such file or folder; {mnist_files.ADVICE}"),
-    ("--sizes 100 5 10", f"sizes [100, 5, 10] {DIGITS} digit, such as [784, 20, 10]"),
-    ("--sizes 784 5 8", f"sizes [784, 5, 8] {DIGITS} digit, such as [784, 20, 10]"),
-    ("--mini-batch-size 101", "mini_batch_size lies between 1 and the number of training examples, "
-                              "100; received 101"),
-    ("--device cuda", "--device cuda needs --backend torch; NumPy computes on the cpu"),
-    ("--compile", "--compile needs --backend torch: NumPy's network is compiled already"),
-    ("--device cpu: --backend torch", "device is cpu, cuda or cuda:N; received 'cpu:'"),
-    ("--eta 1e6", "fixed-point overflow: the largest weight or bias reached 122322 in magnitude "
-                  "and must stay below 64: use float64 arithmetic, or a smaller eta"),
-    ("--eta 1e39 --arithmetic float32 --mini-batch-size 1",
-     "training diverged in epoch 1: weights are no longer finite numbers with eta 1e+39: use a "
-     "smaller eta"),
-    ("--seeds 0-1", "--seeds draws a start from each of them: leave --seed, --initial out"),
-    ("--seeds 1,1", "argument --seeds: expected each seed once, as in 0-19; received 1,1"),
-    ("--seeds 5-3", "argument --seeds: expected each seed once, as in 0-19; received 5-3"),
-    ("--seeds a", "argument --seeds: expected seeds such as 0-19 or 3,5; received a"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("options", "line"), REFUSED)
-def test_what_cannot_be_trained_with_is_refused(arguments, refused, options, line):
-    line += ": see --help" * ("argument" in line)
-    assert refused(train, *arguments, *options.split()) == line
-
-
-def test_an_output_that_exists_is_being_written_or_cannot_be_is_refused(
-    arguments, trained, refused, tmp_path
-):
-    exists = f"{trained}: exists: go on with it by --resume, or choose another --output"
-    assert refused(train, *arguments) == exists
-    with sole_writer(trained):
-        assert refused(train, *arguments, "--resume") == (
-            f"{trained}: another run is writing it: wait until it ends, or choose another --output"
-        )
-    absent = tmp_path / "absent" / "out.json"
-    for out, line in [
-        (absent, f"the folder does not exist; make it first: mkdir -p {absent.parent}"),
-        ("/dev/null", "expected the name of a file to write, received a pipe, device or socket"),
-    ]:
-        assert refused(train, *arguments, "--output", out) == f"{out}: {line}"
-
-
 INITIAL = [initial_parameters([784, n, 10], 1).fingerprint for n in (5, 6)]
 EACH = "expected its epochs and a validation accuracy for each, received"
 COUNTS = "expected validation accuracies from 0 to 20, received"
@@ -347,21 +263,6 @@ def test_a_file_that_this_run_did_not_make_is_not_resumed(
     assert refused(train, *arguments, "--resume", *options.split()) == f"{trained}: {expected}"
 
 
-@pytest.mark.parametrize(("seed", "received"), [("one", '"one"'), (-1, "-1"), (1.5, "1.5")])
-def test_a_start_that_does_not_fit_is_refused(arguments, refused, tmp_path, seed, received):
-    path, begin = tmp_path / "start.json", initial_parameters([784, 6, 10], 1)
-    Parameters(begin.sizes, begin.weights, begin.biases, {"seed": seed}).save(path)
-    assert refused(train, *arguments, "--initial", path) == (
-        f"{path}: has sizes [784, 6, 10], --sizes asks for [784, 5, 10]"
-    )
-    plain = [*without_start(arguments), "--initial", path]
-    assert refused(train, *plain) == (
-        f"{path}: seed: expected a whole number, 0 or more, received {received}: "
-        f"give one with --seed"
-    )
-    assert train.main([*map(str, plain), "--seed", "1"]) == 0
-
-
 def test_overflow_later_on_keeps_the_epochs_before_it(arguments, tmp_path, capsys):
     begin = initial_parameters([784, 5, 10], 1)
     weights, biases = ([v.copy() for v in group] for group in (begin.weights, begin.biases))
@@ -389,23 +290,21 @@ def many_seeds(few_digits, tmp_path):
 
 
 def test_each_file_is_byte_for_byte_that_of_its_own_run_and_resume_makes_what_is_missing(
-    many_seeds, few_digits, tmp_path, capsys, refused
+    many_seeds, few_digits, tmp_path, capsys
 ):
-    many = [*many_seeds, "--seeds", "3,5-6"]
+    many, folder = [*many_seeds, "--seeds", "3,5-6"], tmp_path / "many"
     assert train.main(many) == 0
     out = capsys.readouterr().out
     assert [line.split()[1] for line in out.splitlines() if line.startswith("seed")] == list("356")
     assert "standard deviation" in out
-    made = {path.name: path.read_bytes() for path in (tmp_path / "many").iterdir()}
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert sorted(made) == ["seed-3.json", "seed-5.json", "seed-6.json"]
     own = [*SMALL, "--data", str(few_digits), "--seed", "5", "--output", str(tmp_path / "5.json")]
     assert train.main(own) == 0
-    capsys.readouterr()
     assert (tmp_path / "5.json").read_bytes() == made["seed-5.json"]
-    assert "seed-3.json: exists: go on with it by --resume" in refused(train, *many)
-    (tmp_path / "many" / "seed-6.json").unlink()
+    (folder / "seed-6.json").unlink()
     assert train.main([*many, "--resume"]) == 0
-    assert made == {path.name: path.read_bytes() for path in (tmp_path / "many").iterdir()}
+    assert made == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_one_that_overflows_leaves_the_others_alone(many_seeds, capsys, tmp_path):

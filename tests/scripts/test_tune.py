@@ -10,12 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from scripts import programs, tune, tuning
+from scripts import programs, tune
 from scripts.command_line import Settings
-from scripts.tuning import Configuration
+from scripts.tune import Configuration
 
 TRIED = ["4 hidden, mini-batch 5, eta 2.0", "3 hidden, mini-batch 10, eta 3.0",
          "6 hidden, mini-batch 10, eta 3.0"]  # fmt: skip
@@ -35,10 +34,6 @@ def tuned(small_tuning, tmp_path):
 @pytest.fixture
 def arguments(small_tuning, tmp_path):
     return [*small_tuning.arguments, "--output", str(tmp_path / "tune")]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def read(folder):
@@ -65,7 +60,7 @@ def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is
             assert run.metadata["initial"] == initial_parameters(sizes, seed).fingerprint
         by_epoch = zip(*one["by_epoch"], strict=True)
         assert one["mean_by_epoch"] == list(map(statistics.fmean, by_epoch))
-        assert one["accuracy"]["sd"] == statistics.stdev(one["final"])
+        assert one["accuracy"] == tune.spread(one["final"])
     means, chosen = [one["accuracy"]["mean"] for one in found["configurations"]], found["chosen"]
     assert chosen["configuration"] == means.index(max(means))
     final = found["configurations"][chosen["configuration"]]["final"]
@@ -76,18 +71,24 @@ def test_the_numbers_are_those_of_the_runs_and_the_best_seed_of_the_best_mean_is
     assert network.metadata["accuracy"]["test"] == chosen["test"]
 
 
-def test_it_prints_a_table_and_what_was_written_where(small_tuning, few_digits):
+def test_it_prints_a_table_the_chosen_one_and_what_was_written_where(small_tuning, few_digits):
     _, folder, out, err = small_tuning
     found = read(folder)
-    assert out.startswith(tuning.table(found))
-    opened = ["--model", folder / found["chosen"]["file"], "--data", few_digits]
-    assert out.splitlines()[-6:] == [
+    chosen, file = found["chosen"], folder / found["chosen"]["file"]
+    name, right = TRIED[chosen["configuration"]], chosen["test"]
+    opened = ["--model", file, "--data", few_digits, "--output", folder / "figures"]
+    assert out.startswith(f"{tune.table(found)}\n\n")
+    assert out.splitlines()[-10:] == [
+        f"chosen         {name}; of its seeds the best, {chosen['seed']}",
+        f"test accuracy  {100 * right / 30:.2f} %  ({right} of 30)",
+        f"fingerprint    {chosen['fingerprint']}",
+        f"saved in       {file}",
         f"results        {folder / 'results.json'}",
         f"figure         {folder / 'tuning.png'}",
         f"the digits in {few_digits} are not MNIST: accuracy on them is not MNIST's",
         "Next:",
         "  # open the chosen one: what its hidden neurons do",
-        f"  {programs.line('figures', *opened, '--output', folder / 'figures')}",
+        f"  {programs.line('figures', *opened)}",
     ]
     shown = [line for line in err.splitlines() if line.startswith("tuning: ")]
     assert len(shown) == 18
@@ -97,56 +98,21 @@ def test_it_prints_a_table_and_what_was_written_where(small_tuning, few_digits):
 
 
 def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
-    arguments, tuned, tmp_path, capsys
+    arguments, tuned, tmp_path, capsys, refused
 ):
-    before = contents(tuned)
+    before = {path: path.read_bytes() for path in tuned.iterdir()}
     assert tune.main(arguments) == 0
     assert "tuning: epoch" not in capsys.readouterr().err
-    assert contents(tuned) == before
+    assert {path: path.read_bytes() for path in tuned.iterdir()} == before
     more = [*arguments, "--hidden", "3", "5", "--seeds", "3", "--epochs", "4"]
     assert tune.main(more) == 0
     assert capsys.readouterr().err.count("tuning: epoch") == 3 * 3 * 4 - 2 * 2 * 3
     assert tune.main([*more, "--output", str(tmp_path / "anew")]) == 0
     assert read(tuned)["configurations"] == read(tmp_path / "anew")["configurations"]
-
-
-# --- Refused ------------------------------------------------------------------------------------
-
-
-def test_runs_of_other_settings_are_refused_and_untouched(arguments, tuned, refused):
-    first = tuned / NAMES[0]
-    assert refused(tune, *arguments, "--arithmetic", "float64").startswith(
-        f"{first}: was not made by this run: its arithmetic is fixed-point, asked for is float64: "
+    capsys.readouterr()
+    assert refused(tune, *more, "--arithmetic", "float64").startswith(
+        f"{tuned / NAMES[0]}: was not made by this run: its arithmetic is fixed-point, asked for is"
     )
-    assert refused(tune, *arguments, "--output", first) == (
-        f"{first}: no folder to write to (File exists): choose another --output"
-    )
-    with sole_writer(tuned / "results.json"):
-        assert refused(tune, *arguments).endswith("choose another --output")
-
-
-ASKED = "argument --configuration: expected"
-REFUSED = [
-    ("--seeds 0", "argument --seeds: expected a whole number, 1 or more; received 0", 0),
-    ("--configuration 3,3",
-     f"{ASKED} HIDDEN,MINI_BATCH_SIZE,ETA such as 25,20,3.0; received 3,3", 0),
-    ("--configuration 25,0,3", f"{ASKED} a whole number, 1 or more; received 0", 0),
-    ("--configuration 25,20,inf", f"{ASKED} a finite number such as 3.0; received inf", 0),
-    ("--mini-batch-size 10 101", "mini_batch_size lies between 1 and the number of training "
-                                 "examples, 100; received 101", 1),
-    ("--hidden 3 70000", "sizes[1]: expected a whole number from 1 to 65,536, received 70000", 1),
-    ("--device x --backend torch", "device is cpu, cuda or cuda:N; received 'x'", 1),
-    ("--compile", "--compile needs --backend torch: NumPy's network is compiled already", 1),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("bad", "line", "made"), REFUSED)
-def test_what_no_tuning_has_is_refused_before_any_run(
-    arguments, tmp_path, refused, bad, line, made
-):
-    assert refused(tune, *arguments, *bad.split()) == line + ": see --help" * (not made)
-    assert os.listdir(tmp_path) == ["tune"] * made
-    assert not made or os.listdir(tmp_path / "tune") == []
 
 
 def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_there_are(
@@ -190,22 +156,11 @@ def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_t
     ],
 )  # fmt: skip
 def test_what_is_tried(grid, tried):
-    assert tuning.asked_for(*grid) == [Configuration(*each) for each in tried]
-
-
-def test_the_spread_is_that_of_a_sample_and_the_standard_error_welchs():
-    # mean 5; squared distances 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over n - 1 = 7
-    expected = {"mean": 5.0, "sd": pytest.approx((32 / 7) ** 0.5), "min": 2, "max": 9}
-    assert tuning.spread([2, 4, 4, 4, 5, 5, 7, 9]) == expected
-    assert tuning.spread([0.9]) == {"mean": 0.9, "sd": None, "min": 0.9, "max": 0.9}
-    one, other = [1.0, 2.0, 3.0], [1.0, 5.0]  # variances 1 and 8
-    assert tuning.standard_error(one, other) == pytest.approx((1 / 3 + 8 / 2) ** 0.5)
-    assert tuning.standard_error([1.0], other) is None
-    assert tuning.standard_error(one, [1.0]) is None
+    assert tune.asked_for(*grid) == [Configuration(*each) for each in tried]
 
 
 def made(name, *final):
-    return {"name": name, "final": list(final), "accuracy": tuning.spread(final)}
+    return {"name": name, "final": list(final), "accuracy": tune.spread(final)}
 
 
 LUCK = "points ahead of the next, which may be luck (standard error"
@@ -214,23 +169,21 @@ LUCK = "points ahead of the next, which may be luck (standard error"
 @pytest.mark.parametrize(
     ("records", "best", "said"),
     [
-        ([made("A", 0.90, 0.92), made("B", 0.95, 0.97), made("C", 0.80, 0.82)], 1,
+        ([made("A", 0.90, 0.92), made("B", 0.95, 0.97), made("C", 0.80, 0.82)], "B",
          "96.00 %, 5.00 points ahead of the next, more than luck (standard error 1.41)"),
-        # less than two standard errors
-        ([made("A", 0.925, 0.945), made("B", 0.90, 0.92)], 0, f"93.50 %, 2.50 {LUCK} 1.41)"),
-        ([made("A", 0.92), made("B", 0.90)], 0,
+        # less than two standard errors; Welch's, of variances of 2 and 8 in squares of a point
+        ([made("A", 0.93, 0.95), made("B", 0.89, 0.93)], "A", f"94.00 %, 3.00 {LUCK} 2.24)"),
+        ([made("A", 0.92), made("B", 0.90)], "A",
          "92.00 %, 2.00 points ahead of the next, which one seed cannot tell from luck"),
-        ([made("A", 0.92, 0.94)], 0, "93.00 %, with nothing to compare it with"),
-        ([made("A", 0.92, 0.92), made("B", 0.92, 0.92)], 0, f"92.00 %, 0.00 {LUCK} 0.00)"),
+        ([made("A", 0.92, 0.94)], "A", "93.00 %, with nothing to compare it with"),
+        ([made("A", 0.92, 0.92), made("B", 0.92, 0.92)], "A", f"92.00 %, 0.00 {LUCK} 0.00)"),
         # the best mean, not the best seed
-        ([made("A", 0.80, 0.99), made("B", 0.94, 0.95)], 1, f"94.50 %, 5.00 {LUCK} 9.51)"),
+        ([made("A", 0.80, 0.99), made("B", 0.94, 0.95)], "B", f"94.50 %, 5.00 {LUCK} 9.51)"),
     ],
 )  # fmt: skip
 def test_what_was_found_is_said_with_its_uncertainty(records, best, said):
-    assert tuning.best_of(records) == best
-    on_average = " % of the validation images on average,"
-    said = f"{records[best]['name']}: {said.replace(' %,', on_average, 1)}"
-    assert tuning.finding(records, best) == said
+    of = said.replace(" %,", " % of the validation images on average,", 1)
+    assert tune.finding(records) == f"{best}: {of}"
 
 
 def found(finals, eta):
@@ -238,22 +191,19 @@ def found(finals, eta):
     records = [
         {**vars(one), **made(str(one), *final)} for one, final in zip(tried, finals, strict=True)
     ]
-    chosen = {"configuration": 1, "seed": 0, "test": 9_412, "test_of": 10_000,
-              "fingerprint": "ab" * 32, "file": "x.json"}  # fmt: skip
     return {"epochs": 30, "seeds": list(range(len(finals[0]))), "configurations": records,
-            "finding": tuning.finding(records, 1), "chosen": chosen, "failed": []}  # fmt: skip
+            "finding": tune.finding(records), "failed": [],
+            "chosen": {"configuration": 1}}  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
+    failed = "numbers overflow: use a smaller eta"
     both = found([[0.91, 0.93], [0.9999, 1.0]], 3.0)
-    both["failed"] = [
-        {"name": "30 hidden", "by_seed": {"0": "numbers overflow: use a smaller eta"}}
-    ]
-    lines = tuning.table(both).splitlines()
-    failed = "30 hidden: could not be trained, seed 0: numbers overflow: use a smaller eta"
-    told = f"* {both['finding']} {failed}"
+    both["failed"] = [{"name": "30 hidden", "by_seed": {"0": failed}}]
+    lines = tune.table(both).splitlines()
+    told = f"* {both['finding']} 30 hidden: could not be trained, seed 0: {failed}"
     assert " ".join(" ".join(lines[4:]).split()) == told
     assert max(map(len, lines)) <= columns
     assert lines[:4] == [
@@ -262,15 +212,9 @@ def test_the_table_says_it_all_in_the_width_of_the_terminal(monkeypatch, columns
         "    25     20     3.0   92.00 %   1.41   91.00 %   93.00 %",
         "    30     10     3.0  100.00 %   0.01   99.99 %  100.00 % *",
     ]
-    one = tuning.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
+    one = tune.table(found([[0.91], [0.9999]], -1.25e-300)).splitlines()
     assert one[0] == "validation accuracy after epoch 30, of one seed"
     assert one[2] == "    25     20  -1.25e-300   91.00 %      -   91.00 %   91.00 %"
-    assert tuning.chosen_report(both, Path("runs/tune")).splitlines() == [
-        "chosen         30 hidden, mini-batch 10, eta 3.0; of its seeds the best, 0",
-        "test accuracy  94.12 %  (9412 of 10000)",
-        f"fingerprint    {'ab' * 32}",
-        "saved in       runs/tune/x.json",
-    ]
 
 
 def test_of_equal_seeds_the_first_is_chosen_and_no_lone_surrogate_is_written():
@@ -285,6 +229,6 @@ def test_of_equal_seeds_the_first_is_chosen_and_no_lone_surrogate_is_written():
     files = SimpleNamespace(sha256={}, kind="other", notice="in \udcff\x1b")
     runs = {Configuration(3): [run(0, 50), run(1, 10)],
             Configuration(4): [run(5, 31), run(6, 40), run(7, 40)]}  # fmt: skip
-    found = tuning.results(runs, files)
+    found = tune.outcome(runs, files)
     assert (found["chosen"]["configuration"], found["chosen"]["seed"]) == (1, 6)
     assert found["notice"] == r"in \udcff\x1b"  # most readers refuse a lone surrogate
