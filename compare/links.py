@@ -240,8 +240,7 @@ def could_change(outputs: Expected) -> int:
     """Return how many digits rounding could change: in fixed-point, and of one output, none."""
     if len(outputs.reference) < 2 or not np.any(outputs.allowed):
         return 0
-    bound = np.broadcast_to(outputs.allowed, outputs.reference.shape)
-    return int(np.sum(undecided(outputs.reference, bound)))
+    return int(np.sum(undecided(outputs.reference, outputs.allowed)))
 
 
 def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int) -> Notes:

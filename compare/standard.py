@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,14 +119,17 @@ class Standard:
         found = bounds(p, x, y, eta, rules_for(self.dtype, p.sizes, x.shape[1]))
         return max(float(v.max()) for name, v in found.items() if name.startswith("new"))
 
-    def held(self, x: Array, neuron: int, value: float) -> Expected:
-        """Return what the outputs should be while a neuron of the first hidden layer is held."""
+    def held(self, x: Array, held: Sequence[tuple[int, float]]) -> Expected:
+        """Return what the outputs should be while one neuron after the other is held at a value."""
         p, fixed = self.parameters, self.dtype == "fixed-point"
-        right = reference_net(p, self.dtype if fixed else "float64").held(x, neuron, value)
+        net = reference_net(p, self.dtype if fixed else "float64")
+        right = np.array([net.held(x, neuron, value) for neuron, value in held])
         if fixed:
             return Expected(right)
-        ball = Ball(rules_for(self.dtype, p.sizes, x.shape[1]), x)
-        return Expected(right, 2 * Bounded.of(p).held(ball, neuron, value).error)
+        page = Bounded.of(p)
+        hidden = page.trace(Ball(rules_for(self.dtype, p.sizes, x.shape[1]), x))[1][1]
+        balls = (page.onward(page.fixed(hidden, neuron, value)) for neuron, value in held)
+        return Expected(right, np.array([2 * ball.error for ball in balls]))
 
     def start(self) -> dict[str, Expected]:
         """Return what a candidate should export first: the same bits, in fixed-point on a grid."""

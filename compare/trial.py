@@ -39,7 +39,8 @@ class Trial:
         self.sizes = list(parameters.sizes)
         self.shapes = [w.shape for w in parameters.weights]
         self.columns = [(n, 1) for n, _ in self.shapes]
-        message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": arithmetic}
+        other = arithmetic if arithmetic != host.dtype else None
+        message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": other}
         handed = [*parameters.weights, *parameters.biases]
         built, _ = host.ask(message, handed, "it was built")
         if "missing" in built or (arithmetic and built.get("dtype") != arithmetic):
