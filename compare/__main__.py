@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
         report.save_junit(proof, arguments.junit)
     with contextlib.suppress(AttributeError, ValueError):  # what no such terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    print(report.as_text(proof, width(), coloured()))
+    print(report.as_text(proof, width(), colour=True))
     return proof.status
 
 
@@ -191,12 +191,6 @@ def under_way() -> Any:
 def width() -> int:
     """Return the width of the terminal, between 60 and 200 columns."""
     return min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
-
-
-def coloured() -> bool:
-    """Return whether standard output is a terminal that wants colour (see no-color.org)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return sys.stdout is not None and sys.stdout.isatty() and wanted
 
 
 def taken(convert: Callable[[str], Any], fits: Callable[[Any], Any], what: str) -> Any:

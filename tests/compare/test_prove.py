@@ -416,13 +416,14 @@ def test_what_cannot_be_tried_is_2_and_one_line(arguments, line, mine, capsys) -
     assert lines in (None, err.count("\n"))
 
 
-def test_every_option_reaches_the_chain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_option_reaches_the_chain(monkeypatch, tmp_path, correct, material) -> None:
     asked: dict[str, Any] = {}
 
     def prove(candidate: str, **options: Any) -> Proof:
         asked.update(options, candidate=candidate)
-        return Proof("it", (Link("forward", Verdict.EQUAL, "fine"),))
+        return proved
 
+    proved = compare.prove(correct, material=material, links=["forward"])
     monkeypatch.setattr(chain, "prove", prove)
     line = "--candidate m:C --device cuda --arithmetic float32 --sizes 784,5,10 --data d --quick "
     line += "--epochs 30 --seed 7 --eta 0.5 --mini-batch-size 4 --timeout 5 --memory 2 --strict "
@@ -451,22 +452,6 @@ def test_without_torch_ones_own_can_be_proved_and_ours_is_missed_in_words(monkey
     code += "['forward', 'update', 'figures']).status)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout == "0\n", found.stderr
-
-
-@pytest.mark.parametrize(
-    ("term", "no_colour", "tty", "wanted"),
-    [
-        ("xterm", "", True, True),
-        ("xterm", "1", True, False),
-        ("dumb", "", True, False),
-        ("xterm", "", False, False),
-    ],
-)
-def test_colour_only_on_a_terminal_that_wants_it(term, no_colour, tty, wanted, monkeypatch) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
-    monkeypatch.setenv("TERM", term)
-    monkeypatch.setenv("NO_COLOR", no_colour)
-    assert __main__.coloured() is wanted
 
 
 def test_the_self_test_is_0_only_if_every_mutant_is_caught(monkeypatch, capsys, tmp_path) -> None:
