@@ -28,7 +28,7 @@ from compare import THREADS
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
-from compare.supervision import Supervised, chosen, limit_memory, own_error
+from compare.supervision import Supervised, chosen, limit_memory
 from model.printable import printable
 
 ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
@@ -207,17 +207,12 @@ class InProcess(Host):
     """A candidate in this process: our own network, or a class made in a function."""
 
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised = Supervised(candidate, ours=not notice)
+        self.supervised = Supervised(lambda: candidate, ours=not notice)
         self.notice, self.environ = notice, dict(os.environ)
         super().__init__("it was looked at")
 
     def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
-        try:
-            return self.supervised.answer(message, arrays)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise CandidateError(*own_error(what, error)) from error
+        return self.supervised.answer(message, arrays)
 
     def close(self) -> None:
         """Let its networks go, and put back what the candidate did to the environment."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.difference import CandidateError, Refused, Unusable
+from compare.difference import Refused, Unusable
 from compare.pipes import MOST_BYTES, Array, Message, receive, send
 
 # Methods of the protocol and how many arguments they take; those that return a pair of lists.
@@ -40,39 +40,49 @@ MOST = 1000  # parts of an answer: an iterator may never end
 class Supervised:
     """One candidate, and the networks built from it, each by its number."""
 
-    def __init__(self, candidate: Any, ours: bool = False) -> None:
-        self.candidate, self.ours = candidate, ours
+    def __init__(self, make: Callable[[], Any], ours: bool = False) -> None:
+        self.make, self.ours = make, ours
+        self.candidate: Any = None
         self.nets: dict[int, Asked] = {}
         self.offered: dict[Any, Message] = {}  # in each arithmetic: every network offers the same
 
     def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
-        """Do what a message asks; a failure of the candidate's is an answer too."""
+        """Do what a message asks; whatever the candidate's own code raises is an answer too."""
+        what = "the constructor" if message["do"] == "build" else message.get("method", "it")
         try:
-            if message["do"] == "describe":
-                return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
-            number = message["net"]
-            if message["do"] == "forget":
-                self.nets.pop(number, None)
-                return {}, []
-            if message["do"] == "build":
-                candidate, name = self.candidate, message.get("arithmetic")
-                if name not in (None, dtype_of(candidate)):
-                    candidate = in_arithmetic(candidate, name)
-                    if candidate is None:
-                        return {"missing": f"with_arithmetic({name!r})"}, []
-                net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
-                if name not in self.offered:
-                    self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
-                return self.offered[name], []
-            return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
+            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
+            with np.errstate(over="ignore", under="ignore"), warnings.catch_warnings():
+                return self._done(message, arrays)
         except Refused as refused:
             return {"error": "refused", "text": str(refused), "mistake": refused.mistake}, []
-        except CandidateError as error:
-            if self.ours and isinstance(error.__cause__, KeyboardInterrupt):  # that is Ctrl-C
-                raise KeyboardInterrupt from None
-            return {"error": "raised", "text": str(error), "trace": error.trace}, []
         except Unusable as error:
             return {"error": "unusable", "text": str(error)}, []
+        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
+            if self.ours and isinstance(error, KeyboardInterrupt):  # that is Ctrl-C
+                raise
+            text = f"{what} raised {one_line(error)}"
+            return {"error": "raised", "text": text, "trace": own_trace(error)}, []
+
+    def _done(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
+        if message["do"] == "describe":
+            self.candidate = self.make()
+            return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
+        number = message["net"]
+        if message["do"] == "forget":
+            self.nets.pop(number, None)
+            return {}, []
+        if message["do"] == "call":
+            return self.nets[number].call(message["method"], arrays, message["numbers"])
+        candidate, name = self.candidate, message["arithmetic"]
+        if name is not None:
+            try:
+                candidate = derived(candidate, "with_arithmetic", name)
+            except (ValueError, NotImplementedError, KeyError):
+                return {"missing": f"with_arithmetic({name!r})"}, []
+        net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
+        if name not in self.offered:
+            self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
+        return self.offered[name], []
 
 
 class Asked:
@@ -83,11 +93,14 @@ class Asked:
         self.start: list[Array] = []
         self.answered = False
         half = len(arrays) // 2
-
-        def built(*v: Array) -> Any:
-            return candidate(list(sizes), list(v[:half]), list(v[half:]))
-
-        self.net = self._ask("the constructor", built, arrays, sizes)
+        try:
+            self.net = self._ask(
+                "the constructor",
+                lambda *v: candidate(list(sizes), list(v[:half]), list(v[half:])),
+                arrays,
+            )
+        except ValueError as error:
+            raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
         self.start = self.handed
 
     def offers(self) -> Message:
@@ -111,9 +124,7 @@ class Asked:
         self, name: str, given: list[Array], numbers: list[Any]
     ) -> tuple[Message, list[Array]]:
         """Call a method, and return what it answers as lists of arrays."""
-        method = getattr(self.net, name, None)
-        if not callable(method):
-            return {"missing": name}, []
+        method = getattr(self.net, name)
         last = [Path(v) if name == "load_data" else v for v in numbers]
         answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
         if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _ask
@@ -137,9 +148,7 @@ class Asked:
         self.answered = True
         return {"answer": [len(many) for _, many in lists]}, arrays
 
-    def _ask(
-        self, what: str, call: Callable[..., Any], given: list[Array], sizes: Any = None
-    ) -> Any:
+    def _ask(self, what: str, call: Callable[..., Any], given: list[Array]) -> Any:
         """Call the candidate with private copies, and see that it left them alone."""
         # What was lent is filled with NaN: who kept it instead of a copy is found out. Some
         # frameworks compute, and even copy, later: once an answer has been read, that is done.
@@ -149,14 +158,7 @@ class Asked:
             self.lent, self.answered = [], False
         self.handed = [np.array(v, order="K") for v in given]
         self.lent += self.handed
-        try:
-            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
-            with np.errstate(over="ignore", under="ignore"), warnings.catch_warnings():
-                answer = call(*self.handed)
-        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
-            if isinstance(error, ValueError) and sizes is not None:
-                raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
-            raise CandidateError(*own_error(what, error)) from error
+        answer = call(*self.handed)
         for copy, original in zip(self.handed, given, strict=True):
             if not np.array_equal(copy, original):
                 raise Refused(
@@ -231,30 +233,24 @@ def dtype_of(candidate: Any) -> Any:
     return dtype if isinstance(dtype, str) else repr(dtype)
 
 
-def in_arithmetic(candidate: Any, name: str) -> Any:
-    """Return the candidate in another arithmetic, or None where it does not offer that."""
-    make = getattr(candidate, "with_arithmetic", None)
-    try:
-        return make(name) if callable(make) else None
-    except (ValueError, NotImplementedError, KeyError):
-        return None
+def derived(candidate: Any, method: str, value: str) -> Any:
+    """Return what with_arithmetic or with_device makes of a candidate."""
+    make = getattr(candidate, method, None)
+    made = make(value) if callable(make) else None
+    if made is None:
+        raise Unusable(f"{name_of(candidate)} does not offer {method}({value!r})")
+    return made
 
 
 def chosen(candidate: Any, arithmetic: str | None, device: str | None) -> Any:
     """Return the candidate in the arithmetic and on the device that were asked for."""
-    for option, value, method in (
-        ("--arithmetic", arithmetic, "with_arithmetic"),
-        ("--device", device, "with_device"),
-    ):
-        if value is None or (option == "--arithmetic" and value == dtype_of(candidate)):
-            continue
-        make = getattr(candidate, method, None)
-        if not callable(make):
-            raise Unusable(f"{option}: {name_of(candidate)} does not offer {method}({value!r})")
+    other = arithmetic if arithmetic != dtype_of(candidate) else None
+    for option, value in (("arithmetic", other), ("device", device)):
         try:
-            candidate = make(value)
+            candidate = derived(candidate, f"with_{option}", value) if value else candidate
         except Exception as error:
-            raise Unusable(f"{option} {value}: {one_line(error)}") from error
+            told = error if isinstance(error, Unusable) else one_line(error)
+            raise Unusable(f"--{option} {value}: {told}") from error
     return candidate
 
 
@@ -296,13 +292,12 @@ def imported_file(path: Path) -> Any:
     return module
 
 
-def own_error(what: str, error: BaseException) -> tuple[str, str]:
-    """Return one line and the traceback, from the candidate's first frame on."""
+def own_trace(error: BaseException) -> str:
+    """Return the traceback, from the candidate's first frame on."""
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
         frames = frames.tb_next
-    trace = "".join(traceback.format_exception(type(error), error, frames))
-    return f"{what} raised {one_line(error)}", trace
+    return "".join(traceback.format_exception(type(error), error, frames))
 
 
 def one_line(error: BaseException) -> str:
@@ -329,26 +324,11 @@ def serve(asked: str) -> None:
         os.dup2(2, 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         limit_memory(memory)
-        answer_all(requests, answers, lambda: Supervised(chosen(find(name), arithmetic, device)))
-
-
-def answer_all(requests: Any, answers: Any, begin: Callable[[], Supervised]) -> None:
-    """Answer every request of a candidate that is imported at the first of them."""
-    supervised: Supervised | None = None
-    failed: Message = {}
-    while (request := receive(requests)) is not None:
-        answer, arrays = failed, list[Array]()
-        try:
-            if supervised is None and not failed:
-                supervised = begin()
-            if supervised is not None:
-                answer, arrays = supervised.answer(*request)
-        except Unusable as error:
-            answer = failed = {"error": "unusable", "text": str(error)}
-        except BaseException as error:  # whatever the candidate's own code raises
-            answer = {"error": "raised", "text": f"it raised {one_line(error)}"}
-        with contextlib.suppress(OSError):  # nobody waits for the answer any more
-            send(answers, answer, arrays)
+        supervised = Supervised(lambda: chosen(find(name), arithmetic, device))
+        while (request := receive(requests)) is not None:
+            answer = supervised.answer(*request)
+            with contextlib.suppress(OSError):  # nobody waits for the answer any more
+                send(answers, *answer)
 
 
 def limit_memory(gigabytes: float, process: int = 0) -> None:
