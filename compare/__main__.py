@@ -118,11 +118,8 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
         (given.compile and (given.candidate or given.program),
          "--compile is for torch_impl's network: leave out --candidate and --program"),
         (given.model and given.sizes, "--sizes are those of the --model: leave one out"),
-        (given.mini_batch_size == 0, "--mini-batch-size: expected 1 or more, received 0"),
         (len(set(named)) < len(named),
          "--json, --junit and --divergence: expected different files, received one twice"),
-        (picture and given.arithmetic == "fixed-point",
-         "--divergence: in fixed-point two networks never part"),
     ):  # fmt: skip
         if wrong:
             found.error(text)

@@ -13,7 +13,6 @@ from compare.diagnosis import diagnose
 from compare.difference import (
     CandidateError,
     Link,
-    NotOffered,
     Proof,
     Refused,
     Unusable,
@@ -118,11 +117,14 @@ def prove(
             trained = None if model is None else Parameters.load(model)
             wanted = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
             material = gathered(wanted, data, quick, epochs, seed, download)
-            if mini_batch_size > len(material.images):
+            most = len(material.images)
+            if not 1 <= mini_batch_size <= most:
                 raise Unusable(
-                    f"--mini-batch-size: expected at most {len(material.images):,}, the examples "
-                    f"that are tried; received {mini_batch_size:,}"
+                    f"--mini-batch-size: expected 1 to {most:,}, the examples that are tried; "
+                    f"received {mini_batch_size:,}"
                 )
+            if divergence and host.dtype == "fixed-point":
+                raise Unusable("--divergence: in fixed-point two networks never part")
             starts = material.starts if trained is None else {**material.starts, "trained": trained}
             given: dict[str, Any] = {"eta": eta, "mini_batch_size": mini_batch_size}
             material = replace(material, starts=starts, divergence=divergence, **given)
@@ -174,15 +176,12 @@ def gathered(
         settings["epochs"] = 1 if epochs is None else epochs
         return synthetic_material(sizes, examples=examples, tests=200, **settings)
     files = find_mnist(data, download)
-    known = {"mnist": "MNIST", "synthetic": "synthetic digits"}
-    source = known.get(files.kind, str(files.folder))
-    settings |= {"notice": files.notice, "source": source}
-    if not quick or epochs is not None:
-        settings["epochs"] = FULL_EPOCHS if epochs is None else epochs
-        return mnist_material(files.folder, sizes, **settings)
-    found = mnist_material(files.folder, sizes, **settings)
-    part = slice(0, QUICK_EXAMPLES)
-    return replace(found, images=found.images[part], labels=found.labels[part])
+    source = {"mnist": "MNIST", "synthetic": "synthetic digits"}.get(files.kind, str(files.folder))
+    found = mnist_material(files.folder, sizes, notice=files.notice, source=source, **settings)
+    if epochs is None and quick:
+        part = slice(0, QUICK_EXAMPLES)
+        return replace(found, images=found.images[part], labels=found.labels[part])
+    return replace(found, epochs=FULL_EPOCHS if epochs is None else epochs)
 
 
 def tried(
@@ -201,12 +200,12 @@ def tried(
             raise Unusable(f"{host.label} lacks the method trace(x) -> (zs, activations)")
     except Refused:
         pass  # the links report this, each as its own
-    except NotOffered as missing:
-        raise Unusable(f"{host.label} cannot be built: {missing}") from None
     except CandidateError as error:
         text = f"the candidate could not be built: {error}"
         failed = Link("", Verdict.ERROR, text, trace=error.trace)
-    for name in (name for name in LINKS if links is None or name in links):
+    for name in LINKS:
+        if links is not None and name not in links:
+            continue
         if failed is None or name == "reference":
             yield run(name, host, material, tell)
         else:

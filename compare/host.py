@@ -28,7 +28,7 @@ from compare import THREADS
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
-from compare.supervision import Supervised, chosen, limit_memory
+from compare.supervision import Supervised, chosen
 from model.printable import printable
 
 ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
@@ -108,7 +108,12 @@ class Child(Host):
     """A candidate in a process of its own: a Python class by name, or a program in any language."""
 
     def __init__(
-        self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
+        self,
+        name: str,
+        command: Sequence[str],
+        timeout: float = TIMEOUT,
+        memory: float = MEMORY,
+        **environ: str,
     ) -> None:
         self.timeout = timeout
         self.mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
@@ -125,6 +130,7 @@ class Child(Host):
             )
         except OSError as error:
             raise Unusable(f"{name} cannot be started: {error.strerror or error}") from None
+        limit_memory(self.process.pid, memory)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.listener = threading.Thread(target=repeat, args=(self.process.stderr,), daemon=True)
@@ -193,6 +199,16 @@ class Child(Host):
         self.asker.shutdown(wait=False)
 
 
+def limit_memory(process: int, gigabytes: float) -> None:
+    """Let a process take no more, and leave no core, where the system can say so."""
+    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError, OverflowError):
+        import resource
+
+        most = int(gigabytes * 2**30)
+        resource.prlimit(process, resource.RLIMIT_CORE, (0, 0))
+        resource.prlimit(process, resource.RLIMIT_DATA, (most, most))
+
+
 def repeat(stream: IO[bytes]) -> None:
     """Repeat what a candidate prints, legibly: no escape or forged verdict reaches the terminal."""
     with stream:
@@ -248,11 +264,11 @@ def named(
     memory: float = MEMORY,
 ) -> Child:
     """Return the process of a class that has a name; it imports it while other work is done."""
-    asked = json.dumps([name, arithmetic, device, memory, sys.path])
+    asked = json.dumps([name, arithmetic, device, sys.path])
     known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
     path = os.pathsep.join([str(ROOT), *known])
     command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
-    return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
+    return Child(f"--candidate: {name}", command, timeout, memory, PYTHONPATH=path)
 
 
 def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
@@ -260,9 +276,7 @@ def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> H
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")
-    host = Child(f"--program: {words[0]}", words, timeout)
-    limit_memory(memory, host.process.pid)
-    return looked_at(host)
+    return looked_at(Child(f"--program: {words[0]}", words, timeout, memory))
 
 
 def looked_at(host: Child) -> Child:

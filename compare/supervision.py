@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import importlib
 import importlib.util
 import inspect
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from compare.difference import Refused, Unusable
-from compare.pipes import MOST_BYTES, Array, Message, receive, send
+from compare.pipes import DTYPES, Array, Message, receive, send
 
 # Methods of the protocol and how many arguments they take; those that return a pair of lists.
 METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2, "held": 3,
@@ -90,7 +89,6 @@ class Asked:
 
     def __init__(self, candidate: Any, sizes: list[int], arrays: list[Array]) -> None:
         self.lent: list[Array] = []  # not yet spoilt
-        self.start: list[Array] = []
         self.answered = False
         half = len(arrays) // 2
         try:
@@ -101,7 +99,6 @@ class Asked:
             )
         except ValueError as error:
             raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
-        self.start = self.handed
 
     def offers(self) -> Message:
         """Return the methods offered, and those that are nearly: by another name, or signature."""
@@ -130,21 +127,8 @@ class Asked:
         if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _ask
             return {"answer": []}, []
         lists = parts_of(name, answer)
-        named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
-        arrays = [as_array(what, v) for what, v in named]
-        if sum(v.nbytes for v in arrays) > MOST_BYTES:
-            raise Unusable(f"{name}: expected fewer numbers, received {MOST_BYTES:,} bytes or more")
-        for (what, _), array in zip(named, arrays, strict=True):
-            if what == "activations[0]":  # the input itself, in the book too: it may come back
-                continue
-            # What was handed is contiguous and private: overlapping extents are shared memory.
-            if any(np.may_share_memory(array, lent) for lent in [*self.start, *self.handed]):
-                raise Refused(
-                    f"{what} is memory that the candidate was handed, not its own: a comparison "
-                    "would compare a thing with itself; copy, as in numpy.array(w) or "
-                    "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
-                    "shared memory",
-                )
+        named = ((f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many))
+        arrays = [as_array(*pair) for pair in named]
         self.answered = True
         return {"answer": [len(many) for _, many in lists]}, arrays
 
@@ -215,10 +199,9 @@ def as_array(name: str, value: Any) -> Array:
         ) from error
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise Unusable(f"{name}: expected an array of real numbers, received dtype {array.dtype}")
-    whole = array.dtype.kind in "iu" and name.startswith(("evaluate", "load_data"))
-    plain = isinstance(value, list | tuple | int | float)  # nested lists of whole numbers
-    kept = whole or (array.dtype in (np.float64, np.float32) and not plain)
-    return array if kept else array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    if array.dtype.newbyteorder("<").str in DTYPES:
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.int64)
 
 
 def name_of(candidate: Any) -> str:
@@ -317,29 +300,17 @@ def kind_of(value: Any) -> str:
 
 def serve(asked: str) -> None:
     """Answer requests until there are no more: the process's whole life."""
-    name, arithmetic, device, memory, path = json.loads(asked)
+    name, arithmetic, device, path = json.loads(asked)
     sys.path[:] = path
     # What the candidate prints goes to standard error: these two are for messages alone.
     with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        limit_memory(memory)
         supervised = Supervised(lambda: chosen(find(name), arithmetic, device))
         while (request := receive(requests)) is not None:
             answer = supervised.answer(*request)
             with contextlib.suppress(OSError):  # nobody waits for the answer any more
                 send(answers, *answer)
-
-
-def limit_memory(gigabytes: float, process: int = 0) -> None:
-    """Let this process, or that one, take no more, where the system can say so."""
-    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError, OverflowError):
-        import resource
-
-        limit = functools.partial(resource.prlimit, process) if process else resource.setrlimit
-        most = int(gigabytes * 2**30)
-        limit(resource.RLIMIT_CORE, (0, 0))
-        limit(resource.RLIMIT_DATA, (most, most))
 
 
 if __name__ == "__main__":

@@ -184,11 +184,11 @@ class Trial:
             raise Unusable(f"{label}: expected {len(shapes)} arrays, received {len(answered)}")
         found = []
         for k, (array, shape) in enumerate(zip(answered, shapes, strict=True)):
-            name, wide = f"{label}[{k}]", array.dtype == np.float64 or self.dtype == "float32"
+            name, narrow = f"{label}[{k}]", array.dtype == np.float32 and self.dtype != "float32"
             if shape not in (array.shape, (*array.shape, 1)):
                 advice = shape_advice(label, [v.shape for v in answered], list(shapes), k)
                 raise Unusable(f"{name}: expected shape {shape}, received {array.shape}{advice}")
-            if not wide and not name.startswith(("activations[0]", "evaluate")):
+            if narrow and name not in ("activations[0]", "evaluate[0]"):
                 raise Refused(
                     f"{name} is {array.dtype}, and the candidate declares {self.dtype}: return "
                     'float64, or declare dtype = "float32" in the class',
