@@ -59,41 +59,21 @@ def prove(
 ) -> Proof:
     """Put a candidate to the proof that it is the reference network, number by number.
 
+    What is not described here is an option of `python -m compare`, and explained by its --help.
+
     Parameters
     ----------
     candidate : class or str, optional
         See `compare.candidates`; "package.module:Class" or "file.py:Class" names one. Without it:
         torch_impl's network.
     command : str, optional
-        A program in any language in place of a class; see docs/programs.md.
-    device : str, optional
-        cpu, cuda or cuda:N, of what offers with_device.
-    arithmetic : str, optional
-        float64, float32 or fixed-point; by default what the candidate declares.
-    sizes : sequence of int, optional
-        784-20-10; other than 784 first and 10 last, random images take the place of MNIST.
-    data : str or Path, optional
-        A folder with MNIST's files, or "synthetic"; searched for where it is not given.
+        A program in any language in place of a class: --program.
     download : callable, optional
-        Puts MNIST into a folder, or raises OSError, where the search finds none.
-    model : str or Path, optional
-        A parameter file in place of the trained network; `sizes` are its own.
-    quick : bool
-        600 steps of training in place of 10,500, and a part of a fixed-point epoch.
-    epochs : int, optional
-        Of fixed-point training; 0 leaves it out.
-    seed : int
-        Of the initial weights, where no file holds them, and of the order of the examples.
-    divergence : Path, optional
-        Where to draw how two networks left free part, a PNG.
+        Puts MNIST into a folder, or raises OSError, where a search finds none.
     links : sequence of str, optional
         Only these links.
     material : Material, optional
         What to try it on, in place of all from sizes to mini_batch_size.
-    timeout, memory : float
-        Seconds that each call of the candidate may take in a process of its own, and GiB there.
-    strict : bool
-        Whether a method that is not offered is a failure: the proof is then incomplete.
     on_link : callable (link), optional
         Called with every link as it ends.
     tell : callable (text), optional

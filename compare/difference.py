@@ -7,7 +7,8 @@ shapes, a missing method, nothing to compare). Shapes and dtypes are looked at b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -212,15 +213,7 @@ class Proof:
         return ("PROVED", "DISPROVED", "COULD NOT BE TRIED")[self.status]
 
     def require(self) -> Proof:
-        """Return the proof itself, or raise where it failed, for use in a test.
-
-        Raises
-        ------
-        Disproved
-            The first broken link and the diagnosis, in words.
-        Unusable
-            The candidate could not be tried.
-        """
+        """Return itself; else raise Disproved, or Unusable if it could not be tried: in a test."""
         if self.status == 0:
             return self
         broken = self.first_broken
@@ -343,13 +336,5 @@ def summary(differences: Sequence[Difference]) -> Verdict:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has them: NaN and infinities as text, tuples as lists."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return str(value) if isinstance(value, StrEnum) else value
+    """Return a value as strict JSON has them: NaN and infinities as text, tuples as lists."""
+    return json.loads(json.dumps(value, default=np.generic.item), parse_constant=str)

@@ -43,10 +43,6 @@ TOGETHER = (
 )
 
 
-class Gone(CandidateError):
-    """The candidate's process has ended: how."""
-
-
 class Host(ABC):
     """One candidate, and the networks that are built from it."""
 
@@ -152,7 +148,7 @@ class Child(Host):
 
     def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
         if self.gone:
-            raise Gone(self.gone)
+            raise CandidateError(self.gone)
         found, why, late = None, "", False
         for end in self.ends:
             end.deadline = time.monotonic() + self.timeout
@@ -172,7 +168,7 @@ class Child(Host):
             if late:
                 how = f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
             self.gone = f"the candidate's process {how}{why} while {what}"
-            raise Gone(self.gone)
+            raise CandidateError(self.gone)
         return found
 
     def close(self) -> None:

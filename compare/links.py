@@ -32,7 +32,7 @@ from compare.difference import (
     summary,
 )
 from compare.figures import figures, undecided
-from compare.host import Gone, Host
+from compare.host import Host
 from compare.material import Material
 from compare.standard import Expected, Standard, after_step
 from compare.training import all_but_learnt, training
@@ -315,7 +315,7 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
         verdict, sentence = Verdict.DIFFERENT, f"refused: {refused}"
         mistake = refused.mistake
     except CandidateError as error:
-        own = "" if isinstance(error, Gone) else "the candidate's own error: "
+        own = "" if host.gone else "the candidate's own error: "
         verdict, sentence, trace = Verdict.ERROR, f"{own}{error}", error.trace
     except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
         verdict, sentence = Verdict.ERROR, str(error)

@@ -102,13 +102,15 @@ class Asked:
 
     def offers(self) -> Message:
         """Return the methods offered, and those that are nearly: by another name, or signature."""
-        found = {name: getattr(self.net, name, None) for name in METHODS}
-        fits = {name: callable(v) and takes(v, METHODS[name]) for name, v in found.items()}
-        offered = [n for n, v in found.items() if callable(v) and (fits[n] or n in REQUIRED)]
+        offered, near = list[str](), dict[str, str]()
+        for name, count in METHODS.items():
+            method = getattr(self.net, name, None)
+            if callable(method) and (name in REQUIRED or takes(method, count)):
+                offered.append(name)
+            elif callable(method):
+                takes_instead = inspect.signature(method)
+                near[name] = f"its {name} takes {takes_instead}: the protocol's is another"
         missing = [name for name in (*METHODS, *CLASS_METHODS) if name not in offered]
-        other = {n: v for n, v in found.items() if callable(v) and n not in offered}
-        near = {n: f"its {n} takes {inspect.signature(v)}: the protocol's is another"
-                for n, v in other.items()}  # fmt: skip
         for own in dir(self.net):
             if own.startswith("_") or own in METHODS or own in CLASS_METHODS:
                 continue
@@ -210,10 +212,9 @@ def name_of(candidate: Any) -> str:
     return str(getattr(candidate, "label", None) or named)
 
 
-def dtype_of(candidate: Any) -> Any:
+def dtype_of(candidate: Any) -> str:
     """Return the precision that a candidate declares; float64 where it does not say."""
-    dtype = getattr(candidate, "dtype", "float64")
-    return dtype if isinstance(dtype, str) else repr(dtype)
+    return str(getattr(candidate, "dtype", "float64"))
 
 
 def derived(candidate: Any, method: str, value: str) -> Any:
@@ -247,7 +248,12 @@ def find(name: str) -> Any:
         )
     try:
         if place.endswith(".py"):
-            found: Any = imported_file(Path(place))
+            path = Path(place)
+            sys.path.insert(0, str(path.resolve().parent))  # as by python
+            spec: Any = importlib.util.spec_from_file_location(path.stem, path)
+            found: Any = importlib.util.module_from_spec(spec)
+            sys.modules.setdefault(path.stem, found)  # dataclasses look their module up there
+            spec.loader.exec_module(found)
         else:
             if "" not in sys.path:  # as `python -m` has it, one beside the caller is found
                 sys.path.insert(0, "")
@@ -259,20 +265,6 @@ def find(name: str) -> Any:
     if not callable(found):
         raise Unusable(f"--candidate: {place} has no class {attribute}")
     return found
-
-
-def imported_file(path: Path) -> Any:
-    """Return a file as a module; what lies beside it is found, as by python."""
-    if not path.is_file():
-        raise FileNotFoundError("no such file")
-    sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
 
 
 def own_trace(error: BaseException) -> str:

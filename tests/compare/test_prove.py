@@ -26,9 +26,9 @@ import compare
 from compare import __main__, chain, kills, links
 from compare.__main__ import main
 from compare.difference import Link, Proof, Unusable, Verdict
-from compare.host import Child, InProcess, hosted, program, sendable
+from compare.host import Child, InProcess, program, sendable
 from compare.material import synthetic_material
-from compare.pipes import receive, send
+from compare.pipes import receive
 from compare.trial import Trial
 from compare.twins import ReferenceTwin, TorchTwin
 from compare.witnesses import witnesses
@@ -201,21 +201,6 @@ def test_a_signal_ends_in_one_line_and_takes_the_candidate_along(
 # What crosses the pipe.
 
 
-def test_what_comes_through_the_pipe_is_what_was_sent(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    sent = [rng.normal(size=(3, 4)), rng.normal(size=(5, 2)).T, np.arange(3), np.zeros((0, 2))]
-    with open(tmp_path / "pipe", "wb") as stream:
-        send(stream, {"do": "call"}, sent)
-    with open(tmp_path / "pipe", "rb") as stream:
-        answer = receive(stream)
-        assert receive(stream) is None
-    assert answer is not None
-    assert answer[0] == {"do": "call"}
-    for v, w in zip(answer[1], sent, strict=True):
-        assert (v.dtype, v.flags.f_contiguous) == (w.dtype, w.flags.f_contiguous)
-        assert np.array_equal(v, w)
-
-
 @pytest.mark.parametrize(
     "line",
     ['{"arrays": [["<f8", [1e9, 1e9], "C"]]}', '{"arrays": [["|O", [1], "C"]]}', "[]", "what"],
@@ -226,25 +211,11 @@ def test_what_is_no_message_is_refused(line: str, tmp_path: Path) -> None:
         receive(stream)
 
 
-def test_a_candidate_in_a_process_answers_as_it_does_here(material) -> None:
-    far_host, near_host = hosted("compare.twins:ReferenceTwin"), InProcess(ReferenceTwin)
-    far, near = (Trial(host, material.initial) for host in (far_host, near_host))
-    x, y = material.mini_batch(0)
-    answers = []
-    for trial in (far, near):
-        trial.update_mini_batch(x, y, 3.0)
-        trial.train(x, y, np.arange(x.shape[1])[::-1], 3, 0.5)
-        lists = [*trial.export(), *trial.trace(x), *trial.backprop(x, y), trial.deltas(x, y)]
-        lists.append([trial.feedforward(x), trial.held(x, 1, 0.5)])
-        answers.append([v for many in lists for v in many])
-    for v, w in zip(*answers, strict=True):
-        assert np.array_equal(v, w)
-    kept = near_host.supervised.nets
-    assert len(kept) == 1
-    del trial, near  # nobody asks it any more: before the next one is built it is let go
-    Trial(near_host, material.initial)
-    assert list(kept) == [2]
-    far_host.close()
+def test_a_network_that_nobody_asks_is_let_go_before_the_next_is_built(material) -> None:
+    host = InProcess(ReferenceTwin)
+    for _ in range(3):
+        Trial(host, material.initial).export()
+    assert list(host.supervised.nets) == [3]
 
 
 def test_a_class_with_a_name_is_sent_and_one_without_is_tried_here(correct, material) -> None:
@@ -328,12 +299,11 @@ def test_a_constructors_error_is_said_once(correct, material) -> None:
 
 def test_strict_makes_what_is_not_offered_a_failure(correct, material) -> None:
     near = type("Near", (correct,), {"update_mini_batch": None, "update_minibatch": len})
-    found = compare.prove(near, material=material, links=["forward", "update"])
-    assert found.status == 0
-    assert "it has update_minibatch: rename it" in found["update"].sentence
-    strict = compare.prove(near, material=material, links=["forward", "update"], strict=True)
-    assert strict.status == 2
-    assert "update" in strict.not_offered
+    for strict, status in ((False, 0), (True, 2)):
+        links = ["forward", "update"]
+        found = compare.prove(near, material=material, links=links, strict=strict)
+        assert (found.status, found.not_offered[0]) == (status, "update")
+        assert "it has update_minibatch: rename it" in found["update"].sentence
 
 
 def test_links_can_be_chosen(correct, material) -> None:
@@ -468,26 +438,16 @@ def test_the_self_test_is_0_only_if_every_mutant_is_caught(monkeypatch, capsys, 
     assert main(["--self-test"]) == 1
 
 
-def test_as_a_program_it_sets_one_thread_unless_told_otherwise(tmp_path: Path) -> None:
-    (tmp_path / "threads.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
-    clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-m", "compare", "--candidate", f"{tmp_path / 'threads.py'}:Net"]
-    for more, threads in (({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")):
-        found = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, env={**clean, **more}
-        )
-        assert found.stderr.startswith(f"the candidate prints: {threads}\n")
-        assert found.returncode == 2
-
-
-@pytest.mark.parametrize(("told", "status"), [(None, 41), ("3", 43)])
-def test_so_has_the_process_of_a_candidate(told, status, monkeypatch) -> None:
+@pytest.mark.parametrize(("told", "threads"), [(None, 1), ("3", 3)])
+def test_the_proof_and_a_candidate_take_one_thread_unless_told(told, threads, monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if told:
         monkeypatch.setenv("OMP_NUM_THREADS", told)
     code = "import os, sys; sys.exit(40 + int(os.environ['OMP_NUM_THREADS']))"
-    with pytest.raises(Unusable, match=f"ended with exit status {status} "):
+    with pytest.raises(Unusable, match=f"ended with exit status {40 + threads} "):
         Child("threads", [sys.executable, "-c", code]).described()
+    assert main(["--candidate", "Net"]) == 2
+    assert os.environ["OMP_NUM_THREADS"] == str(threads)
 
 
 def test_material_comes_round_and_is_the_same_for_everyone() -> None:

@@ -173,7 +173,7 @@ def test_json_names_the_first_broken_link_and_its_settings_and_is_small(tmp_path
     saved = json.loads((tmp_path / "a.json").read_text())
     assert (tmp_path / "a.json").stat().st_size < 100_000
     assert (saved["first_broken"], saved["status"], saved["settings"]["eta"]) == ("gradients", 1, 3)
-    assert saved["links"][1]["worst"]["power"] == "inf"
+    assert saved["links"][1]["worst"]["power"] == "Infinity"
     assert saved["format"] == report.FORMAT
 
 
