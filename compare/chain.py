@@ -18,7 +18,7 @@ from compare.difference import (
     Unusable,
     Verdict,
 )
-from compare.host import MEMORY, TIMEOUT, Host, hosted, named, program
+from compare.host import MEMORY, TIMEOUT, Host, hosted, program
 from compare.links import LINKS, Tell, nobody, run
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
 from compare.trial import Trial
@@ -87,11 +87,9 @@ def prove(
         The data or a parameter file are missing or damaged.
     """
     if command is not None:
-        host: Host = program(command, timeout, memory)
-    elif candidate is None:
-        host = own_network(arithmetic, device, timeout, memory)
+        host = program(command, timeout, memory)
     else:
-        host = hosted(candidate, arithmetic, device, timeout, memory)
+        host = hosted(candidate or own_network(), arithmetic, device, timeout, memory)
     try:
         if material is None:
             trained = None if model is None else Parameters.load(model)
@@ -119,14 +117,14 @@ def prove(
         host.close()
 
 
-def own_network(arithmetic: str | None, device: str | None, *limits: float) -> Host:
-    """Return the host of torch_impl's network; to try one of one's own needs no PyTorch."""
+def own_network() -> str:
+    """Return the name of torch_impl's network; to try one of one's own needs no PyTorch."""
     if importlib.util.find_spec("torch") is None:
         raise Unusable(
             "torch_impl needs PyTorch: install PyTorch (pip install 'jalebi[torch]'), or name "
             "another --candidate"
         )
-    return named(f"{TorchTwin.__module__}:{TorchTwin.__name__}", arithmetic, device, *limits)
+    return f"{TorchTwin.__module__}:{TorchTwin.__name__}"
 
 
 def gathered(

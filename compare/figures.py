@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,15 +90,18 @@ def shown(trial: Trial, material: Material) -> Iterator[Item]:
     held = [*enumerate(np.asarray(net.net.arithmetic.parameters(means), np.float64).tolist())]
     for start in range(0, len(images), BLOCK):
         x = images[start : start + BLOCK].T.astype(np.float64)
-        expected, found = standard.forward(x), trial.forward(x)
+        found, expected = trial.host.beside(partial(seen_by, trial, x, held)), standard.forward(x)
         if trial.offers("held"):
-            expected[HELD], found[HELD] = standard.held(x, held), while_held(trial, x, held)
-        yield f"{material.dtype}, test images from {start:,}, trained", expected, found
+            expected[HELD] = standard.held(x, held)
+        yield f"{material.dtype}, test images from {start:,}, trained", expected, found()
 
 
-def while_held(trial: Trial, x: Array, held: list[tuple[int, float]]) -> Array:
-    """Return the outputs while one neuron after the other is held at a value."""
-    return np.array([trial.held(x, neuron, value) for neuron, value in held])
+def seen_by(trial: Trial, x: Array, held: list[tuple[int, float]]) -> Tensors:
+    """Return what a candidate does, and its outputs while one neuron after the other is held."""
+    found = trial.forward(x)
+    if trial.offers("held"):
+        found[HELD] = np.array([trial.held(x, neuron, value) for neuron, value in held])
+    return found
 
 
 def when_moved(trial: Trial, material: Material) -> Iterator[Item]:
@@ -112,7 +116,7 @@ def when_moved(trial: Trial, material: Material) -> Iterator[Item]:
     held = [(0, 0.0), (last, large), (last // 2, 0.25)]
     told = ", then ".join(f"neuron {neuron} held at {value:g}" for neuron, value in held)
     case = f"{material.dtype}, after a step, {told}"
-    yield case, {HELD: moved.held(x, held)}, {HELD: while_held(trial, x, held)}
+    yield case, {**moved.forward(x), HELD: moved.held(x, held)}, seen_by(trial, x, held)
 
 
 def open_decisions(blocks: list[Block]) -> dict[str, Any]:

@@ -49,10 +49,11 @@ class Host(ABC):
     gone = ""  # why it can no longer be asked
     notice = ""  # what every result must repeat
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.built, self.forgotten = 0, list[int]()  # networks so far; those nobody asks any more
         self.one_at_a_time = threading.Lock()
-        self.described = self.beside(lambda: self.describe(what))
+        self.described = self.beside(self.describe)
 
     @property
     def label(self) -> str:
@@ -64,9 +65,12 @@ class Host(ABC):
         """What it computes in."""
         return self.described()[1]
 
-    def describe(self, what: str) -> tuple[str, str]:
+    def describe(self) -> tuple[str, str]:
         """Return the label and the dtype of the candidate."""
-        described, _ = self.ask({"do": "describe"}, [], what)
+        try:
+            described, _ = self.ask({"do": "describe"}, [], "it was started")
+        except (CandidateError, Refused) as error:
+            raise Unusable(f"{self.name}: {error}") from None
         label, dtype = printable(described.get("label")), described.get("dtype")
         if dtype not in DTYPES:
             expected = f"expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
@@ -134,14 +138,8 @@ class Child(Host):
         self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
         self.requests = io.BufferedWriter(self.ends[0])
         self.answers = io.BufferedReader(self.ends[1])
-        self.name, self.asker = name, ThreadPoolExecutor(1)
-        super().__init__("it was started")
-
-    def describe(self, what: str) -> tuple[str, str]:
-        try:
-            return super().describe(what)
-        except (CandidateError, Refused) as error:
-            raise Unusable(f"{self.name}: {error}") from None
+        self.asker = ThreadPoolExecutor(1)
+        super().__init__(name)
 
     def beside(self, ask: Callable[[], Any]) -> Callable[[], Any]:
         return self.asker.submit(ask).result
@@ -221,7 +219,7 @@ class InProcess(Host):
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
         self.supervised = Supervised(lambda: candidate, ours=not notice)
         self.notice, self.environ = notice, dict(os.environ)
-        super().__init__("it was looked at")
+        super().__init__("--candidate")
 
     def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
         return self.supervised.answer(message, arrays)
@@ -241,30 +239,27 @@ def hosted(
     timeout: float = TIMEOUT,
     memory: float = MEMORY,
 ) -> Host:
-    """Return the host of a class, or of its name: a process, wherever it can be sent to one."""
+    """Return the host of a class, or of its name: a process, wherever it can be sent to one.
+
+    What is named is imported there while other work is done.
+    """
     name = candidate if isinstance(candidate, str) else sendable(candidate)
     if name is not None:
+        asked = json.dumps([name, arithmetic, device, sys.path])
+        known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
+        path = os.pathsep.join([str(ROOT), *known])
+        command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
+        host = Child(f"--candidate: {name}", command, timeout, memory, PYTHONPATH=path)
+        if name is candidate:
+            return host
         try:
-            return looked_at(named(name, arithmetic, device, timeout, memory))
-        except Unusable:
-            if isinstance(candidate, str):
+            host.described()
+            return host
+        except BaseException as error:
+            host.close()
+            if not isinstance(error, Unusable):
                 raise
     return InProcess(chosen(candidate, arithmetic, device))
-
-
-def named(
-    name: str,
-    arithmetic: str | None = None,
-    device: str | None = None,
-    timeout: float = TIMEOUT,
-    memory: float = MEMORY,
-) -> Child:
-    """Return the process of a class that has a name; it imports it while other work is done."""
-    asked = json.dumps([name, arithmetic, device, sys.path])
-    known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
-    path = os.pathsep.join([str(ROOT), *known])
-    command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
-    return Child(f"--candidate: {name}", command, timeout, memory, PYTHONPATH=path)
 
 
 def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
@@ -272,17 +267,7 @@ def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> H
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")
-    return looked_at(Child(f"--program: {words[0]}", words, timeout, memory))
-
-
-def looked_at(host: Child) -> Child:
-    """Return a host once its candidate has been described, or end its process."""
-    try:
-        host.described()
-    except BaseException:
-        host.close()
-        raise
-    return host
+    return Child(f"--program: {words[0]}", words, timeout, memory)
 
 
 def sendable(candidate: Any) -> str | None:

@@ -250,7 +250,7 @@ def test_a_program_may_take_so_much_memory_and_must_start(mine: Path, material) 
         ("", "--program: expected a command, received nothing"),
     ):
         with pytest.raises(Unusable, match=told):
-            program(words)
+            program(words).described()
 
 
 # The chain.
