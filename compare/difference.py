@@ -64,7 +64,7 @@ class CandidateError(Exception):
 
 
 class Disproved(AssertionError):
-    """Raised by `Proof.require`: the first broken link, in words."""
+    """Raised by `Proof.require`: what broke and why, as a terminal shows it."""
 
 
 @dataclass(frozen=True)
@@ -216,12 +216,9 @@ class Proof:
         """Return itself; else raise Disproved, or Unusable if it could not be tried: in a test."""
         if self.status == 0:
             return self
-        broken = self.first_broken
-        text = f"{broken.name}: {broken.sentence}" if broken else "not one link could be tried"
-        if self.strict and not broken and self.not_offered:
-            text = f"not offered: {', '.join(self.not_offered)}"
-        text = "\n".join(filter(None, (f"{self.candidate}: {text}", self.diagnosis)))
-        raise Disproved(text) if self.status == 1 else Unusable(text)
+        from compare.report import as_text
+
+        raise (Disproved if self.status == 1 else Unusable)(as_text(self, brief=True))
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as dicts, lists, text and finite numbers, as JSON has them."""
