@@ -124,14 +124,6 @@ def test_only_a_complete_proof_is_one(verdicts, status: int, broken: str | None)
             found.require()
 
 
-def test_strict_makes_what_is_not_offered_a_failure() -> None:
-    found = proof(MISSING, EQUAL, strict=True)
-    assert found.status == 2
-    assert "not offered: data (--strict)" in report.conclusion(found)
-    with pytest.raises(Unusable, match="not offered: data"):
-        found.require()
-
-
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_the_words_come_first_and_everything_fits_the_terminal(width: int, monkeypatch) -> None:
     found = proof(EQUAL, DIFFERENT, MISSING, diagnosis="halve it " * 20, notice="digits, not MNIST")
@@ -207,18 +199,15 @@ def test_growth_is_the_factor_in_1000_steps_and_unknown_where_they_stay_together
     assert divergence.first_above([1, 2, 3], [9, 9, 0], 1) is None
 
 
-def test_the_picture_is_the_same_file_each_time_and_its_data_lie_beside_it(tmp_path) -> None:
+def test_the_data_of_the_picture_lie_beside_it(tmp_path) -> None:
     runs = [
         divergence.described("mine", eta, *exponential(rate), "float64")
         | {"steps_in_an_epoch": 5000}
         for eta, rate in ((3.0, 4), (0.5, 0))
     ]
-    for name in ("one", "two"):
-        divergence.draw(runs, tmp_path / f"{name}.png")
-    one, two = ((tmp_path / f"{name}.png").read_bytes() for name in ("one", "two"))
-    assert one == two
-    assert one.startswith(b"\x89PNG")
-    assert json.loads((tmp_path / "one.json").read_text())["runs"][1]["eta"] == 0.5
+    divergence.draw(runs, tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "one.json").read_text()) == {"runs": runs}
     assert divergence.title(runs) == (
         "With eta 3 two correct networks part, with eta 0.5 they stay together"
     )
