@@ -138,16 +138,13 @@ class Link:
     def as_json(self) -> dict[str, Any]:
         """Return the finding as dicts: the worst and the broken tensors whole, the others short."""
         short = ("verdict", "worst", "allowed", "share", "power")
+        whole = ("name", "verdict", "sentence", "power", "details")
         return {
-            "name": self.name,
-            "verdict": self.verdict,
-            "sentence": self.sentence,
+            **{name: getattr(self, name) for name in whole},
             "seconds": round(self.seconds, 3),
-            "power": self.power,
             "worst": asdict(self.worst) if self.worst else None,
             "broken": [asdict(d) for d in self.broken[:LISTED]],
             "tensors": {d.tensor: {k: getattr(d, k) for k in short} for d in self.differences[:40]},
-            "details": self.details,
             "trace": self.trace[-4000:],
         }
 
@@ -222,20 +219,12 @@ class Proof:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as dicts, lists, text and finite numbers, as JSON has them."""
+        told = ("candidate", "status", "conclusion", "diagnosis", "notice", "settings",
+                "not_offered")  # fmt: skip
         broken = self.first_broken
-        return plain(
-            {
-                "candidate": self.candidate,
-                "status": self.status,
-                "conclusion": self.conclusion,
-                "first_broken": broken.name if broken else None,
-                "diagnosis": self.diagnosis,
-                "notice": self.notice,
-                "settings": self.settings,
-                "not_offered": self.not_offered,
-                "links": [link.as_json() for link in self.links],
-            }
-        )
+        found = {name: getattr(self, name) for name in told}
+        links = [link.as_json() for link in self.links]
+        return plain({**found, "first_broken": broken and broken.name, "links": links})
 
 
 def measure(

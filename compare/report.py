@@ -187,15 +187,13 @@ def junit(proof: Proof) -> ElementTree.Element:
     for name, value in {"candidate": proof.candidate, **proof.settings}.items():
         ElementTree.SubElement(properties, "property", name=name, value=printable(value))
     for link, kind in zip(proof, found, strict=True):
-        seconds = f"{link.seconds:.3f}"
-        case = ElementTree.SubElement(
-            suite, "testcase", name=link.name, classname="compare", time=seconds
-        )
+        about = {"name": link.name, "classname": "compare", "time": f"{link.seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", about)
         if kind is None:
             continue
-        inner = ElementTree.SubElement(case, kind, message=printable(link.sentence, 2000))
+        told = {"message": printable(link.sentence, 2000), "type": str(link.verdict)}
+        inner = ElementTree.SubElement(case, kind, told)
         if kind != "skipped":
-            inner.set("type", str(link.verdict))
             why = proof.diagnosis if link is proof.first_broken else ""
             parts = (f"{proof.candidate}: {link.sentence}", why, link.trace)
             inner.text = legible("\n".join(filter(None, parts)))

@@ -167,10 +167,10 @@ def test_a_table_that_cannot_be_printed_is_2(redirection: str, mine: Path) -> No
     assert "Traceback" not in found.stderr
 
 
-def test_ctrl_c_while_a_mutant_computes_in_this_process_ends_all(monkeypatch) -> None:
-    monkeypatch.setattr(ReferenceTwin, "backprop", Mock(side_effect=KeyboardInterrupt))
+def test_ctrl_c_while_a_mutant_computes_in_this_process_ends_all(correct, material) -> None:
+    mutant = type("Mutant", (correct,), {"backprop": Mock(side_effect=KeyboardInterrupt)})
     with pytest.raises(KeyboardInterrupt):
-        links.run("gradients", InProcess(ReferenceTwin, notice=""), synthetic_material([12, 6, 4]))
+        links.run("gradients", InProcess(mutant, notice=""), material)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
