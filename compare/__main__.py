@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import os
 import shutil
 import signal
@@ -177,12 +176,10 @@ def self_test() -> int:
 
 
 def under_way() -> Any:
-    """Return rich's status, on a terminal; elsewhere nothing is shown, and nothing can fail."""
+    """Return rich's status, which is shown on a terminal alone."""
     from rich.console import Console
 
-    seen = sys.stderr is not None and sys.stderr.isatty()
-    shown = Console(file=None if seen else io.StringIO(), stderr=True, highlight=False)
-    return shown.status("starting", spinner="line")
+    return Console(stderr=True, highlight=False).status("starting", spinner="line")
 
 
 def width() -> int:

@@ -36,6 +36,7 @@ TIMEOUT = 60.0  # seconds for each call
 MEMORY = 8.0  # GiB of data
 MOST_PRINTED, LONGEST_PRINTED = 200, 500  # lines of what it prints, and bytes of one
 MARK = "JALEBI_CANDIDATE"  # in the environment of a candidate, and of all that it starts
+DOING = {"describe": "started", "build": "built", "call": "computed", "forget": "let go"}
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 TOGETHER = (
     "the candidate was tried in this process, as it has no name by which another could import it: "
@@ -68,7 +69,7 @@ class Host(ABC):
     def describe(self) -> tuple[str, str]:
         """Return the label and the dtype of the candidate."""
         try:
-            described, _ = self.ask({"do": "describe"}, [], "it was started")
+            described, _ = self.ask({"do": "describe"})
         except (CandidateError, Refused) as error:
             raise Unusable(f"{self.name}: {error}") from None
         label, dtype = printable(described.get("label")), described.get("dtype")
@@ -81,12 +82,12 @@ class Host(ABC):
         """Return what will return ask(); where another process answers, it is asked at once."""
         return functools.cache(ask)
 
-    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
+    def ask(self, message: Message, arrays: Sequence[Array] = ()) -> tuple[Message, list[Array]]:
         """Send a request and return its answer, or raise the failure that it tells of."""
         with self.one_at_a_time:
-            message, arrays = self._answer(message, arrays, what)
+            message, found = self._answer(message, list(arrays))
         if "error" not in message:
-            return message, arrays
+            return message, found
         text = printable(message.get("text", "it failed and does not say why"), 1000)
         if message["error"] == "refused":
             raise Refused(text, str(message.get("mistake", "")))
@@ -96,7 +97,7 @@ class Host(ABC):
         raise Unusable(text)
 
     @abstractmethod
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
         """Return an answer, a message and its arrays, whatever it tells of."""
 
     @abstractmethod
@@ -144,7 +145,7 @@ class Child(Host):
     def beside(self, ask: Callable[[], Any]) -> Callable[[], Any]:
         return self.asker.submit(ask).result
 
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
         if self.gone:
             raise CandidateError(self.gone)
         found, why, late = None, "", False
@@ -165,6 +166,7 @@ class Child(Host):
                 how = f"was ended by signal {-code} ({signal.strsignal(-code)})"
             if late:
                 how = f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
+            what = f"{message.get('method', 'it')} was {DOING[message['do']]}"
             self.gone = f"the candidate's process {how}{why} while {what}"
             raise CandidateError(self.gone)
         return found
@@ -221,7 +223,7 @@ class InProcess(Host):
         self.notice, self.environ = notice, dict(os.environ)
         super().__init__("--candidate")
 
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
         return self.supervised.answer(message, arrays)
 
     def close(self) -> None:

@@ -35,14 +35,13 @@ class Trial:
         host.built += 1
         self.host, self.number, self.stepped = host, host.built, False
         while host.forgotten:
-            host.ask({"do": "forget", "net": host.forgotten.pop()}, [], "a network was let go")
+            host.ask({"do": "forget", "net": host.forgotten.pop()})
         self.sizes = list(parameters.sizes)
         self.shapes = [w.shape for w in parameters.weights]
         self.columns = [(n, 1) for n, _ in self.shapes]
         other = arithmetic if arithmetic != host.dtype else None
         message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": other}
-        handed = [*parameters.weights, *parameters.biases]
-        built, _ = host.ask(message, handed, "it was built")
+        built, _ = host.ask(message, [*parameters.weights, *parameters.biases])
         if "missing" in built or (arithmetic and built.get("dtype") != arithmetic):
             raise NotOffered(f"with_arithmetic({arithmetic!r})")
         offers, near = built.get("offers"), built.get("near", {})
@@ -151,7 +150,7 @@ class Trial:
         arrays = [v for v in given if isinstance(v, np.ndarray)]
         numbers = given[len(arrays) :]  # they come last
         message = {"do": "call", "net": self.number, "method": name, "numbers": numbers}
-        answer, found = self.host.ask(message, arrays, f"{name} was computed")
+        answer, found = self.host.ask(message, arrays)
         return answer.get("answer"), found
 
     def _ask(self, name: str, *given: Any) -> Any:
