@@ -120,7 +120,7 @@ def coverage(proof: Proof) -> str:
 def in_float32(proof: Proof) -> str:
     """Return float32's three answers; nothing for other precisions."""
     told = []
-    for link in proof:
+    for link in proof if proof.settings.get("arithmetic") == "float32" else ():
         if judged := [d for d in link.differences if d.ratio is not None]:
             told.append(
                 f"{link.name}: {max(d.share for d in judged):.2g} of the worst-case bound, "

@@ -147,6 +147,12 @@ def test_a_proof_says_what_it_covers() -> None:
     assert report.conclusion(found).endswith("network, in what it offers")
     trained = report.as_text(replace(found, links=(replace(found["data"], name="training"),)))
     assert "1 of 1 links, 600 steps in a row, each looked at" in " ".join(trained.split())
+    judged = replace(found, links=(Link("training", EQUAL, "fine", (some(ratio=1.0),)),))
+    for arithmetic in ("float64", "float32"):
+        told = report.as_text(
+            replace(judged, settings={**found.settings, "arithmetic": arithmetic})
+        )
+        assert ("float32, at most: training: " in told) == (arithmetic == "float32")
 
 
 def test_the_record_is_short_and_shows_in_a_notebook() -> None:
