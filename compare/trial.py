@@ -1,6 +1,6 @@
 """One candidate asked through its host: every answer is counted, shaped and copied here.
 
-What was handed and what shares memory is looked at where the candidate lives
+What was handed is looked at where the candidate lives
 (`compare.supervision`); numbers are judged on this side alone.
 """
 
