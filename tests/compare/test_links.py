@@ -195,7 +195,8 @@ SABOTAGES = [
     ("training", "train in float64, 26 examples", order(lambda v, size: slices(np.sort(v), size))),
     ("training", "mini-batches of 10 at eta 3, epoch 1", order(lambda v, size: slices(
         np.random.default_rng(5).permutation(v), size))),
-    ("training", "mini-batches of 2 at eta 3, epoch 4", epochs(lambda epoch, k: 1 / (1 + (epoch > 3)))),
+    ("training", "mini-batches of 2 at eta 3, epoch 4", epochs(
+        lambda epoch, k: 1 / (1 + (epoch > 3)))),
     ("training", "300 examples in mini-batches of 3", epochs(lambda epoch, k: 1 / (1 + (k > 39)))),
     ("training", "a step afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
