@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import os
 import shutil
 import signal
@@ -118,11 +117,8 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
         (given.compile and (given.candidate or given.program),
          "--compile is for torch_impl's network: leave out --candidate and --program"),
         (given.model and given.sizes, "--sizes are those of the --model: leave one out"),
-        (given.mini_batch_size == 0, "--mini-batch-size: expected 1 or more, received 0"),
         (len(set(named)) < len(named),
          "--json, --junit and --divergence: expected different files, received one twice"),
-        (picture and given.arithmetic == "fixed-point",
-         "--divergence: in fixed-point two networks never part"),
     ):  # fmt: skip
         if wrong:
             found.error(text)
@@ -153,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
         report.save_junit(proof, arguments.junit)
     with contextlib.suppress(AttributeError, ValueError):  # what no such terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    print(report.as_text(proof, width(), coloured()))
+    print(report.as_text(proof, width(), colour=True))
     return proof.status
 
 
@@ -180,23 +176,15 @@ def self_test() -> int:
 
 
 def under_way() -> Any:
-    """Return rich's status, on a terminal; elsewhere nothing is shown, and nothing can fail."""
+    """Return rich's status, which is shown on a terminal alone."""
     from rich.console import Console
 
-    seen = sys.stderr is not None and sys.stderr.isatty()
-    shown = Console(file=None if seen else io.StringIO(), stderr=True, highlight=False)
-    return shown.status("starting", spinner="line")
+    return Console(stderr=True, highlight=False).status("starting", spinner="line")
 
 
 def width() -> int:
     """Return the width of the terminal, between 60 and 200 columns."""
     return min(200, max(60, shutil.get_terminal_size((100, 24)).columns))
-
-
-def coloured() -> bool:
-    """Return whether standard output is a terminal that wants colour (see no-color.org)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return sys.stdout is not None and sys.stdout.isatty() and wanted
 
 
 def taken(convert: Callable[[str], Any], fits: Callable[[Any], Any], what: str) -> Any:

@@ -13,13 +13,12 @@ from compare.diagnosis import diagnose
 from compare.difference import (
     CandidateError,
     Link,
-    NotOffered,
     Proof,
     Refused,
     Unusable,
     Verdict,
 )
-from compare.host import MEMORY, TIMEOUT, Host, hosted, named, program
+from compare.host import MEMORY, TIMEOUT, Host, hosted, program
 from compare.links import LINKS, Tell, nobody, run
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
 from compare.trial import Trial
@@ -60,41 +59,21 @@ def prove(
 ) -> Proof:
     """Put a candidate to the proof that it is the reference network, number by number.
 
+    What is not described here is an option of `python -m compare`, and explained by its --help.
+
     Parameters
     ----------
     candidate : class or str, optional
         See `compare.candidates`; "package.module:Class" or "file.py:Class" names one. Without it:
         torch_impl's network.
     command : str, optional
-        A program in any language in place of a class; see docs/programs.md.
-    device : str, optional
-        cpu, cuda or cuda:N, of what offers with_device.
-    arithmetic : str, optional
-        float64, float32 or fixed-point; by default what the candidate declares.
-    sizes : sequence of int, optional
-        784-20-10; other than 784 first and 10 last, random images take the place of MNIST.
-    data : str or Path, optional
-        A folder with MNIST's files, or "synthetic"; searched for where it is not given.
+        A program in any language in place of a class: --program.
     download : callable, optional
-        Puts MNIST into a folder, or raises OSError, where the search finds none.
-    model : str or Path, optional
-        A parameter file in place of the trained network; `sizes` are its own.
-    quick : bool
-        600 steps of training in place of 10,500, and a part of a fixed-point epoch.
-    epochs : int, optional
-        Of fixed-point training; 0 leaves it out.
-    seed : int
-        Of the initial weights, where no file holds them, and of the order of the examples.
-    divergence : Path, optional
-        Where to draw how two networks left free part, a PNG.
+        Puts MNIST into a folder, or raises OSError, where a search finds none.
     links : sequence of str, optional
         Only these links.
     material : Material, optional
         What to try it on, in place of all from sizes to mini_batch_size.
-    timeout, memory : float
-        Seconds that each call of the candidate may take in a process of its own, and GiB there.
-    strict : bool
-        Whether a method that is not offered is a failure: the proof is then incomplete.
     on_link : callable (link), optional
         Called with every link as it ends.
     tell : callable (text), optional
@@ -108,21 +87,22 @@ def prove(
         The data or a parameter file are missing or damaged.
     """
     if command is not None:
-        host: Host = program(command, timeout, memory)
-    elif candidate is None:
-        host = own_network(arithmetic, device, timeout, memory)
+        host = program(command, timeout, memory)
     else:
-        host = hosted(candidate, arithmetic, device, timeout, memory)
+        host = hosted(candidate or own_network(), arithmetic, device, timeout, memory)
     try:
         if material is None:
             trained = None if model is None else Parameters.load(model)
             wanted = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
             material = gathered(wanted, data, quick, epochs, seed, download)
-            if mini_batch_size > len(material.images):
+            most = len(material.images)
+            if not 1 <= mini_batch_size <= most:
                 raise Unusable(
-                    f"--mini-batch-size: expected at most {len(material.images):,}, the examples "
-                    f"that are tried; received {mini_batch_size:,}"
+                    f"--mini-batch-size: expected 1 to {most:,}, the examples that are tried; "
+                    f"received {mini_batch_size:,}"
                 )
+            if divergence and host.dtype == "fixed-point":
+                raise Unusable("--divergence: in fixed-point two networks never part")
             starts = material.starts if trained is None else {**material.starts, "trained": trained}
             given: dict[str, Any] = {"eta": eta, "mini_batch_size": mini_batch_size}
             material = replace(material, starts=starts, divergence=divergence, **given)
@@ -137,14 +117,14 @@ def prove(
         host.close()
 
 
-def own_network(arithmetic: str | None, device: str | None, *limits: float) -> Host:
-    """Return the host of torch_impl's network; to try one of one's own needs no PyTorch."""
+def own_network() -> str:
+    """Return the name of torch_impl's network; to try one of one's own needs no PyTorch."""
     if importlib.util.find_spec("torch") is None:
         raise Unusable(
             "torch_impl needs PyTorch: install PyTorch (pip install 'jalebi[torch]'), or name "
             "another --candidate"
         )
-    return named(f"{TorchTwin.__module__}:{TorchTwin.__name__}", arithmetic, device, *limits)
+    return f"{TorchTwin.__module__}:{TorchTwin.__name__}"
 
 
 def gathered(
@@ -174,15 +154,12 @@ def gathered(
         settings["epochs"] = 1 if epochs is None else epochs
         return synthetic_material(sizes, examples=examples, tests=200, **settings)
     files = find_mnist(data, download)
-    known = {"mnist": "MNIST", "synthetic": "synthetic digits"}
-    source = known.get(files.kind, str(files.folder))
-    settings |= {"notice": files.notice, "source": source}
-    if not quick or epochs is not None:
-        settings["epochs"] = FULL_EPOCHS if epochs is None else epochs
-        return mnist_material(files.folder, sizes, **settings)
-    found = mnist_material(files.folder, sizes, **settings)
-    part = slice(0, QUICK_EXAMPLES)
-    return replace(found, images=found.images[part], labels=found.labels[part])
+    source = {"mnist": "MNIST", "synthetic": "synthetic digits"}.get(files.kind, str(files.folder))
+    found = mnist_material(files.folder, sizes, notice=files.notice, source=source, **settings)
+    if epochs is None and quick:
+        part = slice(0, QUICK_EXAMPLES)
+        return replace(found, images=found.images[part], labels=found.labels[part])
+    return replace(found, epochs=FULL_EPOCHS if epochs is None else epochs)
 
 
 def tried(
@@ -201,12 +178,12 @@ def tried(
             raise Unusable(f"{host.label} lacks the method trace(x) -> (zs, activations)")
     except Refused:
         pass  # the links report this, each as its own
-    except NotOffered as missing:
-        raise Unusable(f"{host.label} cannot be built: {missing}") from None
     except CandidateError as error:
         text = f"the candidate could not be built: {error}"
         failed = Link("", Verdict.ERROR, text, trace=error.trace)
-    for name in (name for name in LINKS if links is None or name in links):
+    for name in LINKS:
+        if links is not None and name not in links:
+            continue
         if failed is None or name == "reference":
             yield run(name, host, material, tell)
         else:

@@ -7,7 +7,8 @@ shapes, a missing method, nothing to compare). Shapes and dtypes are looked at b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -63,7 +64,7 @@ class CandidateError(Exception):
 
 
 class Disproved(AssertionError):
-    """Raised by `Proof.require`: the first broken link, in words."""
+    """Raised by `Proof.require`: what broke and why, as a terminal shows it."""
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,13 @@ class Link:
     def as_json(self) -> dict[str, Any]:
         """Return the finding as dicts: the worst and the broken tensors whole, the others short."""
         short = ("verdict", "worst", "allowed", "share", "power")
+        whole = ("name", "verdict", "sentence", "power", "details")
         return {
-            "name": self.name,
-            "verdict": self.verdict,
-            "sentence": self.sentence,
+            **{name: getattr(self, name) for name in whole},
             "seconds": round(self.seconds, 3),
-            "power": self.power,
             "worst": asdict(self.worst) if self.worst else None,
             "broken": [asdict(d) for d in self.broken[:LISTED]],
             "tensors": {d.tensor: {k: getattr(d, k) for k in short} for d in self.differences[:40]},
-            "details": self.details,
             "trace": self.trace[-4000:],
         }
 
@@ -212,40 +210,21 @@ class Proof:
         return ("PROVED", "DISPROVED", "COULD NOT BE TRIED")[self.status]
 
     def require(self) -> Proof:
-        """Return the proof itself, or raise where it failed, for use in a test.
-
-        Raises
-        ------
-        Disproved
-            The first broken link and the diagnosis, in words.
-        Unusable
-            The candidate could not be tried.
-        """
+        """Return itself; else raise Disproved, or Unusable if it could not be tried: in a test."""
         if self.status == 0:
             return self
-        broken = self.first_broken
-        text = f"{broken.name}: {broken.sentence}" if broken else "not one link could be tried"
-        if self.strict and not broken and self.not_offered:
-            text = f"not offered: {', '.join(self.not_offered)}"
-        text = "\n".join(filter(None, (f"{self.candidate}: {text}", self.diagnosis)))
-        raise Disproved(text) if self.status == 1 else Unusable(text)
+        from compare.report import as_text
+
+        raise (Disproved if self.status == 1 else Unusable)(as_text(self, brief=True))
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as dicts, lists, text and finite numbers, as JSON has them."""
+        told = ("candidate", "status", "conclusion", "diagnosis", "notice", "settings",
+                "not_offered")  # fmt: skip
         broken = self.first_broken
-        return plain(
-            {
-                "candidate": self.candidate,
-                "status": self.status,
-                "conclusion": self.conclusion,
-                "first_broken": broken.name if broken else None,
-                "diagnosis": self.diagnosis,
-                "notice": self.notice,
-                "settings": self.settings,
-                "not_offered": self.not_offered,
-                "links": [link.as_json() for link in self.links],
-            }
-        )
+        found = {name: getattr(self, name) for name in told}
+        links = [link.as_json() for link in self.links]
+        return plain({**found, "first_broken": broken and broken.name, "links": links})
 
 
 def measure(
@@ -343,13 +322,5 @@ def summary(differences: Sequence[Difference]) -> Verdict:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has them: NaN and infinities as text, tuples as lists."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return str(value) if isinstance(value, StrEnum) else value
+    """Return a value as strict JSON has them: NaN and infinities as text, tuples as lists."""
+    return json.loads(json.dumps(value, default=np.generic.item), parse_constant=str)

@@ -1,26 +1,25 @@
 """Link "figures": are the neuron records made from either network, and their pictures, the same?
 
-Records are a function of what is compared here: z and activations of the first hidden layer, the
-outputs, and the outputs while a neuron is held at its mean. In floating point these are held within
-their bounds, and the roles and digits that rounding could change are named. In fixed-point the JSON
-file of the records and the pictures must be the same byte for byte.
+Records are a function of what is compared here: z and activations of every layer, and the outputs
+while a neuron is held at its mean. In floating point these are held within their bounds, and the
+roles and digits that rounding could change are named. In fixed-point the JSON file of the records
+and the pictures must be the same byte for byte.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.balls import Ball, Bounded, rules_for
-from compare.difference import Difference, NotOffered, Refused, Untried, measure
+from compare.difference import NotOffered, Refused, Untried
 from compare.host import Host
 from compare.material import PIXELS, Material
-from compare.standard import Standard
+from compare.standard import Expected, Standard
 from compare.trial import Trial
 from compare.twins import reference_net
 from model.export import to_json
@@ -38,168 +37,170 @@ RESAMPLES = 100
 FAVOURITE = 11  # whose sheet is drawn
 ALL_PICTURES = 1000  # of fewer images one small picture is drawn, as a quick proof does
 LISTED = 20  # open decisions that are listed
+FIXED = "fixed-point"
+HELD = "outputs while held"
 Array = NDArray[np.float64]
-Seen = dict[str, Array]  # an image in every column; with the outputs while each neuron is held
+Tensors = dict[str, Array]
+Block = tuple[dict[str, Expected], Tensors]  # of images: what both networks do
+Item = tuple[str, dict[str, Expected], Tensors]
 
 
-def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[Difference]:
+def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[Item]:
     """records and pictures are the same"""
     if len(material.sizes) < 3 or material.sizes[-1] < 2:
         raise Untried(f"sizes {list(material.sizes)}: no hidden neuron that tells digits apart")
-    told: list[str] = []
-    if material.dtype != "fixed-point":
-        yield from in_floating_point(host, material, notes, told)
-    try:
-        trial = Trial(host, material.for_dtype("fixed-point").trained, "fixed-point")
-    except NotOffered:
-        notes["not_offered"] = [*notes.get("not_offered", ()), "figures in fixed-point"]
-    else:
-        yield from to_the_last_bit(trial, material.for_dtype("fixed-point"), notes, told)
+    told, missing = [], list[str]()
+    for arithmetic in dict.fromkeys((material.dtype, FIXED)):
+        asked, blocks = material.for_dtype(arithmetic), list[Block]()
+        try:
+            trial = Trial(host, asked.trained, arithmetic)
+        except NotOffered:
+            missing.append("figures in fixed-point")
+            continue
+        for item in shown(trial, asked):
+            blocks.append(item[1:])
+            yield item
+        if arithmetic == FIXED:
+            yield (item := same_files(trial, asked, blocks))
+            notes["files"] = list(item[1])
+            told.append(f"in fixed-point {', '.join(item[1])} are the same byte for byte")
+        else:
+            if not trial.offers("held"):
+                missing.append(trial.missing("held"))
+            notes["undecided"] = undecided = open_decisions(blocks)
+            some = (
+                "nothing lies so near a threshold that rounding could have chosen a role or digit"
+            )
+            if undecided["where"]:
+                counts = f"{undecided['firing']} firings and {undecided['digits']} digits"
+                some = f"rounding may choose {counts}, such as {undecided['where'][0]}"
+            told.append(
+                f"what the records of {asked.sizes[1]} hidden neurons on "
+                f"{min(asked.shown, len(asked.test_images)):,} images are made of is within "
+                f"rounding of the reference's, and {some}"
+            )
+        yield from when_moved(trial, asked)
     notes["sentence"] = "; ".join(told)
+    if missing:
+        notes["not_offered"] = missing
 
 
-def seen_by(net: Any, images: NDArray[Any]) -> Seen:
-    """Show a network some images."""
-    blocks = [images[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(images), BLOCK)]
-    traced = [net.trace(x) for x in blocks]
-    if not traced[0][0]:
+def shown(trial: Trial, material: Material) -> Iterator[Item]:
+    """Yield what both networks do on test images, and while each neuron is held at its mean."""
+    if not trial.offers("trace"):
         raise NotOffered("trace")
-    layers = [(zs[0], activations[1], activations[-1]) for zs, activations in traced]
-    joined = (np.concatenate(v, axis=1, dtype=np.float64) for v in zip(*layers, strict=True))
-    return dict(zip(("zs[0]", "activations[1]", "outputs"), joined, strict=True))
-
-
-def shown(trial: Trial, material: Material) -> tuple[Seen, Seen, Array]:
-    """Return what candidate and reference do on test images, and where neurons were held."""
+    standard = Standard(material.trained, material.dtype)
     images = material.test_images[: material.shown]
-    reference = reference_net(material.trained, material.dtype)
-    theirs, ours = seen_by(trial, images), seen_by(reference, images)
-    means = mean_activations(ours["activations[1]"].T)
-    means = np.asarray(reference.net.arithmetic.parameters(means))
-    if not trial.offers("held"):
-        return theirs, ours, means.astype(np.float64)
-    for net, seen in ((trial, theirs), (reference, ours)):
-        blocks = [images[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(images), BLOCK)]
-        held = [[net.held(x, n, float(v)) for x in blocks] for n, v in enumerate(means)]
-        seen["outputs while held"] = np.array([np.concatenate(v, axis=1) for v in held], np.float64)
-    return theirs, ours, means.astype(np.float64)
+    net = reference_net(material.trained, FIXED if material.dtype == FIXED else "float64")
+    means = mean_activations(net.trace(images.T.astype(np.float64))[1][1].T)
+    held = [*enumerate(np.asarray(net.net.arithmetic.parameters(means), np.float64).tolist())]
+    for start in range(0, len(images), BLOCK):
+        x = images[start : start + BLOCK].T.astype(np.float64)
+        found, expected = trial.host.beside(partial(seen_by, trial, x, held)), standard.forward(x)
+        if trial.offers("held"):
+            expected[HELD] = standard.held(x, held)
+        yield f"{material.dtype}, test images from {start:,}, trained", expected, found()
 
 
-def in_floating_point(
-    host: Host, material: Material, notes: dict[str, Any], told: list[str]
-) -> Iterator[Difference]:
-    """Yield what records are made of, within what rounding explains."""
-    trial = Trial(host, material.trained)
-    exactly = replace(material, dtype="float64")  # which float32 is held against too
-    theirs, ours, means = shown(trial, exactly)
-    near, count = reach(material, means), ours["zs[0]"].shape[1]
-    for name, right in ours.items():
-        case = f"{material.dtype}, {count:,} test images, trained"
-        yield measure(name, theirs[name], right, near[name], case)
-    notes["undecided"] = undecided = open_decisions(ours, near)
-    some = "nothing lies so near a threshold that rounding could have chosen a role or a digit"
-    if undecided["where"]:
-        counts = f"{undecided['firing']} firings and {undecided['digits']} digits"
-        some = f"rounding may choose {counts}, such as {undecided['where'][0]}"
-    if not trial.offers("held"):
-        notes.setdefault("not_offered", []).append(trial.missing("held"))
-    yield from when_moved(trial, material)
-    told.append(
-        f"what the records of {len(means)} hidden neurons on {count:,} images are made "
-        f"of is within rounding of the reference's, and {some}"
-    )
+def seen_by(trial: Trial, x: Array, held: list[tuple[int, float]]) -> Tensors:
+    """Return what a candidate does, and its outputs while one neuron after the other is held."""
+    found = trial.forward(x)
+    if trial.offers("held"):
+        found[HELD] = np.array([trial.held(x, neuron, value) for neuron, value in held])
+    return found
 
 
-def when_moved(trial: Trial, material: Material) -> Iterator[Difference]:
-    """Yield the outputs while neurons are held, deleted too, of a network that has taken a step."""
-    if not (trial.offers("held") and trial.offers("update_mini_batch")):
-        return
-    trial.update_mini_batch(*material.mini_batch(0), material.eta)
-    moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
-    x = material.test_images[: min(BLOCK, material.shown)].T.astype(np.float64)
-    last = material.sizes[1] - 1
+def when_moved(trial: Trial, material: Material) -> Iterator[Item]:
+    """Yield the outputs while neurons are held, deleted too, after a step and after an epoch."""
+    x, last = material.test_images[: min(BLOCK, material.shown)].T, material.sizes[1] - 1
+    (own, y), m = material.mini_batch(0), material.mini_batch_size
     # Any number can be held, but fixed-point numbers are activations, between 0 and 1.
-    large = 1.0 if material.dtype == "fixed-point" else 1.5
-    for neuron, value in ((0, 0.0), (last, large), (last // 2, 0.25)):
-        case = f"{material.dtype}, after a step, neuron {neuron} held at {value:g}"
-        found = trial.held(x, neuron, value)
-        yield moved.held(x, neuron, value).measure("outputs while held", found, case)
+    low, large = (0.0, 1.0) if material.dtype == FIXED else (-0.5, 1.5)
+    for case, verb, given, asked, held in (
+        ("a step", "update_mini_batch", (), x, [(0, 0.0), (last, large), (last // 2, 0.25)]),
+        ("an epoch", "train", (np.arange(m)[::-1], m), x[:, :1], [(last, low), (last, 0.75)]),
+    ):
+        if not (trial.offers("held") and trial.offers(verb)):
+            continue
+        getattr(trial, verb)(own, y, *given, material.eta)
+        moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
+        told = ", then ".join(f"neuron {neuron} held at {value:g}" for neuron, value in held)
+        columns = asked.astype(np.float64)
+        expected = {**moved.forward(columns), HELD: moved.held(columns, held)}
+        yield f"{material.dtype}, after {case}, {told}", expected, seen_by(trial, columns, held)
 
 
-def reach(material: Material, means: Array) -> dict[str, Array]:
-    """Return how far rounding may carry a hidden layer, and the outputs while a neuron is held."""
-    rules, net = rules_for(material.dtype, material.sizes, 1), Bounded.of(material.trained)
-    parts = []
-    for start in range(0, min(len(material.test_images), material.shown), BLOCK):
-        x = material.test_images[start : min(start + BLOCK, material.shown)].T.astype(np.float64)
-        zs, activations = net.trace(Ball(rules, x))
-        frozen = (net.fixed(activations[1], n, float(mean)) for n, mean in enumerate(means))
-        held = np.array([2 * net.onward(a).error for a in frozen])
-        parts.append((2 * zs[0].error, 2 * activations[1].error, 2 * activations[-1].error, held))
-    names = ("zs[0]", "activations[1]", "outputs", "outputs while held")
-    joined = (np.concatenate(v, axis=-1) for v in zip(*parts, strict=True))
-    return dict(zip(names, joined, strict=True))
-
-
-def open_decisions(ours: Seen, near: dict[str, Array]) -> dict[str, Any]:
+def open_decisions(blocks: list[Block]) -> dict[str, Any]:
     """Return which decisions lie so near a threshold that rounding may choose.
 
     A role depends on which images make its neuron fire, and on nothing else.
     """
-    gap = np.abs(ours["activations[1]"] - FIRING_ACTIVATION)
-    firing = np.argwhere(gap <= near["activations[1]"])
-    listed = [f"the role of neuron {n}, as it may fire on image {k}" for n, k in firing]
-    outputs = [("", ours["outputs"], near["outputs"])]
-    pairs = zip(ours.get("outputs while held", ()), near["outputs while held"], strict=False)
-    outputs += [(f" with neuron {n} held", *pair) for n, pair in enumerate(pairs)]
-    for how, answers, allowed in outputs:
-        images = np.flatnonzero(undecided(answers, allowed))
-        listed += [f"the digit of image {k}{how}" for k in images]
-    roles, digits = sorted({int(n) for n, _ in firing}), len(listed) - len(firing)
-    return {"firing": len(firing), "roles": roles, "digits": digits, "where": listed[:LISTED]}
+    firing, digits = list[list[int]](), list[str]()
+    for k, (expected, _) in enumerate(blocks):
+        a, outputs, first = expected["activations[1]"], expected["feedforward"], k * BLOCK
+        near = np.argwhere(np.abs(a.reference - FIRING_ACTIVATION) <= a.allowed)
+        firing += np.add(near, (0, first)).tolist()
+        for (image,) in np.argwhere(undecided(outputs.reference, outputs.allowed)):
+            digits.append(f"the digit of image {first + image}")
+        if held := expected.get(HELD):
+            for neuron, image in np.argwhere(undecided(held.reference, held.allowed)):
+                digits.append(f"the digit of image {first + image} with neuron {neuron} held")
+    roles = [f"the role of neuron {n}, as it may fire on image {image}" for n, image in firing]
+    return {
+        "firing": len(firing),
+        "roles": sorted({n for n, _ in firing}),
+        "digits": len(digits),
+        "where": (roles + digits)[:LISTED],
+    }
 
 
-def undecided(outputs: Array, allowed: Array) -> NDArray[np.bool_]:
-    """Return which images have margins so small that rounding may choose the digit.
+def undecided(outputs: Array, allowed: Array | float) -> NDArray[np.bool_]:
+    """Return for which images (..., outputs, images) rounding may choose the digit.
 
     A margin above twice what is allowed of each output leaves rounding no choice.
     """
-    second, first = np.sort(outputs, axis=0)[-2:]
-    return np.asarray(first - second <= 2 * allowed.max(axis=0))
+    second, first = np.moveaxis(np.sort(outputs, axis=-2), -2, 0)[-2:]
+    most = np.broadcast_to(allowed, outputs.shape).max(axis=-2)
+    return np.asarray(first - second <= 2 * most)
 
 
-def to_the_last_bit(
-    trial: Trial, material: Material, notes: dict[str, Any], told: list[str]
-) -> Iterator[Difference]:
-    """Yield records and pictures in fixed-point, where no byte may differ."""
-    theirs, ours, _ = shown(trial, material)
-    case = f"fixed-point, {ours['zs[0]'].shape[1]:,} test images, trained"
+def same_files(trial: Trial, material: Material, blocks: list[Block]) -> Item:
+    """Return the bytes of the files that either network's records are written and drawn in."""
+    ours = joined([{k: e.reference for k, e in expected.items()} for expected, _ in blocks])
     if not ours["zs[0]"].any():
         raise Refused("every z is 0: records of nothing prove nothing")
-    for name, right in ours.items():
-        yield measure(name, theirs[name], right, 0.0, case)
     own = reference_net(material.trained, material.dtype).export()
-    records = [records_of(material, *pair) for pair in ((own, ours), (trial.export(), theirs))]
-    files = [files_of(v, material) for v in records]
-    for name, file in files[0].items():
-        most = max(len(file), len(files[1][name]))
-        both = (np.frombuffer(v, np.uint8).astype(float) for v in (files[1][name], file))
-        found, right = (np.pad(v, (0, most - len(v)), constant_values=-1) for v in both)
-        yield measure(name, found, right, 0.0, f"{case}, bytes of the file")
-    notes["files"] = list(files[0])
-    yield from when_moved(trial, material)
-    told.append(f"in fixed-point {', '.join(files[0])} are the same byte for byte")
+    right = files_of(material, own, ours)
+    found = files_of(material, trial.export(), joined([found for _, found in blocks]))
+    expected, bytes_found = dict[str, Expected](), Tensors()
+    for name in right:
+        both = [np.frombuffer(v[name], np.uint8).astype(np.float64) for v in (right, found)]
+        most = max(map(len, both))
+        both = [np.pad(v, (0, most - len(v)), constant_values=-1) for v in both]
+        expected[name], bytes_found[name] = Expected(both[0]), both[1]
+    return f"{FIXED}, trained, bytes of the file", expected, bytes_found
 
 
-def records_of(material: Material, exported: Any, seen: Seen) -> Any:
-    """Return the neuron records of a network from what it exports and what it does."""
+def joined(blocks: list[Tensors]) -> Tensors:
+    """Return tensors of all images from those of blocks of them."""
+    return {name: np.concatenate([b[name] for b in blocks], axis=-1) for name in blocks[0]}
+
+
+def files_of(material: Material, exported: Any, seen: Tensors) -> dict[str, bytes]:
+    """Return the records of a network as files: JSON, and PNG pictures; a small one of few images.
+
+    They are made from what it exports and what it does.
+    """
+    from model import pages
+
     names = {k: v for k, v in material.trained.metadata.items() if k == "neuron_names"}
-    digits = seen["outputs"].argmax(axis=0)
+    images, number = material.test_images[: material.shown], min(FAVOURITE, material.sizes[1] - 1)
+    digits = seen[f"activations[{len(material.sizes) - 1}]"].argmax(axis=0)
     held = np.tile(digits, (material.sizes[1], 1))  # where a candidate does not offer to hold any
-    if "outputs while held" in seen:
-        held = seen["outputs while held"].argmax(axis=1)
+    if HELD in seen:
+        held = seen[HELD].argmax(axis=1)
     zs, activations = seen["zs[0]"].T, seen["activations[1]"].T
-    return neuron_records(
+    records = neuron_records(
         Parameters(material.sizes, exported[0], exported[1], names),
         Observation(zs, activations, digits, frozen=held, deleted=held, switched=digits),
         material.test_labels[: material.shown],
@@ -209,14 +210,6 @@ def records_of(material: Material, exported: Any, seen: Seen) -> Any:
         initial=material.initial,
         resamples=RESAMPLES,
     )
-
-
-def files_of(records: Any, material: Material) -> dict[str, bytes]:
-    """Return the records as files: JSON, and PNG pictures; a small one of few images, else all."""
-    from model import pages
-
-    number = min(FAVOURITE, records.hidden - 1)
-    images = material.test_images[: material.shown]
     if len(images) < ALL_PICTURES:
         drawn = [pages.run(records, [], 0)]
     elif records.sizes[0] != PIXELS:

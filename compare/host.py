@@ -28,7 +28,7 @@ from compare import THREADS
 from compare.candidates import DTYPES
 from compare.difference import CandidateError, Refused, Unusable
 from compare.pipes import Array, Message, Timed, receive, send
-from compare.supervision import Supervised, chosen, limit_memory, own_error
+from compare.supervision import Supervised, chosen
 from model.printable import printable
 
 ROOT = Path(__file__).resolve().parents[len(__package__.split("."))]  # of the package's own folder
@@ -36,15 +36,12 @@ TIMEOUT = 60.0  # seconds for each call
 MEMORY = 8.0  # GiB of data
 MOST_PRINTED, LONGEST_PRINTED = 200, 500  # lines of what it prints, and bytes of one
 MARK = "JALEBI_CANDIDATE"  # in the environment of a candidate, and of all that it starts
+DOING = {"describe": "started", "build": "built", "call": "computed", "forget": "let go"}
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 TOGETHER = (
     "the candidate was tried in this process, as it has no name by which another could import it: "
     "what it does to this process (to NumPy, say) is not kept from the proof"
 )
-
-
-class Gone(CandidateError):
-    """The candidate's process has ended: how."""
 
 
 class Host(ABC):
@@ -53,10 +50,11 @@ class Host(ABC):
     gone = ""  # why it can no longer be asked
     notice = ""  # what every result must repeat
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.built, self.forgotten = 0, list[int]()  # networks so far; those nobody asks any more
         self.one_at_a_time = threading.Lock()
-        self.described = self.beside(lambda: self.describe(what))
+        self.described = self.beside(self.describe)
 
     @property
     def label(self) -> str:
@@ -68,9 +66,12 @@ class Host(ABC):
         """What it computes in."""
         return self.described()[1]
 
-    def describe(self, what: str) -> tuple[str, str]:
+    def describe(self) -> tuple[str, str]:
         """Return the label and the dtype of the candidate."""
-        described, _ = self.ask({"do": "describe"}, [], what)
+        try:
+            described, _ = self.ask({"do": "describe"})
+        except (CandidateError, Refused) as error:
+            raise Unusable(f"{self.name}: {error}") from None
         label, dtype = printable(described.get("label")), described.get("dtype")
         if dtype not in DTYPES:
             expected = f"expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
@@ -81,12 +82,12 @@ class Host(ABC):
         """Return what will return ask(); where another process answers, it is asked at once."""
         return functools.cache(ask)
 
-    def ask(self, message: Message, arrays: list[Array], what: str) -> tuple[Message, list[Array]]:
+    def ask(self, message: Message, arrays: Sequence[Array] = ()) -> tuple[Message, list[Array]]:
         """Send a request and return its answer, or raise the failure that it tells of."""
         with self.one_at_a_time:
-            message, arrays = self._answer(message, arrays, what)
+            message, found = self._answer(message, list(arrays))
         if "error" not in message:
-            return message, arrays
+            return message, found
         text = printable(message.get("text", "it failed and does not say why"), 1000)
         if message["error"] == "refused":
             raise Refused(text, str(message.get("mistake", "")))
@@ -96,7 +97,7 @@ class Host(ABC):
         raise Unusable(text)
 
     @abstractmethod
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
         """Return an answer, a message and its arrays, whatever it tells of."""
 
     @abstractmethod
@@ -108,7 +109,12 @@ class Child(Host):
     """A candidate in a process of its own: a Python class by name, or a program in any language."""
 
     def __init__(
-        self, name: str, command: Sequence[str], timeout: float = TIMEOUT, **environ: str
+        self,
+        name: str,
+        command: Sequence[str],
+        timeout: float = TIMEOUT,
+        memory: float = MEMORY,
+        **environ: str,
     ) -> None:
         self.timeout = timeout
         self.mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
@@ -125,6 +131,7 @@ class Child(Host):
             )
         except OSError as error:
             raise Unusable(f"{name} cannot be started: {error.strerror or error}") from None
+        limit_memory(self.process.pid, memory)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.listener = threading.Thread(target=repeat, args=(self.process.stderr,), daemon=True)
@@ -132,21 +139,15 @@ class Child(Host):
         self.ends = Timed(self.process.stdin.fileno()), Timed(self.process.stdout.fileno())
         self.requests = io.BufferedWriter(self.ends[0])
         self.answers = io.BufferedReader(self.ends[1])
-        self.name, self.asker = name, ThreadPoolExecutor(1)
-        super().__init__("it was started")
-
-    def describe(self, what: str) -> tuple[str, str]:
-        try:
-            return super().describe(what)
-        except (CandidateError, Refused) as error:
-            raise Unusable(f"{self.name}: {error}") from None
+        self.asker = ThreadPoolExecutor(1)
+        super().__init__(name)
 
     def beside(self, ask: Callable[[], Any]) -> Callable[[], Any]:
         return self.asker.submit(ask).result
 
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
         if self.gone:
-            raise Gone(self.gone)
+            raise CandidateError(self.gone)
         found, why, late = None, "", False
         for end in self.ends:
             end.deadline = time.monotonic() + self.timeout
@@ -165,8 +166,9 @@ class Child(Host):
                 how = f"was ended by signal {-code} ({signal.strsignal(-code)})"
             if late:
                 how = f"did not answer within {self.timeout:g} s (see --timeout) and was ended"
+            what = f"{message.get('method', 'it')} was {DOING[message['do']]}"
             self.gone = f"the candidate's process {how}{why} while {what}"
-            raise Gone(self.gone)
+            raise CandidateError(self.gone)
         return found
 
     def close(self) -> None:
@@ -193,6 +195,16 @@ class Child(Host):
         self.asker.shutdown(wait=False)
 
 
+def limit_memory(process: int, gigabytes: float) -> None:
+    """Let a process take no more, and leave no core, where the system can say so."""
+    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError, OverflowError):
+        import resource
+
+        most = int(gigabytes * 2**30)
+        resource.prlimit(process, resource.RLIMIT_CORE, (0, 0))
+        resource.prlimit(process, resource.RLIMIT_DATA, (most, most))
+
+
 def repeat(stream: IO[bytes]) -> None:
     """Repeat what a candidate prints, legibly: no escape or forged verdict reaches the terminal."""
     with stream:
@@ -207,17 +219,12 @@ class InProcess(Host):
     """A candidate in this process: our own network, or a class made in a function."""
 
     def __init__(self, candidate: Any, notice: str = TOGETHER) -> None:
-        self.supervised = Supervised(candidate, ours=not notice)
+        self.supervised = Supervised(lambda: candidate, ours=not notice)
         self.notice, self.environ = notice, dict(os.environ)
-        super().__init__("it was looked at")
+        super().__init__("--candidate")
 
-    def _answer(self, message: Message, arrays: list[Array], what: str) -> Any:
-        try:
-            return self.supervised.answer(message, arrays)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise CandidateError(*own_error(what, error)) from error
+    def _answer(self, message: Message, arrays: list[Array]) -> Any:
+        return self.supervised.answer(message, arrays)
 
     def close(self) -> None:
         """Let its networks go, and put back what the candidate did to the environment."""
@@ -234,30 +241,27 @@ def hosted(
     timeout: float = TIMEOUT,
     memory: float = MEMORY,
 ) -> Host:
-    """Return the host of a class, or of its name: a process, wherever it can be sent to one."""
+    """Return the host of a class, or of its name: a process, wherever it can be sent to one.
+
+    What is named is imported there while other work is done.
+    """
     name = candidate if isinstance(candidate, str) else sendable(candidate)
     if name is not None:
+        asked = json.dumps([name, arithmetic, device, sys.path])
+        known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
+        path = os.pathsep.join([str(ROOT), *known])
+        command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
+        host = Child(f"--candidate: {name}", command, timeout, memory, PYTHONPATH=path)
+        if name is candidate:
+            return host
         try:
-            return looked_at(named(name, arithmetic, device, timeout, memory))
-        except Unusable:
-            if isinstance(candidate, str):
+            host.described()
+            return host
+        except BaseException as error:
+            host.close()
+            if not isinstance(error, Unusable):
                 raise
     return InProcess(chosen(candidate, arithmetic, device))
-
-
-def named(
-    name: str,
-    arithmetic: str | None = None,
-    device: str | None = None,
-    timeout: float = TIMEOUT,
-    memory: float = MEMORY,
-) -> Child:
-    """Return the process of a class that has a name; it imports it while other work is done."""
-    asked = json.dumps([name, arithmetic, device, memory, sys.path])
-    known = [v for v in os.environ.get("PYTHONPATH", "").split(os.pathsep) if v]
-    path = os.pathsep.join([str(ROOT), *known])
-    command = [sys.executable, "-P", "-m", f"{__package__}.supervision", asked]
-    return Child(f"--candidate: {name}", command, timeout, PYTHONPATH=path)
 
 
 def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> Host:
@@ -265,19 +269,7 @@ def program(command: str, timeout: float = TIMEOUT, memory: float = MEMORY) -> H
     words = shlex.split(command)
     if not words:
         raise Unusable("--program: expected a command, received nothing")
-    host = Child(f"--program: {words[0]}", words, timeout)
-    limit_memory(memory, host.process.pid)
-    return looked_at(host)
-
-
-def looked_at(host: Child) -> Child:
-    """Return a host once its candidate has been described, or end its process."""
-    try:
-        host.described()
-    except BaseException:
-        host.close()
-        raise
-    return host
+    return Child(f"--program: {words[0]}", words, timeout, memory)
 
 
 def sendable(candidate: Any) -> str | None:

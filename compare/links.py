@@ -32,7 +32,7 @@ from compare.difference import (
     summary,
 )
 from compare.figures import figures, undecided
-from compare.host import Gone, Host
+from compare.host import Host
 from compare.material import Material
 from compare.standard import Expected, Standard, after_step
 from compare.training import all_but_learnt, training
@@ -240,8 +240,7 @@ def could_change(outputs: Expected) -> int:
     """Return how many digits rounding could change: in fixed-point, and of one output, none."""
     if len(outputs.reference) < 2 or not np.any(outputs.allowed):
         return 0
-    bound = np.broadcast_to(outputs.allowed, outputs.reference.shape)
-    return int(np.sum(undecided(outputs.reference, bound)))
+    return int(np.sum(undecided(outputs.reference, outputs.allowed)))
 
 
 def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int) -> Notes:
@@ -316,7 +315,7 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
         verdict, sentence = Verdict.DIFFERENT, f"refused: {refused}"
         mistake = refused.mistake
     except CandidateError as error:
-        own = "" if isinstance(error, Gone) else "the candidate's own error: "
+        own = "" if host.gone else "the candidate's own error: "
         verdict, sentence, trace = Verdict.ERROR, f"{own}{error}", error.trace
     except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
         verdict, sentence = Verdict.ERROR, str(error)

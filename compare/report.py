@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compare.difference import ANSWERS, Link, Proof, Verdict
+from compare.difference import ANSWERS, Proof, Verdict
 from model.atomic_write import write_atomically
 from model.printable import printable
 
 FORMAT = "jalebi-proof-2"
-HEADINGS = ("link", "verdict", "worst", "allowed", "where", "power", "seconds")
 LEGEND = (
     "worst: the largest difference, measured by what rounding allows there; power: the smallest "
     "mistake, relative to a tensor's largest entry, that was certain to be caught"
@@ -33,28 +32,37 @@ FURTHER = 4  # tensors that are broken too, in words
 def as_text(proof: Proof, width: int = 100, colour: bool = False, brief: bool = False) -> str:
     """Return the conclusion, what broke and why, the findings in words, then the numbers.
 
-    A brief one leaves out the findings of the links.
+    In colour where standard output is a terminal that wants it. A brief one leaves out the findings
+    of the links.
     """
-    written = io.StringIO()
-    console = Console(file=written, width=width, force_terminal=colour, no_color=not colour)
+    console = Console(width=width, color_system="auto" if colour else None, force_jupyter=False)
+    with console.capture() as written:
+        show(proof, console, brief)
+    return "\n".join(line.rstrip() for line in written.get().splitlines())
+
+
+def as_html(proof: Proof) -> str:
+    """Return the same as notebooks show it."""
+    console = Console(width=100, file=io.StringIO(), record=True, force_jupyter=False)
+    show(proof, console)
+    return console.export_html(code_format="<pre>{code}</pre>", inline_styles=True)
+
+
+def show(proof: Proof, console: Console, brief: bool = False) -> None:
+    """Print the paragraphs, each with its name, and the table."""
     for name, text in paragraphs(proof, brief):
-        console.print(Text(filled(f"{name}: {text}" if name else text, width)))
+        console.print(Text(filled(f"{name}: {text}" if name else text, console.width)))
     console.print()
     console.print(table(proof))
     console.print(Text(LEGEND, style="dim"))
-    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
 
 def filled(text: str, width: int) -> str:
     """Return a paragraph whose first line alone begins at the margin: no text can forge one."""
-    lines = text.splitlines() or [""]
-    indents = ["", *["  "] * len(lines)]
-    return "\n".join(
-        textwrap.fill(
-            line, width, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False
-        )
-        for line, indent in zip(lines, indents, strict=False)
-    )
+    settings: dict[str, Any] = {"subsequent_indent": "    ", "break_on_hyphens": False}
+    first, *others = text.splitlines() or [""]
+    lines = [textwrap.fill(line, width, initial_indent="  ", **settings) for line in others]
+    return "\n".join([textwrap.fill(first, width, **settings), *lines])
 
 
 def paragraphs(proof: Proof, brief: bool = False) -> Iterator[tuple[str, str]]:
@@ -65,9 +73,7 @@ def paragraphs(proof: Proof, brief: bool = False) -> Iterator[tuple[str, str]]:
         yield "diagnosis", proof.diagnosis
     if broken is not None:
         yield f"first broken link: {broken.name}", broken.sentence
-        also = {d.tensor: d for d in broken.broken[1:]}
-        for d in list(also.values())[:FURTHER]:
-            yield "also", d.in_words
+        yield from (("also", d.in_words) for d in broken.broken[1 : 1 + FURTHER])
         if broken.trace:
             yield "the candidate's own traceback", f"\n{broken.trace.rstrip()}"
     if proof.status == 0 and "sizes" in proof.settings:
@@ -76,15 +82,11 @@ def paragraphs(proof: Proof, brief: bool = False) -> Iterator[tuple[str, str]]:
         yield "not offered", ", ".join(proof.not_offered)
     if proof.notice:
         yield "notice", proof.notice
-    if brief:
-        return
-    yield "", ""
-    for link in proof:
-        if link is not broken:
-            yield link.name, link.sentence
-    precision = in_float32(proof) if proof.settings.get("arithmetic") == "float32" else ""
-    if precision:
-        yield "float32, at most", precision
+    if not brief:
+        yield "", ""
+        yield from ((link.name, link.sentence) for link in proof if link is not broken)
+        if precision := in_float32(proof):
+            yield "float32, at most", precision
 
 
 def conclusion(proof: Proof) -> str:
@@ -118,17 +120,12 @@ def coverage(proof: Proof) -> str:
 def in_float32(proof: Proof) -> str:
     """Return float32's three answers; nothing for other precisions."""
     told = []
-    for link in proof:
-        judged = [
-            (d.share, d.probable_share or 0, d.ratio)
-            for d in link.differences
-            if d.ratio is not None
-        ]
-        if judged:
-            worst, probable, ratio = map(max, zip(*judged, strict=True))
+    for link in proof if proof.settings.get("arithmetic") == "float32" else ():
+        if judged := [d for d in link.differences if d.ratio is not None]:
             told.append(
-                f"{link.name}: {worst:.2g} of the worst-case bound, {probable:.2g} of the "
-                f"probabilistic bound, error {ratio:.2g} times the reference's own"
+                f"{link.name}: {max(d.share for d in judged):.2g} of the worst-case bound, "
+                f"{max(d.probable_share or 0 for d in judged):.2g} of the probabilistic bound, "
+                f"error {max(d.ratio or 0 for d in judged):.2g} times the reference's own"
             )
     return "; ".join(told)
 
@@ -136,27 +133,19 @@ def in_float32(proof: Proof) -> str:
 def table(proof: Proof) -> Table:
     """Return the links as a table, which fits a terminal's width."""
     found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in HEADINGS:
-        right = name in ("worst", "allowed", "power", "seconds")
-        wrap = name == "where"
-        found.add_column(
-            name, justify="right" if right else "left", no_wrap=not wrap, overflow="fold",
-            min_width=12 if wrap else None,
-        )  # fmt: skip
+    for name in ("link", "verdict", "worst", "allowed", "where", "power", "seconds"):
+        looks: dict[str, Any] = {"min_width": 12} if name == "where" else {"no_wrap": True}
+        looks["justify"] = "right" if name in ("worst", "allowed", "power", "seconds") else "left"
+        found.add_column(name, overflow="fold", **looks)
     for link in proof:
-        cells = [Text(cell) for cell in row(link)]
-        cells[1].stylize(COLOURS.get(link.verdict, "green"))
-        found.add_row(*cells)
+        cells, worst = ["", "", ""], link.worst
+        if worst is not None:
+            both = (worst.worst, worst.allowed)
+            cells = [*("0" if value == 0 else f"{value:.1e}" for value in both), worst.place]
+        verdict = Text(link.verdict, COLOURS.get(link.verdict, "green"))
+        cells += [power(link.power), f"{link.seconds:.1f}"]
+        found.add_row(Text(link.name), verdict, *map(Text, cells))
     return found
-
-
-def row(link: Link) -> tuple[str, ...]:
-    """Return a link as the cells of the table."""
-    worst, numbers = link.worst, ["", "", ""]
-    if worst is not None:
-        both = (worst.worst, worst.allowed)
-        numbers = [*("0" if value == 0 else f"{value:.1e}" for value in both), worst.place]
-    return (link.name, str(link.verdict), *numbers, power(link.power), f"{link.seconds:.1f}")
 
 
 def power(value: float | None) -> str:
@@ -164,18 +153,6 @@ def power(value: float | None) -> str:
     if value is None:
         return ""
     return "every bit" if value == 0 else f"{value:.1e}"
-
-
-def as_html(proof: Proof) -> str:
-    """Return the proof as notebooks show it: the conclusion, and the table."""
-    told = [conclusion(proof), proof.diagnosis and f"diagnosis: {proof.diagnosis}"]
-    words = "".join(f"<p>{html.escape(line)}</p>" for line in filter(None, told))
-    cells = [HEADINGS, *(row(link) for link in proof)]
-    rows = [
-        "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in line)
-        for line, kind in zip(cells, ["th", *["td"] * len(proof)], strict=True)
-    ]
-    return f"{words}<table>{''.join(f'<tr>{line}</tr>' for line in rows)}</table>"
 
 
 def save_json(proof: Proof, path: Path) -> None:
@@ -210,15 +187,13 @@ def junit(proof: Proof) -> ElementTree.Element:
     for name, value in {"candidate": proof.candidate, **proof.settings}.items():
         ElementTree.SubElement(properties, "property", name=name, value=printable(value))
     for link, kind in zip(proof, found, strict=True):
-        seconds = f"{link.seconds:.3f}"
-        case = ElementTree.SubElement(
-            suite, "testcase", name=link.name, classname="compare", time=seconds
-        )
+        about = {"name": link.name, "classname": "compare", "time": f"{link.seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", about)
         if kind is None:
             continue
-        inner = ElementTree.SubElement(case, kind, message=printable(link.sentence, 2000))
+        told = {"message": printable(link.sentence, 2000), "type": str(link.verdict)}
+        inner = ElementTree.SubElement(case, kind, told)
         if kind != "skipped":
-            inner.set("type", str(link.verdict))
             why = proof.diagnosis if link is proof.first_broken else ""
             parts = (f"{proof.candidate}: {link.sentence}", why, link.trace)
             inner.text = legible("\n".join(filter(None, parts)))

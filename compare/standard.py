@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,20 +69,13 @@ def error_ratio(candidate: Array, peer: Array, exact: Array) -> float:
     saturated layers, then gives a finite ratio. Correct implementations of 784-20-10 were seen
     between 0.2 and 3; eleven bits in place of 24, as in TF32, give above 50.
     """
-
-    def ratio(size: Callable[[Array], float]) -> float:
-        error, own, floor = size(candidate - exact), size(peer - exact), U32 * size(exact)
-        if error == own:
-            return 1.0
-        return (error + floor) / (own + floor) if own + floor else np.inf
-
-    return max(ratio(root_mean_square), ratio(lambda v: float(np.abs(v).max())))
-
-
-def root_mean_square(v: Array) -> float:
-    """Return it without overflow or underflow of the squares."""
-    top = float(np.abs(v).max())
-    return top * float(np.sqrt(np.mean(np.square(v / top)))) if top and np.isfinite(top) else top
+    with np.errstate(over="ignore", under="ignore"):
+        error, own, floor = (
+            np.array([np.sqrt(np.mean(np.square(v))), np.abs(v).max()])
+            for v in (candidate - exact, peer - exact, U32 * exact)
+        )
+        ratio = np.divide(error + floor, own + floor, out=np.full(2, np.inf), where=own + floor > 0)
+    return float(np.where(error == own, 1.0, ratio).max())
 
 
 class Standard:
@@ -119,14 +112,17 @@ class Standard:
         found = bounds(p, x, y, eta, rules_for(self.dtype, p.sizes, x.shape[1]))
         return max(float(v.max()) for name, v in found.items() if name.startswith("new"))
 
-    def held(self, x: Array, neuron: int, value: float) -> Expected:
-        """Return what the outputs should be while a neuron of the first hidden layer is held."""
+    def held(self, x: Array, held: Sequence[tuple[int, float]]) -> Expected:
+        """Return what the outputs should be while one neuron after the other is held at a value."""
         p, fixed = self.parameters, self.dtype == "fixed-point"
-        right = reference_net(p, self.dtype if fixed else "float64").held(x, neuron, value)
+        net = reference_net(p, self.dtype if fixed else "float64")
+        right = np.array([net.held(x, neuron, value) for neuron, value in held])
         if fixed:
             return Expected(right)
-        ball = Ball(rules_for(self.dtype, p.sizes, x.shape[1]), x)
-        return Expected(right, 2 * Bounded.of(p).held(ball, neuron, value).error)
+        page = Bounded.of(p)
+        hidden = page.trace(Ball(rules_for(self.dtype, p.sizes, x.shape[1]), x))[1][1]
+        balls = (page.onward(page.fixed(hidden, neuron, value)) for neuron, value in held)
+        return Expected(right, np.array([2 * ball.error for ball in balls]))
 
     def start(self) -> dict[str, Expected]:
         """Return what a candidate should export first: the same bits, in fixed-point on a grid."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import importlib
 import importlib.util
 import inspect
@@ -25,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from compare.difference import CandidateError, Refused, Unusable
-from compare.pipes import MOST_BYTES, Array, Message, receive, send
+from compare.difference import Refused, Unusable
+from compare.pipes import DTYPES, Array, Message, receive, send
 
 # Methods of the protocol and how many arguments they take; those that return a pair of lists.
 METHODS = {"export": 0, "trace": 1, "feedforward": 1, "backprop": 2, "deltas": 2, "held": 3,
@@ -40,39 +39,49 @@ MOST = 1000  # parts of an answer: an iterator may never end
 class Supervised:
     """One candidate, and the networks built from it, each by its number."""
 
-    def __init__(self, candidate: Any, ours: bool = False) -> None:
-        self.candidate, self.ours = candidate, ours
+    def __init__(self, make: Callable[[], Any], ours: bool = False) -> None:
+        self.make, self.ours = make, ours
+        self.candidate: Any = None
         self.nets: dict[int, Asked] = {}
         self.offered: dict[Any, Message] = {}  # in each arithmetic: every network offers the same
 
     def answer(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
-        """Do what a message asks; a failure of the candidate's is an answer too."""
+        """Do what a message asks; whatever the candidate's own code raises is an answer too."""
+        what = "the constructor" if message["do"] == "build" else message.get("method", "it")
         try:
-            if message["do"] == "describe":
-                return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
-            number = message["net"]
-            if message["do"] == "forget":
-                self.nets.pop(number, None)
-                return {}, []
-            if message["do"] == "build":
-                candidate, name = self.candidate, message.get("arithmetic")
-                if name not in (None, dtype_of(candidate)):
-                    candidate = in_arithmetic(candidate, name)
-                    if candidate is None:
-                        return {"missing": f"with_arithmetic({name!r})"}, []
-                net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
-                if name not in self.offered:
-                    self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
-                return self.offered[name], []
-            return self.nets[number].call(message["method"], arrays, message.get("numbers", []))
+            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
+            with np.errstate(over="ignore", under="ignore"), warnings.catch_warnings():
+                return self._done(message, arrays)
         except Refused as refused:
             return {"error": "refused", "text": str(refused), "mistake": refused.mistake}, []
-        except CandidateError as error:
-            if self.ours and isinstance(error.__cause__, KeyboardInterrupt):  # that is Ctrl-C
-                raise KeyboardInterrupt from None
-            return {"error": "raised", "text": str(error), "trace": error.trace}, []
         except Unusable as error:
             return {"error": "unusable", "text": str(error)}, []
+        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
+            if self.ours and isinstance(error, KeyboardInterrupt):  # that is Ctrl-C
+                raise
+            text = f"{what} raised {one_line(error)}"
+            return {"error": "raised", "text": text, "trace": own_trace(error)}, []
+
+    def _done(self, message: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
+        if message["do"] == "describe":
+            self.candidate = self.make()
+            return {"label": name_of(self.candidate), "dtype": dtype_of(self.candidate)}, []
+        number = message["net"]
+        if message["do"] == "forget":
+            self.nets.pop(number, None)
+            return {}, []
+        if message["do"] == "call":
+            return self.nets[number].call(message["method"], arrays, message["numbers"])
+        candidate, name = self.candidate, message["arithmetic"]
+        if name is not None:
+            try:
+                candidate = derived(candidate, "with_arithmetic", name)
+            except (ValueError, NotImplementedError, KeyError):
+                return {"missing": f"with_arithmetic({name!r})"}, []
+        net = self.nets[number] = Asked(candidate, message["sizes"], arrays)
+        if name not in self.offered:
+            self.offered[name] = {**net.offers(), "dtype": dtype_of(candidate)}
+        return self.offered[name], []
 
 
 class Asked:
@@ -80,25 +89,28 @@ class Asked:
 
     def __init__(self, candidate: Any, sizes: list[int], arrays: list[Array]) -> None:
         self.lent: list[Array] = []  # not yet spoilt
-        self.start: list[Array] = []
         self.answered = False
         half = len(arrays) // 2
-
-        def built(*v: Array) -> Any:
-            return candidate(list(sizes), list(v[:half]), list(v[half:]))
-
-        self.net = self._ask("the constructor", built, arrays, sizes)
-        self.start = self.handed
+        try:
+            self.net = self._ask(
+                "the constructor",
+                lambda *v: candidate(list(sizes), list(v[:half]), list(v[half:])),
+                arrays,
+            )
+        except ValueError as error:
+            raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
 
     def offers(self) -> Message:
         """Return the methods offered, and those that are nearly: by another name, or signature."""
-        found = {name: getattr(self.net, name, None) for name in METHODS}
-        fits = {name: callable(v) and takes(v, METHODS[name]) for name, v in found.items()}
-        offered = [n for n, v in found.items() if callable(v) and (fits[n] or n in REQUIRED)]
+        offered, near = list[str](), dict[str, str]()
+        for name, count in METHODS.items():
+            method = getattr(self.net, name, None)
+            if callable(method) and (name in REQUIRED or takes(method, count)):
+                offered.append(name)
+            elif callable(method):
+                takes_instead = inspect.signature(method)
+                near[name] = f"its {name} takes {takes_instead}: the protocol's is another"
         missing = [name for name in (*METHODS, *CLASS_METHODS) if name not in offered]
-        other = {n: v for n, v in found.items() if callable(v) and n not in offered}
-        near = {n: f"its {n} takes {inspect.signature(v)}: the protocol's is another"
-                for n, v in other.items()}  # fmt: skip
         for own in dir(self.net):
             if own.startswith("_") or own in METHODS or own in CLASS_METHODS:
                 continue
@@ -111,35 +123,18 @@ class Asked:
         self, name: str, given: list[Array], numbers: list[Any]
     ) -> tuple[Message, list[Array]]:
         """Call a method, and return what it answers as lists of arrays."""
-        method = getattr(self.net, name, None)
-        if not callable(method):
-            return {"missing": name}, []
+        method = getattr(self.net, name)
         last = [Path(v) if name == "load_data" else v for v in numbers]
         answer = self._ask(name, lambda *arrays: method(*arrays, *last), given)
         if name in ("update_mini_batch", "train"):  # not yet done, perhaps: see _ask
             return {"answer": []}, []
         lists = parts_of(name, answer)
-        named = [(f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many)]
-        arrays = [as_array(what, v) for what, v in named]
-        if sum(v.nbytes for v in arrays) > MOST_BYTES:
-            raise Unusable(f"{name}: expected fewer numbers, received {MOST_BYTES:,} bytes or more")
-        for (what, _), array in zip(named, arrays, strict=True):
-            if what == "activations[0]":  # the input itself, in the book too: it may come back
-                continue
-            # What was handed is contiguous and private: overlapping extents are shared memory.
-            if any(np.may_share_memory(array, lent) for lent in [*self.start, *self.handed]):
-                raise Refused(
-                    f"{what} is memory that the candidate was handed, not its own: a comparison "
-                    "would compare a thing with itself; copy, as in numpy.array(w) or "
-                    "torch.tensor(w), not numpy.asarray(w) or torch.from_numpy(w)",
-                    "shared memory",
-                )
+        named = ((f"{part}[{k}]", v) for part, many in lists for k, v in enumerate(many))
+        arrays = [as_array(*pair) for pair in named]
         self.answered = True
         return {"answer": [len(many) for _, many in lists]}, arrays
 
-    def _ask(
-        self, what: str, call: Callable[..., Any], given: list[Array], sizes: Any = None
-    ) -> Any:
+    def _ask(self, what: str, call: Callable[..., Any], given: list[Array]) -> Any:
         """Call the candidate with private copies, and see that it left them alone."""
         # What was lent is filled with NaN: who kept it instead of a copy is found out. Some
         # frameworks compute, and even copy, later: once an answer has been read, that is done.
@@ -149,14 +144,7 @@ class Asked:
             self.lent, self.answered = [], False
         self.handed = [np.array(v, order="K") for v in given]
         self.lent += self.handed
-        try:
-            # The book's sigmoid overflows in exp(-z) on its way to the right answer, 0.
-            with np.errstate(over="ignore", under="ignore"), warnings.catch_warnings():
-                answer = call(*self.handed)
-        except BaseException as error:  # SystemExit among them: a candidate may call sys.exit
-            if isinstance(error, ValueError) and sizes is not None:
-                raise Unusable(f"the candidate does not take sizes {sizes}: {error}") from error
-            raise CandidateError(*own_error(what, error)) from error
+        answer = call(*self.handed)
         for copy, original in zip(self.handed, given, strict=True):
             if not np.array_equal(copy, original):
                 raise Refused(
@@ -213,10 +201,9 @@ def as_array(name: str, value: Any) -> Array:
         ) from error
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise Unusable(f"{name}: expected an array of real numbers, received dtype {array.dtype}")
-    whole = array.dtype.kind in "iu" and name.startswith(("evaluate", "load_data"))
-    plain = isinstance(value, list | tuple | int | float)  # nested lists of whole numbers
-    kept = whole or (array.dtype in (np.float64, np.float32) and not plain)
-    return array if kept else array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    if array.dtype.newbyteorder("<").str in DTYPES:
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.int64)
 
 
 def name_of(candidate: Any) -> str:
@@ -225,36 +212,29 @@ def name_of(candidate: Any) -> str:
     return str(getattr(candidate, "label", None) or named)
 
 
-def dtype_of(candidate: Any) -> Any:
+def dtype_of(candidate: Any) -> str:
     """Return the precision that a candidate declares; float64 where it does not say."""
-    dtype = getattr(candidate, "dtype", "float64")
-    return dtype if isinstance(dtype, str) else repr(dtype)
+    return str(getattr(candidate, "dtype", "float64"))
 
 
-def in_arithmetic(candidate: Any, name: str) -> Any:
-    """Return the candidate in another arithmetic, or None where it does not offer that."""
-    make = getattr(candidate, "with_arithmetic", None)
-    try:
-        return make(name) if callable(make) else None
-    except (ValueError, NotImplementedError, KeyError):
-        return None
+def derived(candidate: Any, method: str, value: str) -> Any:
+    """Return what with_arithmetic or with_device makes of a candidate."""
+    make = getattr(candidate, method, None)
+    made = make(value) if callable(make) else None
+    if made is None:
+        raise Unusable(f"{name_of(candidate)} does not offer {method}({value!r})")
+    return made
 
 
 def chosen(candidate: Any, arithmetic: str | None, device: str | None) -> Any:
     """Return the candidate in the arithmetic and on the device that were asked for."""
-    for option, value, method in (
-        ("--arithmetic", arithmetic, "with_arithmetic"),
-        ("--device", device, "with_device"),
-    ):
-        if value is None or (option == "--arithmetic" and value == dtype_of(candidate)):
-            continue
-        make = getattr(candidate, method, None)
-        if not callable(make):
-            raise Unusable(f"{option}: {name_of(candidate)} does not offer {method}({value!r})")
+    other = arithmetic if arithmetic != dtype_of(candidate) else None
+    for option, value in (("arithmetic", other), ("device", device)):
         try:
-            candidate = make(value)
+            candidate = derived(candidate, f"with_{option}", value) if value else candidate
         except Exception as error:
-            raise Unusable(f"{option} {value}: {one_line(error)}") from error
+            told = error if isinstance(error, Unusable) else one_line(error)
+            raise Unusable(f"--{option} {value}: {told}") from error
     return candidate
 
 
@@ -268,7 +248,12 @@ def find(name: str) -> Any:
         )
     try:
         if place.endswith(".py"):
-            found: Any = imported_file(Path(place))
+            path = Path(place)
+            sys.path.insert(0, str(path.resolve().parent))  # as by python
+            spec: Any = importlib.util.spec_from_file_location(path.stem, path)
+            found: Any = importlib.util.module_from_spec(spec)
+            sys.modules.setdefault(path.stem, found)  # dataclasses look their module up there
+            spec.loader.exec_module(found)
         else:
             if "" not in sys.path:  # as `python -m` has it, one beside the caller is found
                 sys.path.insert(0, "")
@@ -282,27 +267,12 @@ def find(name: str) -> Any:
     return found
 
 
-def imported_file(path: Path) -> Any:
-    """Return a file as a module; what lies beside it is found, as by python."""
-    if not path.is_file():
-        raise FileNotFoundError("no such file")
-    sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
-
-
-def own_error(what: str, error: BaseException) -> tuple[str, str]:
-    """Return one line and the traceback, from the candidate's first frame on."""
+def own_trace(error: BaseException) -> str:
+    """Return the traceback, from the candidate's first frame on."""
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
         frames = frames.tb_next
-    trace = "".join(traceback.format_exception(type(error), error, frames))
-    return f"{what} raised {one_line(error)}", trace
+    return "".join(traceback.format_exception(type(error), error, frames))
 
 
 def one_line(error: BaseException) -> str:
@@ -322,44 +292,17 @@ def kind_of(value: Any) -> str:
 
 def serve(asked: str) -> None:
     """Answer requests until there are no more: the process's whole life."""
-    name, arithmetic, device, memory, path = json.loads(asked)
+    name, arithmetic, device, path = json.loads(asked)
     sys.path[:] = path
     # What the candidate prints goes to standard error: these two are for messages alone.
     with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        limit_memory(memory)
-        answer_all(requests, answers, lambda: Supervised(chosen(find(name), arithmetic, device)))
-
-
-def answer_all(requests: Any, answers: Any, begin: Callable[[], Supervised]) -> None:
-    """Answer every request of a candidate that is imported at the first of them."""
-    supervised: Supervised | None = None
-    failed: Message = {}
-    while (request := receive(requests)) is not None:
-        answer, arrays = failed, list[Array]()
-        try:
-            if supervised is None and not failed:
-                supervised = begin()
-            if supervised is not None:
-                answer, arrays = supervised.answer(*request)
-        except Unusable as error:
-            answer = failed = {"error": "unusable", "text": str(error)}
-        except BaseException as error:  # whatever the candidate's own code raises
-            answer = {"error": "raised", "text": f"it raised {one_line(error)}"}
-        with contextlib.suppress(OSError):  # nobody waits for the answer any more
-            send(answers, answer, arrays)
-
-
-def limit_memory(gigabytes: float, process: int = 0) -> None:
-    """Let this process, or that one, take no more, where the system can say so."""
-    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError, OverflowError):
-        import resource
-
-        limit = functools.partial(resource.prlimit, process) if process else resource.setrlimit
-        most = int(gigabytes * 2**30)
-        limit(resource.RLIMIT_CORE, (0, 0))
-        limit(resource.RLIMIT_DATA, (most, most))
+        supervised = Supervised(lambda: chosen(find(name), arithmetic, device))
+        while (request := receive(requests)) is not None:
+            answer = supervised.answer(*request)
+            with contextlib.suppress(OSError):  # nobody waits for the answer any more
+                send(answers, *answer)
 
 
 if __name__ == "__main__":

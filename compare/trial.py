@@ -1,6 +1,6 @@
 """One candidate asked through its host: every answer is counted, shaped and copied here.
 
-What was handed and what shares memory is looked at where the candidate lives
+What was handed is looked at where the candidate lives
 (`compare.supervision`); numbers are judged on this side alone.
 """
 
@@ -35,13 +35,13 @@ class Trial:
         host.built += 1
         self.host, self.number, self.stepped = host, host.built, False
         while host.forgotten:
-            host.ask({"do": "forget", "net": host.forgotten.pop()}, [], "a network was let go")
+            host.ask({"do": "forget", "net": host.forgotten.pop()})
         self.sizes = list(parameters.sizes)
         self.shapes = [w.shape for w in parameters.weights]
         self.columns = [(n, 1) for n, _ in self.shapes]
-        message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": arithmetic}
-        handed = [*parameters.weights, *parameters.biases]
-        built, _ = host.ask(message, handed, "it was built")
+        other = arithmetic if arithmetic != host.dtype else None
+        message = {"do": "build", "net": self.number, "sizes": self.sizes, "arithmetic": other}
+        built, _ = host.ask(message, [*parameters.weights, *parameters.biases])
         if "missing" in built or (arithmetic and built.get("dtype") != arithmetic):
             raise NotOffered(f"with_arithmetic({arithmetic!r})")
         offers, near = built.get("offers"), built.get("near", {})
@@ -61,9 +61,8 @@ class Trial:
 
     def export(self) -> tuple[Arrays, Arrays]:
         weights, biases = self._ask("export")
-        if self.dtype == "float32" and any(
-            (v != v.astype(np.float32)).any() for v in (*weights, *biases)
-        ):
+        both = (*weights, *biases)
+        if self.dtype == "float32" and any((v != v.astype(np.float32)).any() for v in both):
             raise Unusable(
                 "export: the candidate declares float32, and its parameters are no float32 "
                 "numbers: compute in float32, or declare float64"
@@ -71,11 +70,7 @@ class Trial:
         return weights, biases
 
     def trace(self, x: Array) -> tuple[Arrays, Arrays]:
-        """Return zs and activations, x first; without zs where only feedforward is offered."""
-        if not self.offers("trace") and self.offers("feedforward"):
-            return [], [self.feedforward(x)]
-        zs, activations = self._ask("trace", x)
-        return zs, activations
+        return self._ask("trace", x)
 
     def feedforward(self, x: Array) -> Array:
         """Return the output activations, by trace where feedforward is not offered."""
@@ -106,8 +101,7 @@ class Trial:
         return self._ask("held", x, neuron, value)[0][0]
 
     def backprop(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        nabla_b, nabla_w = self._ask("backprop", x, y)
-        return nabla_b, nabla_w
+        return self._ask("backprop", x, y)
 
     def deltas(self, x: Array, y: Array) -> Arrays:
         return self._ask("deltas", x, y)[0]
@@ -156,10 +150,10 @@ class Trial:
         arrays = [v for v in given if isinstance(v, np.ndarray)]
         numbers = given[len(arrays) :]  # they come last
         message = {"do": "call", "net": self.number, "method": name, "numbers": numbers}
-        answer, found = self.host.ask(message, arrays, f"{name} was computed")
+        answer, found = self.host.ask(message, arrays)
         return answer.get("answer"), found
 
-    def _ask(self, name: str, *given: Any) -> list[Arrays]:
+    def _ask(self, name: str, *given: Any) -> Any:
         """Ask for lists of arrays, and return them, every shape and number checked."""
         layers = [(n, given[0].shape[1] if given else 0) for n in self.sizes]
         lists: dict[str, dict[str, Shapes]] = {
@@ -173,45 +167,39 @@ class Trial:
         }
         wanted = lists.get(name, {})
         counts, left = self._call(name, *given)
-        if not isinstance(counts, list) or not all(isinstance(n, int) for n in counts):
-            raise CandidateError(f"{name} was answered with {counts!r:.80}")
-        if min(counts, default=0) < 0 or sum(counts) != len(left) or len(counts) != len(wanted):
+        whole = isinstance(counts, list) and all(isinstance(n, int) and n >= 0 for n in counts)
+        if not whole or sum(counts) != len(left) or len(counts) != len(wanted):
             raise CandidateError(f"{name} was answered with {len(left)} arrays: {counts!r:.80}")
-        found = []
-        for (label, shapes), count in zip(wanted.items(), counts, strict=True):
-            part, left = left[:count], left[count:]
-            if count != len(shapes):
-                raise Unusable(f"{label}: expected {len(shapes)} arrays, received {count}")
-            received = [v.shape for v in part]
-            for k, (shape, right) in enumerate(zip(received, shapes, strict=True)):
-                if shape != right and (shape, 1) != (right[:1], *right[1:]):
-                    advice = shape_advice(label, received, list(shapes), k)
-                    raise Unusable(
-                        f"{label}[{k}]: expected shape {right}, received {shape}{advice}"
-                    )
-            pairs = zip(part, shapes, strict=True)
-            found.append([self._checked(f"{label}[{k}]", *pair) for k, pair in enumerate(pairs)])
-        return found
+        ends = np.cumsum(counts)
+        parts = zip(wanted.items(), counts, ends, strict=True)
+        return tuple(self._taken(*want, left[end - n : end]) for want, n, end in parts)
 
-    def _checked(self, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> Array:
-        wide = array.dtype == np.float64 or self.dtype == "float32"
-        if not wide and not name.startswith(("activations[0]", "evaluate")):
-            raise Refused(
-                f"{name} is {array.dtype}, and the candidate declares {self.dtype}: return "
-                'float64, or declare dtype = "float32" in the class',
-                "another dtype than declared",
-            )
-        finite = np.isfinite(array)
-        if not finite.all():
-            where = tuple(int(i) for i in np.argwhere(~finite)[0])
-            kept = "keeps an array that it was handed instead of a copy, as numpy.array(w) or "
-            kept += "torch.tensor(w) would be, not numpy.asarray(w) or torch.from_numpy(w)"
-            why, mistake = f"overflows, or {kept}", "an array kept, or overflow"
-            if name.startswith(("weights", "biases")) and not self.stepped:
-                why, mistake = kept, "shared memory"
-            text = f"{name}{list(where)} is {array[where]}, which equals nothing: the candidate "
-            raise Refused(text + why, mistake)
-        return np.array(array, dtype=np.float64).reshape(shape)  # a flat bias is a column
+    def _taken(self, label: str, shapes: Shapes, answered: list[NDArray[Any]]) -> Arrays:
+        """Return a list of the answer, every shape and number checked."""
+        if len(answered) != len(shapes):
+            raise Unusable(f"{label}: expected {len(shapes)} arrays, received {len(answered)}")
+        found = []
+        for k, (array, shape) in enumerate(zip(answered, shapes, strict=True)):
+            name, narrow = f"{label}[{k}]", array.dtype == np.float32 and self.dtype != "float32"
+            if shape not in (array.shape, (*array.shape, 1)):
+                advice = shape_advice(label, [v.shape for v in answered], list(shapes), k)
+                raise Unusable(f"{name}: expected shape {shape}, received {array.shape}{advice}")
+            if narrow and name not in ("activations[0]", "evaluate[0]"):
+                raise Refused(
+                    f"{name} is {array.dtype}, and the candidate declares {self.dtype}: return "
+                    'float64, or declare dtype = "float32" in the class',
+                    "another dtype than declared",
+                )
+            for where in np.argwhere(~np.isfinite(array))[:1].tolist():
+                kept = "keeps an array that it was handed instead of a copy, as numpy.array(w) or "
+                kept += "torch.tensor(w) would be, not numpy.asarray(w) or torch.from_numpy(w)"
+                why, mistake = f"overflows, or {kept}", "an array kept, or overflow"
+                if label in ("weights", "biases") and not self.stepped:
+                    why, mistake = kept, "shared memory"
+                nothing = f"{name}{where} is {array[tuple(where)]}, which equals nothing"
+                raise Refused(f"{nothing}: the candidate {why}", mistake)
+            found.append(np.array(array, dtype=np.float64).reshape(shape))  # a bias may be flat
+        return found
 
 
 def shape_advice(label: str, received: list[Any], shapes: list[Any], k: int) -> str:

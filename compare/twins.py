@@ -28,8 +28,12 @@ class ReferenceTwin:
     """reference.network.Network."""
 
     dtype: ClassVar[str] = "float64"
-    device: ClassVar[str] = "cpu"
+    network: ClassVar[str] = "reference.network"
+    where: ClassVar[str] = ""
     label: ClassVar[str] = "reference.network (float64)"
+
+    def __init_subclass__(cls) -> None:
+        cls.label = f"{cls.network} ({cls.dtype}{cls.where})"
 
     def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
         self.net = self.built(Parameters(sizes, weights, biases))
@@ -102,14 +106,15 @@ class ReferenceTwin:
 
     @classmethod
     def with_arithmetic(cls, name: str) -> type:
-        return type(cls.__name__, (cls,), {"dtype": name, "label": f"reference.network ({name})"})
+        return type(cls.__name__, (cls,), {"dtype": name})
 
 
 class TorchTwin(ReferenceTwin):
     """torch_impl.network.Network, on one device: an example in every row."""
 
-    how: ClassVar[str] = ""
-    label: ClassVar[str] = "torch_impl.network (float64, cpu)"
+    network: ClassVar[str] = "torch_impl.network"
+    device: ClassVar[str] = "cpu"
+    where: ClassVar[str] = ", cpu"
 
     def built(self, parameters: Parameters) -> Any:
         import torch_impl.arithmetic
@@ -144,27 +149,17 @@ class TorchTwin(ReferenceTwin):
         return [tuple(v.numpy() for v in part) for part in loaded]
 
     @classmethod
-    def with_arithmetic(cls, name: str) -> type:
-        return cls._derived(name, cls.device)
-
-    @classmethod
     def with_device(cls, name: str) -> type:
         from torch_impl.device import choose_device
 
         choose_device(name)  # raises ValueError where there is none
-        return cls._derived(cls.dtype, name)
-
-    @classmethod
-    def _derived(cls, dtype: str, device: str) -> type:
-        label = f"torch_impl.network ({dtype}, {device}{cls.how})"
-        return type(cls.__name__, (cls,), {"dtype": dtype, "device": device, "label": label})
+        return type(cls.__name__, (cls,), {"device": name, "where": f", {name}"})
 
 
 class CompiledTwin(TorchTwin):
     """torch_impl.network.Network, which takes several steps of training in one compiled call."""
 
-    how: ClassVar[str] = ", compiled"
-    label: ClassVar[str] = f"torch_impl.network (float64, cpu{how})"
+    where: ClassVar[str] = ", cpu, compiled"
 
     def built(self, parameters: Parameters) -> Any:
         net = super().built(parameters)

@@ -195,7 +195,8 @@ SABOTAGES = [
     ("training", "train in float64, 26 examples", order(lambda v, size: slices(np.sort(v), size))),
     ("training", "mini-batches of 10 at eta 3, epoch 1", order(lambda v, size: slices(
         np.random.default_rng(5).permutation(v), size))),
-    ("training", "mini-batches of 2 at eta 3, epoch 4", epochs(lambda epoch, k: 1 / (1 + (epoch > 3)))),
+    ("training", "mini-batches of 2 at eta 3, epoch 4", epochs(
+        lambda epoch, k: 1 / (1 + (epoch > 3)))),
     ("training", "300 examples in mini-batches of 3", epochs(lambda epoch, k: 1 / (1 + (k > 39)))),
     ("training", "a step afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
@@ -461,7 +462,10 @@ def test_a_digit_is_open_where_its_margin_is_within_what_two_outputs_may_be_off(
     assert figures.undecided(outputs, allowed).tolist() == [True, False, False]
 
 
-def test_where_rounding_may_choose_it_may_and_it_is_said_where(linked, correct, material) -> None:
+def test_where_rounding_may_choose_it_may_and_it_is_said_where(
+    linked, correct, material, monkeypatch
+) -> None:
+    monkeypatch.setattr(figures, "BLOCK", 15)
     p = material.trained
     weights, biases = [np.array(w) for w in p.weights], [np.array(b) for b in p.biases]
     weights[0][2], biases[0][2] = 0, 0  # neuron 2 fires by a hair on every image, or not
@@ -479,7 +483,7 @@ def test_where_rounding_may_choose_it_may_and_it_is_said_where(linked, correct, 
     link = linked("figures", correct, edge)
     found = link.details["undecided"]
     assert (found["firing"], found["roles"]) == (len(material.test_images), [2])
-    assert found["where"][0] == "the role of neuron 2, as it may fire on image 0"
+    assert found["where"][16] == "the role of neuron 2, as it may fire on image 16"
     assert "rounding may choose 40 firings" in link.sentence
 
 

@@ -141,7 +141,7 @@ def test_the_pages_requests_are_what_the_proof_writes() -> None:
 
 
 def test_a_class_answers_as_the_page_says(correct: Any) -> None:
-    supervised, (requests, answers) = Supervised(correct), conversation()
+    supervised, (requests, answers) = Supervised(lambda: correct), conversation()
     check((supervised.answer(*request) for request in requests), answers)  # each before the next
 
 
