@@ -22,7 +22,7 @@ from compare.difference import Link, Refused
 from compare.host import Host
 from compare.links import SETS, exported
 from compare.material import Material
-from compare.mistakes import FORMATS, MISTAKES, STATED, Mistake, factors
+from compare.mistakes import MISTAKES, STATED, Mistake, cut, factors
 from compare.trial import Trial
 from model.parameters import Parameters
 
@@ -39,8 +39,6 @@ LOOSE = {"training": 2.0**10}  # times that: an epoch of a few steps amplifies i
 CLEARLY = 16.0  # times that is what a mistake must at least change
 NOTHING = 2.0**-50  # a strength that is 0 but for rounding
 EPOCH, MINI_BATCH = 18, 5  # the epoch that is tried: a last mini-batch of three
-ALIKE = 0.8  # correlation of errors that are those of one number format; chance gives 0.1
-ENOUGH = 40  # entries of a tensor to tell that by
 EDGE = 100  # rows at both ends of a set that stand for it
 
 
@@ -202,7 +200,8 @@ def diagnose(
                 if isinstance(found, Diagnosis):
                     return found
                 first = first or found
-        alone = by_company(host, material, material.trained, material.test_images.T.astype(float))
+        x = material.test_images.T.astype(np.float64)
+        alone = by_company(host, Lesson("predictions", material, material.trained), x)
         if alone:
             return alone
     except Refused as refused:
@@ -315,14 +314,14 @@ def related(found: Array, right: Array, within: float) -> str:
 
 def known(case: Case) -> Diagnosis | None:
     """Return the mistake whose network answers as the candidate does, alone or with a factor."""
-    lesson, rows = case.lesson, [row for row in case.rows if not row.format]
-    for row in rows:
+    lesson = case.lesson
+    for row in case.rows:
         for strength in strengths_of(row, case):
             within = max(lesson.within, row.tolerance, case.grain)
             if case.explained(lesson.predicted(row, strength), case.found, within):
                 return described(row, strength, lesson)
     nablas = [name for name in case.found if name.startswith("nabla")]
-    for row in rows if nablas else ():
+    for row in case.rows if nablas else ():
         if row.linear or row.strengths:
             continue
         predicted = lesson.predicted(row, STATED)
@@ -385,62 +384,35 @@ def digits(v: float) -> str:
     return f"{v:.6g}"
 
 
-# Number formats.
-
-
-def in_a_format(case: Case) -> Diagnosis | None:
-    """Return the number format that reproduces the candidate's errors in the first wrong tensor.
-
-    Either its errors are those of the same step in that format, or its numbers are all numbers of
-    that format, and are off by as much as that step is.
-    """
-    lesson, found, right = case.lesson, case.found, case.right
-    many = {n: v for n, v in found.items() if v.size >= ENOUGH}
-    wrong = str(first_wrong(many, right, lesson.within)).split(" #")[0]
-    names = [n for n in many if n.split(" #")[0] == wrong]
-    if not names or any(found[n].shape != right[n].shape for n in names):
-        return None
-    theirs, ours = [found[n] for n in names], [right[n] for n in names]
-    error = flat(theirs) - flat(ours)
-    best, likeness = None, ALIKE
-    for row in (m for m in case.rows if m.format and m.format != lesson.material.dtype):
-        predicted = lesson.predicted(row, STATED)
-        other = flat([predicted[n] for n in names]) - flat(ours)
-        to, like = FORMATS[row.format][0], alike(error, other)
-        written = all(v.any() and np.array_equal(to(v), v) for v in theirs)
-        if written and not np.array_equal(to(ours[0]), ours[0]) and of_one_size(error, other, 3):
-            like = max(like, 0.99)
-        if like > likeness:
-            best, likeness = row, like
-    if best is None:
-        return None
-    return Diagnosis(best.name, f"{wrong} has the errors of {best.format}: {best.advice}")
-
-
-def flat(arrays: list[Array]) -> Array:
-    return np.concatenate([v.ravel() for v in arrays])
-
-
-def of_one_size(error: Array, other: Array, factor: float) -> bool:
-    """Return whether errors are neither 0 nor infinite, and of a size but for a factor."""
-    sizes = [float(np.sqrt(np.mean(np.square(v)))) for v in (error, other)]
-    return bool(np.isfinite(sizes).all() and 0 < max(sizes) <= factor * min(sizes))
-
-
-def alike(error: Array, other: Array) -> float:
-    """Return how errors correlate, 0 where they are of another size."""
-    if not of_one_size(error, other, 2.5):
-        return 0.0
-    return float(error @ other / np.sqrt((error @ error) * (other @ other)))
-
-
 # What no row can say, as it has no formula: probes of the candidate itself.
 
 
-def in_company(case: Case) -> Diagnosis | None:
-    """Find answers that depend on the other examples of a mini-batch."""
-    lesson = case.lesson
-    return by_company(case.host, lesson.material, lesson.start, lesson.batch(0)[0])
+def rounded(dtype: Any, v: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(v, dtype=dtype).astype(np.float64)
+
+
+# Number formats: how numbers are rounded to one, its unit roundoff, and what to do.
+FORMATS: dict[str, tuple[Callable[[Array], Array], float, str]] = {
+    "bfloat16": (functools.partial(cut, 8), 2.0**-8, "leave out .bfloat16() or autocast"),
+    "float16": (functools.partial(rounded, np.float16), 2.0**-11, "leave out .half() or autocast"),
+    "float32": (functools.partial(rounded, np.float32), 2.0**-24,
+                "a dtype=torch.float32 or numpy.float32 is left somewhere"),
+}  # fmt: skip
+
+
+def in_a_format(case: Case) -> Diagnosis | None:
+    """Find numbers that are all of one format, and right as far as that format goes."""
+    wrong = first_wrong(case.found, case.right, case.lesson.within) or ""
+    tensor = wrong.split(" #")[0].replace("step of", "new")
+    found = {n: v for n, v in case.found.items() if n.split(" #")[0] == tensor}
+    for name, (to, unit, advice) in FORMATS.items():
+        written, due = (
+            all(np.array_equal(to(v[n]), v[n]) for n in found) for v in (case.found, case.right)
+        )
+        if written and not due and misfit(found, case.right) <= CLEARLY * unit:
+            return Diagnosis(name, f"{tensor} holds nothing but numbers of {name}: {advice}")
+    return None
 
 
 def a_few_entries(case: Case) -> Diagnosis | None:
@@ -469,23 +441,22 @@ def a_few_entries(case: Case) -> Diagnosis | None:
 
 
 def own_start(case: Case) -> Diagnosis | None:
-    """Find parameters that have nothing to do with those handed in."""
-    found, right, strange = case.found, case.right, []
+    """Find parameters that have nothing to do with those handed in, and others that are right."""
+    strange = []
     for kind in ("biases", "weights"):
-        v, w = (flat([u[n] for n in u if n.startswith(kind)]) for u in (found, right))
+        names = [name for name in case.found if name.startswith(kind)]
+        v, w = (np.concatenate([u[n].ravel() for n in names]) for u in (case.found, case.right))
         if not (v == w).any() and abs(np.corrcoef(v, w)[0, 1]) <= 4 / np.sqrt(v.size):
             strange.append(kind)
+        elif (v != w).any():
+            return None
     if not strange:
         return None
-    name = f"{strange[0]} not taken over"
-    what = f"not one of the {strange[0]} is that handed in, and the others are"
-    if len(strange) == 2:
-        name = "its own random start"
-        what = "its parameters have nothing to do with those handed in"
-    elif any(apart(found[n], right[n]) for n in found if not n.startswith(strange[0])):
-        return None
-    advice = "take over the weights and biases that are handed in, instead of drawing them"
-    return Diagnosis(name, f"{what}: {advice}")
+    return Diagnosis(
+        "its own random start" if len(strange) == 2 else f"{strange[0]} not taken over",
+        f"{' and '.join(strange)} have nothing to do with those handed in: take them over, instead "
+        "of drawing them",
+    )
 
 
 def another_order(case: Case) -> Diagnosis | None:
@@ -507,9 +478,9 @@ def another_order(case: Case) -> Diagnosis | None:
 def shuffled(case: Case) -> Diagnosis | None:
     """Find a loader whose sets hold the right examples in another order."""
 
-    def examples(images: Array, labels: Array) -> int:  # a hash that does not depend on their order
+    def examples(images: Array, labels: Array) -> list[Any]:
         rows = zip(np.asarray(images, dtype=np.float32), labels, strict=False)
-        return sum(hash((v.tobytes(), int(label))) for v, label in rows)
+        return sorted((int(label), v.tobytes()) for v, label in rows)
 
     folder = case.lesson.material.folder
     theirs = case.trial().load_data(folder)
@@ -526,19 +497,18 @@ def shuffled(case: Case) -> Diagnosis | None:
 def by_quotient(case: Case) -> Diagnosis | None:
     """Find a gradient by difference quotients: its errors are those of a step, by the biases."""
     x, y = case.lesson.batch(0)
-    last = len(case.lesson.start.biases) - 1
-    right = case.right[f"nabla_b[{last}] #0"].ravel()
-    error = case.found[f"nabla_b[{last}] #0"].ravel() - right
+    name = f"nabla_b[{len(case.lesson.start.biases) - 1}] #0"
+    right, found = case.right[name].ravel(), case.found[name].ravel()
 
     def cost(neuron: int, by: float) -> float:
         net = Columns.of(case.lesson.start)
-        net.biases[last][neuron] += by
+        net.biases[-1][neuron] += by
         return float(np.sum((net.feedforward(x) - y) ** 2) / 2)
 
-    for h in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8):
-        for above, below in ((h, -h), (h, 0.0), (0.0, -h)):
-            slope = [(cost(n, above) - cost(n, below)) / (above - below) for n in range(error.size)]
-            if np.linalg.norm(error - (slope - right)) < 0.3 * np.linalg.norm(error):
+    for h in (10.0**-k for k in range(1, 9)):
+        for below in (-h, 0.0):
+            slope = [(cost(n, h) - cost(n, below)) / (h - below) for n in range(len(right))]
+            if np.linalg.norm(found - slope) < 0.3 * np.linalg.norm(found - right):
                 return Diagnosis(
                     "finite differences",
                     f"the gradient is a difference quotient of the cost with a step of {h:g}: "
@@ -547,30 +517,15 @@ def by_quotient(case: Case) -> Diagnosis | None:
     return None
 
 
-PROBES: dict[str, list[Callable[[Case], Diagnosis | None]]] = {
-    "data": [shuffled],
-    "initial weights": [a_few_entries, own_start],
-    "forward": [in_company, a_few_entries],
-    "gradients": [a_few_entries, by_quotient],
-    "update": [a_few_entries],
-    "training": [another_order],
-}
-CHANGING = Diagnosis(
-    "answers that change from call to call",
-    "the same question gets another answer the second time: switch off dropout (net.eval()) and "
-    "noise, shuffle nothing by yourself, and keep nothing between networks",
-)
-
-
-def by_company(host: Host, material: Material, start: Parameters, x: Array) -> Diagnosis | None:
+def by_company(host: Host, lesson: Lesson, x: Array) -> Diagnosis | None:
     """Find answers to a batch that depend on the other examples in it."""
-    trial, ours = Trial(host, start), Columns.of(start)
+    trial, ours = Trial(host, lesson.start), Columns.of(lesson.start)
     asked: list[Callable[[Any, Array], Array]] = [lambda net, x: net.feedforward(x)]
     if trial.offers("trace"):
         asked.append(lambda net, x: net.trace(x)[0][0])
     for ask in asked:
         found, right = ask(trial, x), ask(ours, x)
-        size = CLEARLY * WITHIN[material.dtype] * float(np.abs(right).max())
+        size = CLEARLY * WITHIN[lesson.material.dtype] * float(np.abs(right).max())
         wrong = np.flatnonzero(np.abs(found - right).max(axis=0) > size)
         first = wrong[:1]
         # Sums in another order differ a little, in narrow formats.
@@ -583,3 +538,19 @@ def by_company(host: Host, material: Material, start: Parameters, x: Array) -> D
                 "cut up and put together",
             )
     return None
+
+
+PROBES: dict[str, list[Callable[[Case], Diagnosis | None]]] = {
+    "data": [shuffled],
+    "initial weights": [a_few_entries, own_start],
+    "forward": [lambda case: by_company(case.host, case.lesson, case.lesson.batch(0)[0]),
+                a_few_entries],
+    "gradients": [a_few_entries, by_quotient],
+    "update": [a_few_entries],
+    "training": [another_order],
+}  # fmt: skip
+CHANGING = Diagnosis(
+    "answers that change from call to call",
+    "the same question gets another answer the second time: switch off dropout (net.eval()) and "
+    "noise, shuffle nothing by yourself, and keep nothing between networks",
+)

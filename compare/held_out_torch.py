@@ -78,12 +78,15 @@ class Sequential(Book):
     def before_step(self) -> None:
         pass
 
+    after_step = before_step
+
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
         self.backward(x, y)
         self.before_step()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(eta, x.shape[1])
         self.optimizer.step()
+        self.after_step()
 
 
 def drawn(net: Any, v: Array) -> Tensor:
@@ -91,12 +94,17 @@ def drawn(net: Any, v: Array) -> Tensor:
     return torch.rand(v.shape, generator=generator, dtype=torch.float64) - 0.5
 
 
-def in_bfloat16(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    zs, activations = list[Tensor](), [x.bfloat16()]
-    for linear in net.linear:
-        zs.append(activations[-1] @ linear.weight.bfloat16().T + linear.bias.bfloat16())
-        activations.append(torch.sigmoid(zs[-1]))
-    return zs, activations
+def through(dtype: torch.dtype) -> Any:
+    """Return a forward pass in a dtype."""
+
+    def forward(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        zs, activations = list[Tensor](), [x.to(dtype)]
+        for linear in net.linear:
+            zs.append(activations[-1] @ linear.weight.to(dtype).T + linear.bias.to(dtype))
+            activations.append(torch.sigmoid(zs[-1]))
+        return zs, activations
+
+    return forward
 
 
 def tf32(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -140,7 +148,10 @@ for doc, link, diagnosed, method, change in (
      "biases not taken over", "kept", lambda net, v: drawn(net, v) if v.ndim == 1 else
      torch.tensor(v)),
     ("nn.Linear's own start is kept", "initial weights", "its own random start", "kept", drawn),
-    ("the forward pass computes in bfloat16", "forward", "bfloat16", "forward", in_bfloat16),
+    *((f"the forward pass computes in {name}", "forward", name, "forward",
+       through(getattr(torch, name))) for name in ("bfloat16", "float16", "float32")),
+    ("the parameters are rounded to float32 after every step", "update", "float32", "after_step",
+     lambda net: net.net.float().double()),
     ("dropout is left on", "forward", "answers that change from call to call", "pixels",
      lambda net, x: nn.functional.dropout(x, 0.1)),
     ("transforms.Normalize((0.1307,), (0.3081,)), as in many tutorials", "forward",
@@ -162,7 +173,7 @@ for doc, link, diagnosed, method, change in (
 ):
     written(Sequential, doc, link, diagnosed, **{method: change})
 written(Sequential, "matrix products take TF32 where float32 is declared, as on a GPU that is "
-        "allowed to", "forward", ("TF32", "float16"), dtype="float32", forward=tf32,
+        "allowed to", "forward", "TF32", dtype="float32", forward=tf32,
         export=exported_in_float32)
 for doc, diagnosed, cost in (
     ("nn.MSELoss()", "factor 2 / (digits m)", nn.MSELoss()),

@@ -34,8 +34,6 @@ GROUPS = ("table", "held out", "correct", "correct, held out")
 WEAKER = {
     "a cached answer": "answers that depend on the rest of the batch",
     "stale gradient": "momentum",
-    "float16": "TF32",  # both keep 11 bits
-    "TF32": "float16",
 }
 
 

@@ -38,7 +38,6 @@ class Mistake:
     strengths: tuple[float, ...] = ()  # tried in turn, where it is open and not linear
     factor: bool = False  # its strength is told by `factors`
     tolerance: float = 0.0  # relative, where libraries do it with another small constant
-    format: str = ""  # of the numbers, where the mistake is to compute in it
     example: float = STATED  # the strength of the mutant
 
     @classmethod
@@ -283,13 +282,6 @@ def shrinking_eta(net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
     return [eta * net.strength**net.taken / m * n for n in nablas]
 
 
-def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-    """Take every gradient of an epoch at the weights that it began with."""
-    begun = Columns.of(net)
-    for chosen in slices(order, size):
-        net.descend(*begun.backprop(x[:, chosen], y[:, chosen]), eta, len(chosen))
-
-
 def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
     for chosen in slices(order, size):
         net.update_mini_batch(x[:, chosen], y[:, chosen], eta * len(chosen) / size)
@@ -305,6 +297,14 @@ def two_orders(
 def slices(order: Array, size: int, length: int = 0) -> Arrays:
     """Return what begins at every size-th example, size long or of another length."""
     return [order[k : k + (length or size)] for k in range(0, len(order), size)]
+
+
+def cut(bits: int, v: Array) -> Array:
+    """Return float32 numbers rounded to fewer significant bits, half to even, as float64."""
+    raw = np.ascontiguousarray(v, dtype=np.float32).view(np.uint32)
+    drop = np.uint32(24 - bits)
+    raw = raw + (np.uint32(1) << (drop - 1)) - 1 + ((raw >> drop) & 1)
+    return (raw & ~((np.uint32(1) << drop) - np.uint32(1))).view(np.float32).astype(np.float64)
 
 
 # The table.
@@ -326,10 +326,6 @@ PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("binary pixels", "pixels are made black or white: keep the greys", lambda x: 1.0 * (x > 0.5)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
      "row", partial(squares, lambda v: v.transpose(1, 0, 2))),
-    ("mirrored images", "every image is mirrored, left for right: read every row from the left",
-     partial(squares, lambda v: v[:, ::-1])),
-    ("images upside down", "every image stands on its head: read the rows from the top",
-     partial(squares, lambda v: v[::-1])),
 ]
 SPLITS: list[tuple[str, Callable[[int, int], Any]]] = [  # by all examples, and a sixth of them
     ("validation is the first sixth of the file", lambda n, k: (slice(k, n), slice(0, k))),
@@ -356,7 +352,7 @@ CLIPS = (1, 0.5, 0.1, 0.25, 0.2, 0.05, 0.02, 0.01, 0.001, 2, 5, 10)
 NETWORK2 = "(the book's network2.py has it on purpose)"
 LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
 
-TABLE: list[Mistake] = [
+MISTAKES: list[Mistake] = [
     *(data(name, advice, pixels=lambda net, images, f=f: f(Columns.pixels(net, images).T).T)
       for name, advice, f in PIXELS),
     data("labels off by one", "labels are the digit + {}: they are the digit, 0 to 9",
@@ -387,6 +383,9 @@ TABLE: list[Mistake] = [
         weighted=lambda net, w, a, b:
             w @ a + b * (w is not net.weights[net.strength % len(net.weights)]),
         strengths=(0, 1, 2, 3), example=1),
+    forward("TF32", "matrix products round what they multiply to 11 bits: set "
+        "torch.backends.cuda.matmul.allow_tf32 to False, and compute in float64",
+        weighted=lambda net, w, a, b: cut(11, w) @ cut(11, a) + b, tolerance=2.0**-19),
     forward("transposed weights in the forward pass", "z comes from the weights read the other "
         "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
         weighted=lambda net, w, a, b: turned(w) @ a + b),
@@ -504,13 +503,9 @@ TABLE: list[Mistake] = [
         "regularisation", backprop=by(regularised, np.sign), linear=True, example=0.1),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: "
         "clear it before each backward (optimizer.zero_grad())", backprop=never_cleared),
-    gradients("stale activations", "the gradient is computed from the activations of an earlier "
-        "forward pass: run it inside backprop, on its own x", backprop=with_old_activations),
     gradients("stale activations", "the gradient is computed from the activations that trace left "
         "behind: run the forward pass inside backprop, on its own x",
         backprop=with_old_activations, trace=left_by_trace),
-    gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
-        "every answer from its own input", backprop=kept_from("backprop")),
 
     update("step factor {}", "the step is {} times the reference's",
         descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
@@ -568,8 +563,6 @@ TABLE: list[Mistake] = [
         "eta as it is handed in", descend=by(step, shrinking_eta), linear=True, example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", update_mini_batch=by(stepping_along, at_the_start)),
-    update("a cached answer", "the second step repeats the first, whatever its mini-batch",
-        update_mini_batch=by(stepping_along, kept_from("backprop"))),
     *(update(name, "every entry moves by a like amount whatever its gradient: use torch.optim.SGD",
         descend=by(step, partial(adaptive, law, mean)), linear=True, tolerance=1e-07, example=0.1)
       for mean in (True, False) for name, law in LAWS),
@@ -618,18 +611,12 @@ TABLE: list[Mistake] = [
       for one, other in (("labels", "images"), ("images", "labels"))),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
         "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
-    training("gradients of the weights that the epoch began with", "every step of the epoch takes "
-        "the gradient at the weights that the epoch began with: compute each from the weights "
-        "after the step before", train=in_one_step),
 
     predictions("evaluate returns a share", "evaluate returns the share of right answers: return "
         "how many there are",
         evaluate=lambda net, x, labels: Columns.evaluate(net, x, labels) / x.shape[1]),
     predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
         "are right", evaluate=lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)),
-    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit "
-        "is the largest output",
-        evaluate=lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(axis=0) == labels))),
 
     figures("the neuron after it is held", "held changes the neuron after the one asked for: "
         "count from 0",
@@ -639,65 +626,6 @@ TABLE: list[Mistake] = [
         held=lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(np.float64(value))))),
 ]
 # fmt: on
-
-
-# Number formats: named only where computing in one reproduces the candidate's errors.
-
-
-def rounded(dtype: Any, v: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(v, dtype=dtype).astype(np.float64)
-
-
-to_float32 = partial(rounded, np.float32)
-
-
-def cut(bits: int, v: Array) -> Array:
-    """Return float32 numbers rounded to fewer significant bits, half to even, as float64."""
-    raw = np.ascontiguousarray(v, dtype=np.float32).view(np.uint32)
-    drop = np.uint32(24 - bits)
-    raw = raw + (np.uint32(1) << (drop - 1)) - 1 + ((raw >> drop) & 1)
-    return (raw & ~((np.uint32(1) << drop) - np.uint32(1))).view(np.float32).astype(np.float64)
-
-
-FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
-    "float32": (to_float32, "a dtype=torch.float32 or numpy.float32 is left somewhere"),
-    "float16": (partial(rounded, np.float16), "leave out .half() or autocast"),
-    "bfloat16": (partial(cut, 8), "leave out .bfloat16() or autocast"),
-    "TF32": (partial(cut, 11), "set torch.backends.cuda.matmul.allow_tf32 to False, and compute in "
-             "float64"),
-}  # fmt: skip
-
-
-def in_format(name: str) -> Iterable[Mistake]:
-    """Yield what computing in a format does: at the start, forward, back, and in a step."""
-    to, advice = FORMATS[name]
-    out = to_float32 if name == "TF32" else to  # which rounds what goes into a product, alone
-
-    def product(v: Array, w: Array) -> Array:  # added up in float32, as hardware does
-        return np.asarray(to(v), np.float32) @ np.asarray(to(w), np.float32)
-
-    def stored(net: Net, *arguments: Any) -> None:
-        Columns.descend(net, *arguments)
-        net.weights, net.biases = [to(w) for w in net.weights], [to(b) for b in net.biases]
-
-    places: list[tuple[str, str, dict[str, Any]]] = [
-        ("forward", "z is computed in",
-         {"weighted": lambda net, w, a, b: out(product(w, a) + to(b))}),
-        ("gradients", "the gradient is computed in", {
-            "cost_derivative": lambda net, a, y: out(to(a) - to(y)),
-            "slope": lambda net, z, a, last: out(to(a) * to(1 - to(a))),
-            "pulled_back": lambda net, w, d: out(product(w.T, d)),
-            "nabla_w": lambda net, d, a: out(product(d, a.T)),
-            "nabla_b": lambda net, d: out(to(d).sum(axis=1, keepdims=True))}),
-        ("initial weights", "the parameters are rounded to", {"kept": lambda net, v: to(v)}),
-        ("update", "the new parameters are rounded to", {"descend": stored}),
-    ]  # fmt: skip
-    for link, what, changes in places[:2] if name == "TF32" else places:
-        yield Mistake(link, name, f"{what} {name}: {advice}", changes, format=name)
-
-
-MISTAKES: list[Mistake] = [*TABLE, *(row for name in FORMATS for row in in_format(name))]
 
 
 # Correct variants: other roundings, and nothing else.
@@ -723,10 +651,6 @@ VARIANTS = [Mistake("", name, "", changes) for name, changes in (
                                "seen": lambda net, x: np.asfortranarray(x)}),
     ("an example in every row", {"weighted": lambda net, w, a, b:
         (np.ascontiguousarray(a.T) @ np.ascontiguousarray(w.T) + b[:, 0]).T}),
-    ("every product is an einsum", {
-        "weighted": lambda net, w, a, b: np.einsum("jk,km->jm", w, a) + b,
-        "pulled_back": lambda net, w, d: np.einsum("jk,jm->km", w, d),
-        "nabla_w": lambda net, d, a: np.einsum("jm,km->jk", d, a)}),
     ("the tanh form", {"fire": lambda net, z, last: (1 + np.tanh(z / 2)) / 2}),
     ("the slope from z", {"slope": lambda net, z, a, last: prime(z)}),
     ("eta and m applied one after the other", {"descend": step_by_part}),
