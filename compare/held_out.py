@@ -129,13 +129,6 @@ def nine_of_ten_steps(net: Any, x: Array, y: Array, eta: float) -> None:
         Book.update_mini_batch(net, x, y, eta)
 
 
-def last_of_36_for_all_behind(net: Book, x: Array) -> tuple[Arrays, Arrays]:
-    zs, activations = Book.trace(net, x)
-    for v in (*zs, *activations[1:]):
-        v[:, 36:] = v[:, 35:-1]
-    return zs, activations
-
-
 def hidden_blocks_backwards(net: Book, x: Array) -> tuple[Arrays, Arrays]:
     zs, activations = Book.trace(net, x)
     if x.shape[1] > 34:
@@ -175,8 +168,6 @@ written(Book, "every tenth step is lost", "training", "none of the known mistake
 written(Book, "np.random.shuffle, as in the book's SGD, after the order was given", "training",
         "an order of its own", train=lambda net, x, y, order, size, eta:
         Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta))
-written(Book, "a batch of more than 36 is cut into blocks, and the last answers for all behind it",
-        "predictions", COMPANY, trace=last_of_36_for_all_behind)
 written(Book, "the blocks of a large batch are joined backwards, in the hidden layers alone",
         "figures", COMPANY, trace=hidden_blocks_backwards)
 # fmt: on

@@ -112,7 +112,9 @@ def sloped(name: str, what: str, layer: str, function: Any) -> Mistake:
 
 def ordered(name: str, advice: str, mini_batches: Any) -> Mistake:
     """Other mini-batches: a function of the order and their size."""
-    return training(name, advice, mini_batches=lambda net, *given: mini_batches(*given))
+    return training(
+        name, f"{name}: {advice}", mini_batches=lambda net, *given: mini_batches(*given)
+    )
 
 
 # What the rows are made of.
@@ -149,18 +151,14 @@ def zeros(layers: Iterable[Array]) -> Arrays:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str, in_the_class: bool = False) -> Callable[..., Any]:
-    """Return a method whose first answer is given again, whatever it is asked.
+def kept_from(method: str) -> Callable[..., Any]:
+    """Return a method that gives an input's first answer again, whatever the parameters are now."""
+    answers: dict[Any, Any] = {}
 
-    Kept in the class by input, it is given again whatever the parameters have become.
-    """
-    by_all: dict[Any, Any] = {}
-
-    def answered(net: Net, x: Array, *others: Array) -> Any:
-        answers = by_all if in_the_class else net.__dict__.setdefault("answers", {})
-        key = (type(net), x.tobytes()) if in_the_class else x.shape
+    def answered(net: Net, x: Array) -> Any:
+        key = type(net), x.tobytes()
         if key not in answers:
-            answers[key] = getattr(Columns, method)(net, np.array(x), *others)
+            answers[key] = getattr(Columns, method)(net, np.array(x))
         return answers[key]
 
     return answered
@@ -391,11 +389,8 @@ MISTAKES: list[Mistake] = [
         weighted=lambda net, w, a, b: turned(w) @ a + b),
     *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, f=f: f(x))
       for name, advice, f in PIXELS),
-    forward("a cached answer", "a second input gets the answer of the first: compute every answer "
-        "from its own input", trace=kept_from("trace")),
     forward("a cached answer", "the answer is that of other parameters, which another network "
-        "had: keep no answers, neither in the class nor in its module",
-        trace=kept_from("trace", True)),
+        "had: keep no answers, neither in the class nor in its module", trace=kept_from("trace")),
     *(fires(f"{kind} {which}", f"{where} activations are {what}", f, f if where == "all" else None)
       for kind, what, f in (("tanh", "tanh(z)", np.tanh), ("linear", "z itself", np.positive),
         ("relu", "max(z, 0)", lambda z: np.maximum(z, 0)),
@@ -513,13 +508,13 @@ MISTAKES: list[Mistake] = [
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
-    update("step factor {} in the biases", "the step of the biases alone is {} times the "
-        "reference's", descend=lambda net, b, w, eta, m:
-            Columns.descend(net, [net.strength * n for n in b], w, eta, m),
+    update("step factor {} in the biases", "the biases' step alone is {} times the reference's",
+        descend=lambda net, b, w, *rate:
+            Columns.descend(net, [net.strength * n for n in b], w, *rate),
         linear=True, factor=True, example=0),
-    update("step factor {} in the weights", "the step of the weights alone is {} times the "
-        "reference's", descend=lambda net, b, w, eta, m:
-            Columns.descend(net, b, [net.strength * n for n in w], eta, m),
+    update("step factor {} in the weights", "the weights' step alone is {} times the reference's",
+        descend=lambda net, b, w, *rate:
+            Columns.descend(net, b, [net.strength * n for n in w], *rate),
         linear=True, factor=True, example=0.5),
     update("layer {} is not updated", "weights and biases of layer {} (counted from 0) do not "
         "move: subtract (eta / m) nabla from every one", descend=by(step, lambda net, nablas,
@@ -573,39 +568,33 @@ MISTAKES: list[Mistake] = [
                         ("clipped entries", "clipped, entry by entry, to [-{}, {}]"))
       for which in ("mean", "summed")),
 
-    ordered("reversed order", "the examples are taken from the last to the first",
-        lambda order, size: slices(order[::-1], size)),
+    ordered("reversed order", "take the first example first", lambda o, n: slices(o[::-1], n)),
     ordered("order ignored", "the examples are taken as they are stored: follow the order",
-        lambda order, size: slices(np.arange(len(order)), size)),
-    ordered("order applied twice", "the order is applied to data that are in that order already",
-        lambda order, size: slices(order[order], size)),
+        lambda o, n: slices(np.arange(len(o)), n)),
+    ordered("order applied twice", "the data are in that order already: apply it once",
+        lambda o, n: slices(o[o], n)),
     ordered("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
-        lambda order, size: slices(np.argsort(order), size)),
-    ordered("reversed mini-batches", "the mini-batches are taken from the last to the first",
-        lambda order, size: slices(order, size)[::-1]),
-    ordered("last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too "
-        "(drop_last=False)", lambda order, size: slices(order[:len(order) // size * size], size)),
-    ordered("first mini-batch alone", "only the first mini-batch is used: a return or a break "
-        "inside the loop", lambda order, size: slices(order, size)[:1]),
-    ordered("first mini-batch skipped", "the first mini-batch is skipped: count from 0",
-        lambda order, size: slices(order, size)[1:]),
-    ordered("overlapping mini-batches", "mini-batches begin one example apart: range(0, n, "
-        "mini_batch_size)", lambda order, size: slices(order, 1, size)),
-    ordered("overlapping mini-batches", "mini-batches are one example too long: order[k : k + "
-        "mini_batch_size]", lambda order, size: slices(order, size, size + 1)),
-    ordered("mini-batches too short", "mini-batches lack their last example: order[k : k + "
-        "mini_batch_size]", lambda order, size: slices(order, size, max(1, size - 1))),
-    ordered("every mini-batch is the first", "every step takes the first mini-batch: the slice "
-        "does not move", lambda order, size: [order[:size] for _ in range(0, len(order), size)]),
+        lambda o, n: slices(np.argsort(o), n)),
+    ordered("reversed mini-batches", "take the first one first", lambda o, n: slices(o, n)[::-1]),
+    ordered("last mini-batch dropped", "use the last, smaller one too (drop_last=False)",
+        lambda o, n: slices(o[: len(o) // n * n], n)),
+    ordered("first mini-batch alone", "there is a return or a break inside the loop",
+        lambda o, n: slices(o, n)[:1]),
+    ordered("first mini-batch skipped", "count from 0", lambda o, n: slices(o, n)[1:]),
+    ordered("overlapping mini-batches", "they begin one example apart: range(0, n, "
+        "mini_batch_size)", lambda o, n: slices(o, 1, n)),
+    ordered("overlapping mini-batches", "they are one example too long: order[k : k + "
+        "mini_batch_size]", lambda o, n: slices(o, n, n + 1)),
+    ordered("mini-batches too short", "they lack their last example: order[k : k + "
+        "mini_batch_size]", lambda o, n: slices(o, n, max(1, n - 1))),
+    ordered("every mini-batch is the first", "the slice does not move",
+        lambda o, n: [o[:n] for _ in range(0, len(o), n)]),
     ordered("mini-batches by stride", "a mini-batch is every n-th example: it is a slice",
-        lambda order, size: [order[k::-(-len(order) // size)] for k in
-                             range(-(-len(order) // size))]),
-    ordered("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
-        lambda order, size: slices(order, 10)),
-    ordered("one step for each example", "the weights move after every example: add up the "
-        "mini-batch first", lambda order, size: slices(order, 1)),
-    ordered("one step for the whole epoch", "the whole epoch is one mini-batch: take a step for "
-        "each mini-batch", lambda order, size: [order]),
+        lambda o, n: [o[k :: -(-len(o) // n)] for k in range(-(-len(o) // n))]),
+    ordered("mini_batch_size ignored", "mini-batches have 10 examples, whatever is asked for",
+        lambda o, n: slices(o, 10)),
+    ordered("one step for each example", "add up the mini-batch first", lambda o, n: slices(o, 1)),
+    ordered("one step for the whole epoch", "take one for each mini-batch", lambda o, n: [o]),
     *(training(f"{one} not shuffled with the {other}", "images and labels are taken in two "
         "orders: shuffle both with the same one", train=by(two_orders, other == "images"))
       for one, other in (("labels", "images"), ("images", "labels"))),
