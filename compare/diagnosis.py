@@ -410,7 +410,10 @@ def in_a_format(case: Case) -> Diagnosis | None:
         written, due = (
             all(np.array_equal(to(v[n]), v[n]) for n in found) for v in (case.found, case.right)
         )
-        if written and not due and misfit(found, case.right) <= CLEARLY * unit:
+        # Numbers that have no finer bits than half the last one of the largest are on a grid.
+        last = {n: unit * 2.0 ** (np.frexp(np.abs(v).max())[1] - 1) for n, v in found.items()}
+        floats = any(np.remainder(v, last[n]).any() for n, v in found.items())
+        if written and floats and not due and misfit(found, case.right) <= CLEARLY * unit:
             return Diagnosis(name, f"{tensor} holds nothing but numbers of {name}: {advice}")
     return None
 
@@ -420,23 +423,19 @@ def a_few_entries(case: Case) -> Diagnosis | None:
     once, right, within = case.once, case.right, case.lesson.within
     if any(v.shape != right[n].shape for n, v in once.items()):
         return None
-    where_wrong = {
-        n: np.argwhere(np.abs(v - right[n]) > within * np.abs(right[n]).max())
-        for n, v in once.items()
-    }
-    wrong = [(n, tuple(map(int, where))) for n, found in where_wrong.items() for where in found]
+    gaps = {n: np.abs(v - right[n]) > within * np.abs(right[n]).max() for n, v in once.items()}
+    wrong = [(n, tuple(map(int, place))) for n, gap in gaps.items() for place in np.argwhere(gap)]
     count = sum(v.size for v in once.values())
-    most = any(len(found) > max(1, once[n].size // 10) for n, found in where_wrong.items())
+    most = any(gap.sum() > max(1, gap.size // 10) for gap in gaps.values())
     if most or not 0 < len(wrong) <= max(1, count // 100):
         return None
-    name, where = wrong[0]
-    first = f"{name.split(' #')[0]}{list(where)}, {float(once[name][where])!r}"
+    name, place = wrong[0]
     kind, verb = ("a single entry", "is") if len(wrong) == 1 else ("a few entries", "are")
     return Diagnosis(
         kind,
-        f"{len(wrong)} of {count:,} entries {verb} wrong, the first {first} for "
-        f"{float(right[name][where])!r}: look where entries are read, written or clipped one by "
-        "one",
+        f"{len(wrong)} of {count:,} entries {verb} wrong, the first {name.split(' #')[0]}"
+        f"{list(place)}, {float(once[name][place])!r} for {float(right[name][place])!r}: look "
+        "where entries are read, written or clipped one by one",
     )
 
 
