@@ -60,7 +60,7 @@ def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str]]:
         ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
         ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
         ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too"),
-        ("m", m, "it is summed twice, or not divided by m in the step: w - (eta / m) nabla_w"),
+        ("m", m, "it is summed twice, or the step is not divided by the size of the mini-batch"),
         ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
                          "once"),
         ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2"),
@@ -568,7 +568,8 @@ MISTAKES: list[Mistake] = [
                         ("clipped entries", "clipped, entry by entry, to [-{}, {}]"))
       for which in ("mean", "summed")),
 
-    ordered("reversed order", "take the first example first", lambda o, n: slices(o[::-1], n)),
+    ordered("reversed order", "the examples are taken from the last to the first",
+        lambda o, n: slices(o[::-1], n)),
     ordered("order ignored", "the examples are taken as they are stored: follow the order",
         lambda o, n: slices(np.arange(len(o)), n)),
     ordered("order applied twice", "the data are in that order already: apply it once",
