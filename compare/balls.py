@@ -67,7 +67,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.columns import Columns, sigmoid
-from model.parameters import Parameters
 
 Array = NDArray[np.float64]
 
@@ -99,25 +98,18 @@ class Rules:
         """Smallest positive normal number, enlarged."""
         return FORMATS[self.name][1] * ENLARGED
 
-    def gamma(self, n: int) -> float:
-        """Return what n roundings add up to, relative (Higham, lemma 3.1)."""
+    def gamma(self, n: Any) -> Any:
+        """Return what n roundings add up to, relative (Higham, lemma 3.1); n may be an array."""
         u = self.u
-        if not n * u < 1:
+        if not np.all(n * u < 1):
             raise ValueError(
-                f"gamma_n needs n u < 1: {n} roundings in {self.name} leave no certain digit; "
-                "use float64, or a smaller layer or mini-batch"
+                f"gamma_n needs n u < 1: {np.max(n)} roundings in {self.name} leave no certain "
+                "digit; use float64, or a smaller layer or mini-batch"
             )
         worst = n * u / (1 - n * u)
         if self.lam is None:
             return worst
-        return min(worst, math.expm1(self.lam * math.sqrt(n) * u + n * u * u / (1 - u)))
-
-    def gammas(self, counts: Any) -> Any:
-        """Return gamma_n for every n of an array, or for one number."""
-        if isinstance(counts, int):
-            return self.gamma(counts)
-        distinct, inverse = np.unique(counts, return_inverse=True)
-        return np.array([self.gamma(int(n)) for n in distinct])[inverse]
+        return np.minimum(worst, np.expm1(self.lam * np.sqrt(n) * u + n * u * u / (1 - u)))
 
     def underflow(self, terms: int) -> float:
         """Return what flushing to zero can do to a sum of products: two results a term.
@@ -125,15 +117,6 @@ class Rules:
         An implementation that averages and multiplies by m in the end does m times as much.
         """
         return 4 * (terms + 1) * self.m * self.tiny
-
-    def refuse_overflow(self, what: str, magnitude: float) -> None:
-        """Raise OverflowError where a number may leave the format, NaN included."""
-        largest = FORMATS[self.name][2]
-        if not magnitude <= largest:
-            raise OverflowError(
-                f"{what} may reach {magnitude:.3g}, beyond the largest {self.name} "
-                f"{largest:.3g}: no bound holds; use smaller weights or a wider dtype"
-            )
 
 
 def rules_for(dtype: str, sizes: Sequence[int], m: int, probabilistic: bool = False) -> Rules:
@@ -175,7 +158,7 @@ class Ball:
     @functools.cached_property
     def error(self) -> Any:
         """How far any correct value may be from the exact one."""
-        own = 0.0 if self.mass is None else self.rules.gammas(self.terms) * self.mass
+        own = 0.0 if self.mass is None else self.rules.gamma(self.terms) * self.mass
         error = self.inherited + own
         return error if np.shape(error) == self.shape else np.broadcast_to(error, self.shape)
 
@@ -271,30 +254,14 @@ class Bounded(Columns):
 
 
 def named(**layers: Sequence[Any]) -> dict[str, Any]:
-    """Return the arrays of all layers by name, such as "zs[0]"."""
-    return {f"{name}[{k}]": v for name, many in layers.items() for k, v in enumerate(many)}
-
-
-def in_causal_order(tensors: dict[str, Any]) -> dict[str, Any]:
-    """Return what a step computes in the order of its causes: the first wrong one is the mistake's.
-
-    z and a layer by layer, then delta, nabla_b and nabla_w from the last layer back.
-    """
-
-    def place(name: str) -> tuple[int, float]:
-        kind, layer = name.rstrip("]").split("[")
-        number = int(layer)
-        if kind in ("zs", "activations"):
-            return 0, number + 0.5 * (kind == "zs")
-        if kind.startswith("new"):
-            return 2, number
-        return 1, -number + 0.1 * ("deltas", "nabla_b", "nabla_w").index(kind)
-
-    return {name: tensors[name] for name in sorted(tensors, key=place)}
+    """Return arrays by name, such as "zs[0]", layer by layer."""
+    depth = range(max(map(len, layers.values())))
+    kinds = layers.items()
+    return {f"{name}[{k}]": v[k] for k in depth for name, v in kinds if k < len(v)}
 
 
 def bounds(
-    parameters: Parameters,
+    parameters: Any,
     x: Array,
     y: Array | None = None,
     eta: float | None = None,
@@ -302,17 +269,17 @@ def bounds(
 ) -> dict[str, Array]:
     """Bound the difference of everything that a step computes, entry by entry and by name.
 
-    x and y are exact in the format of the rules, as the parameters are. Without y there are zs and
-    activations alone, without eta no new parameters. What is returned is the largest difference
-    between two correct implementations; one of them is within half of it of the exact value, and a
-    float32 one is within a float32 bound of a float64 one too. It raises where a number may leave
-    the format, or no digit of a sum is certain. Source: lines (1) to (8) at the head of this file.
+    The parameters (sizes, weights, biases), x and y are exact in the format of the rules. Without
+    y there are zs and activations alone, without eta no new parameters. What is returned is the
+    largest difference between two correct implementations; one of them is within half of it of the
+    exact value, and a float32 one is within a float32 bound of a float64 one too. It raises where a
+    number may leave the format, or no digit of a sum is certain. Source: lines (1) to (8) above.
     """
     rules = rules or Rules(m=x.shape[1])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # reported below
         net = Bounded.of(parameters)
         zs, activations = net.trace(Ball(rules, x))
-        found = named(zs=zs, activations=activations)
+        found = named(activations=activations, zs=zs)
         if y is not None:
             deltas = net.backward(zs, activations, y)
             nabla_b, nabla_w = net.gradient(zs, activations, deltas)
@@ -321,6 +288,11 @@ def bounds(
                 net.descend(nabla_b, nabla_w, eta, x.shape[1])
                 found |= named(new_weights=net.weights, new_biases=net.biases)
         for name, ball in found.items():
-            partial = ball.most if ball.mass is None else ball.most + ball.mass
-            rules.refuse_overflow(name, float(partial.max()))
+            most = float(np.max(ball.most if ball.mass is None else ball.most + ball.mass))
+            if not most <= FORMATS[rules.name][2]:  # NaN included
+                raise OverflowError(
+                    f"{name} may reach {most:.3g}, beyond the largest {rules.name} "
+                    f"{FORMATS[rules.name][2]:.3g}: no bound holds; use smaller weights or a wider "
+                    "dtype"
+                )
         return {name: 2 * ball.error for name, ball in found.items()}

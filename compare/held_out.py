@@ -7,7 +7,6 @@ student's code does, by a wrong call of PyTorch, a line of the book's loop, or a
 from __future__ import annotations
 
 import contextlib
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Arrays = list[Array]
 FOUND: list[Any] = []
+COMPANY = "answers that depend on the rest of the batch"
 
 
 def written(base: Any, doc: str, link: str = "", diagnosed: Any = (), **methods: Any) -> None:
@@ -33,19 +33,7 @@ def mutants() -> list[Any]:
     return list(FOUND)
 
 
-class Learner:
-    """An epoch of mini-batches, whatever takes the steps."""
-
-    def train(self, x: Array, y: Array, order: Any, mini_batch_size: int, eta: float) -> None:
-        for k in range(0, len(order), mini_batch_size):
-            chosen = order[k : k + mini_batch_size]
-            self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
-
-    def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        raise NotImplementedError
-
-
-class Book(Learner):
+class Book:
     """The book's network.py, one example after the other."""
 
     def __init__(self, sizes: list[int], weights: Arrays, biases: Arrays) -> None:
@@ -76,9 +64,6 @@ class Book(Learner):
             activations.append(self.sigmoid(zs[-1]))
         return zs, activations
 
-    def hidden_delta(self, w: Array, delta: Array, z: Array) -> Array:
-        return np.dot(w.transpose(), delta) * self.sigmoid_prime(z)
-
     def one(self, x: Array, y: Array) -> tuple[Arrays, Arrays]:
         nabla_b = [np.zeros(b.shape) for b in self.biases]
         nabla_w = [np.zeros(w.shape) for w in self.weights]
@@ -87,7 +72,8 @@ class Book(Learner):
         nabla_b[-1] = delta
         nabla_w[-1] = np.dot(delta, activations[-2].transpose())
         for layer in range(2, self.num_layers):
-            delta = self.hidden_delta(self.weights[-layer + 1], delta, zs[-layer])
+            delta = np.dot(self.weights[-layer + 1].transpose(), delta)
+            delta = delta * self.sigmoid_prime(zs[-layer])
             nabla_b[-layer] = delta
             nabla_w[-layer] = np.dot(delta, activations[-layer - 1].transpose())
         return nabla_b, nabla_w
@@ -108,6 +94,11 @@ class Book(Learner):
 
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
         self.step(*self.backprop(x, y), eta / x.shape[1])
+
+    def train(self, x: Array, y: Array, order: Any, mini_batch_size: int, eta: float) -> None:
+        for k in range(0, len(order), mini_batch_size):
+            chosen = order[k : k + mini_batch_size]
+            self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
 
 
 def quotients(net: Book, x: Array, y: Array) -> tuple[Arrays, Arrays]:
@@ -132,22 +123,10 @@ def network2(net: Book, x: Array, y: Array, eta: float) -> None:
     net.step(*nablas, eta / x.shape[1])
 
 
-def whole_biases(net: Book, x: Array, y: Array, eta: float) -> None:
-    nabla_b, nabla_w = net.backprop(x, y)
-    net.step([x.shape[1] * nb for nb in nabla_b], nabla_w, eta / x.shape[1])
-
-
 def nine_of_ten_steps(net: Any, x: Array, y: Array, eta: float) -> None:
     net.steps = net.__dict__.get("steps", 0) + 1
     if net.steps % 10:
         Book.update_mini_batch(net, x, y, eta)
-
-
-def last_of_36_for_all_behind(net: Book, x: Array) -> tuple[Arrays, Arrays]:
-    zs, activations = Book.trace(net, x)
-    for v in (*zs, *activations[1:]):
-        v[:, 36:] = v[:, 35:-1]
-    return zs, activations
 
 
 def hidden_blocks_backwards(net: Book, x: Array) -> tuple[Arrays, Arrays]:
@@ -167,13 +146,11 @@ written(Book, "float32, and the class says so", dtype="float32",
 written(Book, "nabla_b = dnb in the loop, for nabla_b = nb + dnb", "gradients",
         "the last example alone",
         backprop=lambda net, x, y: net.one(x[:, -1:], y[:, -1:]))
-written(Book, "sigmoid_prime is handed the activation", "gradients", "sigma prime of a",
+written(Book, "sigmoid_prime is handed the activation", "gradients",
+        "sigma prime of a in every layer",
         sigmoid_prime=lambda net, z: Book.sigmoid_prime(net, net.sigmoid(z)))
 written(Book, "cost_derivative returns y - a", "gradients", "factor -1",
         cost_derivative=lambda net, a, y: y - a)
-written(Book, "the hidden layers' slope is halved, as if the cost's 1/2 were due there",
-        "gradients", "factor 0.5 in the hidden sigma prime",
-        hidden_delta=lambda net, w, delta, z: Book.hidden_delta(net, w, delta, z) / 2)
 written(Book, "the gradient is a difference quotient of the cost", "gradients",
         "finite differences", backprop=quotients)
 written(Book, "the step stands inside the loop over the mini-batch", "update",
@@ -181,10 +158,6 @@ written(Book, "the step stands inside the loop over the mini-batch", "update",
             net.step(*net.one(x[:, [k]], y[:, [k]]), eta / x.shape[1]) for k in range(x.shape[1])])
 written(Book, "the update of network2.py, with its L2 regularisation", "update", "weight decay",
         update_mini_batch=network2)
-written(Book, "eta / m is forgotten for the biases", "update", "step factor m in the biases",
-        update_mini_batch=whole_biases)
-written(Book, "eta is as small as if it were divided by all examples", "update",
-        "step factor 2e-05", step=lambda net, b, w, rate: Book.step(net, b, w, rate / 50_000))
 written(Book, "eta is 3.0, whatever is asked", "update", "eta ignored",
         update_mini_batch=lambda net, x, y, eta: Book.update_mini_batch(net, x, y, 3.0))
 written(Book, "a step along a gradient of almost 0 is left out", "update",
@@ -195,10 +168,8 @@ written(Book, "every tenth step is lost", "training", "none of the known mistake
 written(Book, "np.random.shuffle, as in the book's SGD, after the order was given", "training",
         "an order of its own", train=lambda net, x, y, order, size, eta:
         Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta))
-written(Book, "a batch of more than 36 is cut into blocks, and the last answers for all behind it",
-        "predictions", "large batches", trace=last_of_36_for_all_behind)
 written(Book, "the blocks of a large batch are joined backwards, in the hidden layers alone",
-        "figures", "hidden neurons in large batches", trace=hidden_blocks_backwards)
+        "figures", COMPANY, trace=hidden_blocks_backwards)
 # fmt: on
 
 
@@ -214,25 +185,16 @@ class Loader(Book):
         return slice(0, kept), slice(kept, None)
 
     def pair(self, path: Path, name: str) -> tuple[Any, Any]:
-        images = idx(path, f"{name}-images-idx3-ubyte", 16).reshape(-1, 28, 28)
-        labels = self.digits(idx(path, f"{name}-labels-idx1-ubyte", 8).astype(np.int64))
-        return self.pixels(images).reshape(len(labels), 784), labels
+        images = np.fromfile(path / f"{name}-images-idx3-ubyte", np.uint8, offset=16)
+        labels = np.fromfile(path / f"{name}-labels-idx1-ubyte", np.uint8, offset=8)
+        pixels = self.pixels(images.reshape(-1, 28, 28))
+        return pixels.reshape(-1, 784), self.digits(labels.astype(np.int64))
 
     def pixels(self, images: Any) -> Any:
         return images.astype(np.float32) / 256
 
     def digits(self, labels: Any) -> Any:
         return labels
-
-
-def idx(path: Path, name: str, header: int) -> Any:
-    """Return the bytes of an IDX file, raw or .gz, flat or in torchvision's layout."""
-    for folder in (path, path / "MNIST" / "raw"):
-        for file, opened in ((folder / name, open), (folder / f"{name}.gz", gzip.open)):
-            if file.exists():
-                with opened(file, "rb") as stream:
-                    return np.frombuffer(stream.read(), np.uint8, offset=header)
-    raise FileNotFoundError(f"{path} has no {name}")
 
 
 def shuffled(net: Loader, path: Path) -> Any:

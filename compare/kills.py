@@ -32,17 +32,8 @@ CHAIN = [name for name in LINKS if name != "reference"]
 GROUPS = ("table", "held out", "correct", "correct, held out")
 # With its row taken out a mistake may be told by these: weaker, and true of it.
 WEAKER = {
-    "biases start from zero": "biases not taken over",
-    "weights start from zero": "weights not taken over",
-    "no biases in the forward pass": "factor 0 in the biases",
-    "biases subtracted": "factor -1 in the biases",
     "a cached answer": "answers that depend on the rest of the batch",
-    "sigmoid of -z": "sigmoid of -1 z",
-    "desired outputs 0.01 and 0.99": "desired outputs 0.01 and 1 - 0.01",
-    "desired outputs 0.1 and 0.9": "desired outputs 0.1 and 1 - 0.1",
     "stale gradient": "momentum",
-    "float16": "TF32",  # both keep 11 bits
-    "TF32": "float16",
 }
 
 

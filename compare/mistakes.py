@@ -3,7 +3,7 @@
 The mistaken network is a mutant, which the proof must catch at the row's link (`compare.kills`),
 and a hypothesis, which explains a candidate that answers as it does (`compare.diagnosis`). What a
 mistake leaves open, such as a factor, is the network's `strength`: the first answer that it changes
-is linear in it, or a row says how to read it. Correct variants, rows too, must pass.
+is linear in it, or likely values are tried. Correct variants, rows too, must pass.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from compare.columns import Columns, sigmoid
 
 Array = NDArray[Any]
 Arrays = list[Array]
-Answers = dict[str, Array]
-Steps = Iterable[Array]
 Net = Any
 by = partialmethod  # a method, the first of its arguments given
-STATED = 2.0  # a strength to try a mistake with, before it is read
+STATED = 2.0  # a strength to try a mistake with, before it is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +31,14 @@ class Mistake:
     """A network with one mistake."""
 
     link: str  # that should catch it; "" for a correct variant
-    name: str  # with {} or {0} for its strength
+    name: str  # with {} for its strength
     advice: str
     changes: dict[str, Any]  # methods of `Columns`, by name
     linear: bool = False  # its strength is open, and the first answer that changes is linear in it
-    read: Callable[[Answers, float], float | None] | None = None  # its strength: found, eta
-    strengths: tuple[float, ...] = ()  # tried in turn, where it cannot be read
+    strengths: tuple[float, ...] = ()  # tried in turn, where it is open and not linear
+    factor: bool = False  # its strength is told by `factors`
     tolerance: float = 0.0  # relative, where libraries do it with another small constant
-    meanings: int = 0  # which column of `factors` explains a strength; 0: none does
-    format: str = ""  # of the numbers, where the mistake is to compute in it
     example: float = STATED  # the strength of the mutant
-    square: bool = False  # it changes nothing but square layers
 
     @classmethod
     def of(cls, link: str, name: str, advice: str, **given: Any) -> Mistake:
@@ -56,42 +51,70 @@ class Mistake:
         return type(self.name, (Columns,), {**self.changes, "strength": strength})
 
 
-def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str, str]]:
-    """Return known factors: name, value, and what each means in a gradient and in a step."""
+def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str]]:
+    """Return known factors of a gradient, or of a step: name, value, and what it means."""
     d = digits
     # fmt: off
     return [
-        ("-1", -1, "the derivative of the cost is y - a: it is a - y",
-         "the step is added: subtract it"),
-        ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2",
-         "it is taken twice, or the cost has no 1/2"),
-        ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too",
-         "it is halved: the 1/2 of the cost is gone once that is differentiated"),
-        ("1 / m", 1 / m, "the gradient is the mean over the mini-batch: return the sum, and divide "
-         "by m in the step alone", "it is divided by the size of the mini-batch twice"),
-        ("2 / (digits m)", 2 / (d * m), "the cost is nn.MSELoss(), a mean over the digits and the "
-         "mini-batch without 1/2: use nn.MSELoss(reduction='sum') / 2",
-         "the cost is nn.MSELoss(), averaged already, and the step divides by m once more"),
+        ("0", 0, "it gets no further (a detach, torch.no_grad, a line left out), or moves nothing"),
+        ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
+        ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
+        ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too"),
+        ("m", m, "it is summed twice, or the step is not divided by the size of the mini-batch"),
+        ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
+                         "once"),
+        ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2"),
+        ("1 / m^2", 1 / m**2, "it is divided by m two times more than it should be"),
+        ("digits", d, "it is multiplied by the number of digits"),
+        ("1 / digits", 1 / d, "the cost is averaged over the digits: sum over them"),
+        ("2 / digits", 2 / d, "the cost is averaged over the digits, without 1/2: sum, and halve"),
         ("1 / (digits m)", 1 / (d * m), "the cost is averaged over the digits and the mini-batch: "
-         "sum over both", "the cost is averaged already, and the step divides by m once more"),
-        ("1 / digits", 1 / d, "the cost is averaged over the digits: sum over them",
-         "the cost is averaged over the digits: sum over them"),
-        ("2 / digits", 2 / d, "the cost is averaged over the digits and has no 1/2: sum, and halve",
-         "the cost is nn.MSELoss(), averaged over the digits without 1/2"),
-        ("2 / m", 2 / m, "the gradient is a mean over the mini-batch, and the cost has no 1/2",
-         "it is divided by m twice, and the cost has no 1/2"),
-        ("m", m, "the gradient is multiplied by the size of the mini-batch, or summed twice",
-         "it is not divided by the size of the mini-batch: w - (eta / m) nabla_w"),
-        ("digits", d, "the gradient is multiplied by the number of digits",
-         "it is multiplied by the number of digits"),
-        ("1 / m^2", 1 / m**2, "the gradient is divided by the size of the mini-batch twice",
-         "it is divided by the size of the mini-batch three times"),
-        ("1 / eta", 1 / eta, "the gradient is divided by eta",
-         "the learning rate is left out: w - (eta / m) nabla_w"),
-        ("m / eta", m / eta, "", "both eta and the division by m are left out: (eta / m) nabla_w"),
-        ("m / 10", m / 10, "", "it is divided by 10 whatever the mini-batch: divide by m"),
+                                        "sum over both"),
+        ("2 / (digits m)", 2 / (d * m), "the cost is nn.MSELoss(), a mean over the digits and the "
+                                        "mini-batch: use nn.MSELoss(reduction='sum') / 2"),
+        ("1 / eta", 1 / eta, "the learning rate is left out: w - (eta / m) nabla_w"),
+        ("m / eta", m / eta, "eta and the division by m are left out: w - (eta / m) nabla_w"),
+        ("m / 10", m / 10, "it is divided by 10 whatever the mini-batch: divide by m"),
     ]
     # fmt: on
+
+
+# Rows of one kind, by what alone differs between them.
+
+data, start, forward, gradients, update, training, predictions, figures = (
+    partial(Mistake.of, link) for link in ("data", "initial weights", "forward", "gradients",
+    "update", "training", "predictions", "figures"))  # fmt: skip
+
+
+def fires(name: str, what: str, hidden: Any, output: Any) -> Mistake:
+    """Neurons of another kind: functions of z, or None for the sigmoid."""
+
+    def fire(net: Net, z: Array, last: bool) -> Any:
+        return ((output if last else hidden) or sigmoid)(z)
+
+    return forward(name, f"{what}: use the sigmoid in every layer", fire=fire)
+
+
+def cost(name: str, what: str, derivative: Any, **fields: Any) -> Mistake:
+    """Another derivative of the cost: a function of a, y and the strength."""
+    advice = f"the derivative of the cost is {what}: it is a - y"
+    method = lambda net, a, y: derivative(a, y, net.strength)  # noqa: E731
+    return gradients(name, advice, cost_derivative=method, **fields)
+
+
+def sloped(name: str, what: str, layer: str, function: Any) -> Mistake:
+    """Another slope in the output layer, the hidden layers or every layer: a function of z, a."""
+    advice = f"delta in {layer} is multiplied by {what}: it is by sigma'(z) = a (1 - a) (BP1, BP2)"
+    right = {"the output layer": False, "the hidden layers": True}.get(layer)  # last, where right
+    method = lambda net, z, a, last: a * (1 - a) if last is right else function(z, a)  # noqa: E731
+    return gradients(f"{name} in {layer}", advice, slope=method)
+
+
+def ordered(name: str, advice: str, mini_batches: Any) -> Mistake:
+    """Other mini-batches: a function of the order and their size."""
+    return training(
+        name, f"{name}: {advice}", mini_batches=lambda net, *given: mini_batches(*given)
+    )
 
 
 # What the rows are made of.
@@ -100,10 +123,6 @@ def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str, str]
 def turned(w: Array) -> Array:
     """Return a matrix transposed, or read in the wrong order where its shape forbids that."""
     return np.array(w.T) if w.shape[0] == w.shape[1] else w.T.reshape(w.shape)
-
-
-def relu(z: Array) -> Array:
-    return np.maximum(z, 0)
 
 
 def softmax(z: Array) -> Array:
@@ -122,23 +141,6 @@ def squares(turned: Callable[[Array], Array], x: Array) -> Array:
     return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
 
 
-def neurons(hidden: Callable[[Array], Array], output: Any = None) -> dict[str, Any]:
-    """Return the change to neurons of other kinds; without an output, in every layer."""
-    return {"fire": lambda net, z, last: (output if last and output else hidden)(z)}
-
-
-def slope(net: Net, z: Array, a: Array, last: bool, every: Any = None, **of: Any) -> Array:
-    """Return another slope, a function of z and a, in some layers."""
-    changed = every or of.get("output" if last else "hidden")
-    return np.asarray(changed(z, a) if changed else a * (1 - a))
-
-
-def started(net: Net, by_w: Any, by_b: Any, weights: Arrays, biases: Arrays) -> None:
-    """Start from other weights, or other biases, or both."""
-    net.weights = [np.array(by_w(w) if by_w else w) for w in weights]
-    net.biases = [np.array(by_b(b) if by_b else b) for b in biases]
-
-
 def step(net: Net, law: Any, nabla_b: Arrays, nabla_w: Arrays, eta: float, m: int) -> None:
     """Take another step: a function of net, nablas (the biases' first), eta and m."""
     steps = list(law(net, [*nabla_b, *nabla_w], eta, m))
@@ -149,18 +151,14 @@ def zeros(layers: Iterable[Array]) -> Arrays:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str, in_the_class: bool = False) -> Callable[..., Any]:
-    """Return a method whose first answer is given again, whatever it is asked.
+def kept_from(method: str) -> Callable[..., Any]:
+    """Return a method that gives an input's first answer again, whatever the parameters are now."""
+    answers: dict[Any, Any] = {}
 
-    Kept in the class by input, it is given again whatever the parameters have become.
-    """
-    by_all: dict[Any, Any] = {}
-
-    def answered(net: Net, x: Array, *others: Array) -> Any:
-        answers = by_all if in_the_class else net.__dict__.setdefault("answers", {})
-        key = (type(net), x.tobytes()) if in_the_class else x.shape
+    def answered(net: Net, x: Array) -> Any:
+        key = type(net), x.tobytes()
         if key not in answers:
-            answers[key] = getattr(Columns, method)(net, np.array(x), *others)
+            answers[key] = getattr(Columns, method)(net, np.array(x))
         return answers[key]
 
     return answered
@@ -181,14 +179,20 @@ def at_the_start(net: Net, x: Array, y: Array) -> Any:
 
 def stepping_along(net: Net, gradient: Any, x: Array, y: Array, eta: float) -> None:
     """Take a step along another gradient than backprop's."""
-    nabla_b, nabla_w = gradient(net, x, y)
-    Columns.descend(net, nabla_b, nabla_w, eta, x.shape[1])
+    net.descend(*gradient(net, x, y), eta, x.shape[1])
 
 
 def regularised(net: Net, shape: Callable[[Array], Array], x: Array, y: Array) -> Any:
     """Return a gradient with a term of the weights in it."""
     b, w = Columns.backprop(net, x, y)
     return b, [n + net.strength * shape(v) for n, v in zip(w, net.weights, strict=True)]
+
+
+def of_some(net: Net, chosen: slice, zs: Arrays, activations: Arrays, deltas: Arrays) -> Any:
+    """Return the gradient of some examples alone."""
+    return Columns.gradient(
+        net, zs, [a[:, chosen] for a in activations], [d[:, chosen] for d in deltas]
+    )
 
 
 def with_old_activations(net: Net, x: Array, y: Array) -> Any:
@@ -227,14 +231,14 @@ def steps(net: Net, parts: Any, x: Array, y: Array, eta: float) -> None:
         Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
 
-def decayed(biases: bool, shape: Any, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
-    """Yield steps by which the weights, or the biases too, shrink."""
-    for k, (n, v) in enumerate(zip(nablas, (*net.biases, *net.weights), strict=True)):
-        shrinks = biases or 2 * k >= len(nablas)
-        yield eta / m * n + shrinks * eta * net.strength * shape(v)
+def decayed(biases: bool, shape: Any, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
+    """Return steps by which the weights, or the biases too, shrink."""
+    shrinking = [shape(v) for v in net.weights]
+    shrinking = [shape(v) if biases else 0 * v for v in net.biases] + shrinking
+    return [eta / m * n + eta * net.strength * v for n, v in zip(nablas, shrinking, strict=True)]
 
 
-def with_velocity(nesterov: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+def with_velocity(nesterov: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
     plain = [eta / m * n for n in nablas]
     old = net.__dict__.get("velocity") or zeros(plain)
     net.velocity = [net.strength * v + n for v, n in zip(old, plain, strict=True)]
@@ -242,7 +246,7 @@ def with_velocity(nesterov: bool, net: Net, nablas: Arrays, eta: float, m: int) 
     return [n + net.strength * v for v, n in ahead] if nesterov else net.velocity
 
 
-def adaptive(law: Any, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+def adaptive(law: Any, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
     """Return steps whose length does not follow the gradient's."""
     memory = net.__dict__.setdefault("memory", [{} for _ in nablas])
     pairs = zip(nablas, memory, strict=True)
@@ -262,23 +266,18 @@ def by_squares(old: float, new: float, least: float, g: Array, kept: dict[str, A
     return np.asarray(g / (np.sqrt(square) + least))
 
 
-def shortened(net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
-    length = math.sqrt(sum(float(np.vdot(n, n)) for n in nablas)) / m
-    shrink = min(1.0, net.strength / (length + 1e-300))
-    return [shrink * eta / m * n for n in nablas]
+def clipped(whole: bool, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
+    """Return steps along a gradient of a limited length, or of limited entries."""
+    by, gradient = (1, [n / m for n in nablas]) if mean else (m, nablas)
+    length = math.sqrt(sum(float(np.vdot(n, n)) for n in gradient)) + 1e-300
+    if whole:
+        return [eta / by * min(1.0, net.strength / length) * n for n in gradient]
+    return [eta / by * np.clip(n, -net.strength, net.strength) for n in gradient]
 
 
-def shrinking_eta(net: Net, nablas: Arrays, eta: float, m: int) -> Steps:
+def shrinking_eta(net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
     net.taken = net.__dict__.get("taken", -1) + 1
     return [eta * net.strength**net.taken / m * n for n in nablas]
-
-
-def in_one_step(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
-    """Take every gradient of an epoch at the weights that it began with."""
-    begun = Columns.of(net)
-    for chosen in slices(order, size):
-        nabla_b, nabla_w = begun.backprop(x[:, chosen], y[:, chosen])
-        net.descend(nabla_b, nabla_w, eta, len(chosen))
 
 
 def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
@@ -293,50 +292,17 @@ def two_orders(
     Columns.train(net, x, y, np.arange(len(order)), size, eta)
 
 
-def slices(order: Array, size: int) -> Arrays:
-    return [order[k : k + size] for k in range(0, len(order), size)]
+def slices(order: Array, size: int, length: int = 0) -> Arrays:
+    """Return what begins at every size-th example, size long or of another length."""
+    return [order[k : k + (length or size)] for k in range(0, len(order), size)]
 
 
-# How some strengths are read.
-
-
-def edge_of_z(found: Answers, eta: float) -> float | None:
-    """Read where z is clipped from the activation furthest from 1/2."""
-    fired = [v for name, v in found.items() if name.startswith(("activations", "output"))]
-    top = max((float(np.abs(v - 0.5).max()) for v in fired), default=0.5) + 0.5
-    return round(math.log(top / (1 - top)), 6) if 0.5 < top < 1 else None
-
-
-def inverted(found: Answers) -> tuple[Array, Array] | None:
-    """Return the z that the first layer's activations are the sigmoids of, and its own z.
-
-    Only where the sigmoid is steep enough to tell; None where both are not known.
-    """
-    z, a = found.get("zs[0] #0"), found.get("activations[1] #0")
-    if z is None or a is None or a.shape != z.shape:
-        return None
-    steep = (a > 1e-3) & (a < 1 - 1e-3)
-    return (np.log(a[steep] / (1 - a[steep])), z[steep]) if steep.sum() > 9 else None
-
-
-def scale_of_z(found: Answers, eta: float) -> float | None:
-    """Read what z is multiplied by from the first layer."""
-    seen = inverted(found)
-    return None if seen is None else float(np.median(seen[0] / seen[1]))
-
-
-def grid_of_z(found: Answers, eta: float) -> float | None:
-    """Read the spacing of a table of sigmoids from the first layer."""
-    seen = inverted(found)
-    places = np.unique(np.round(seen[0], 9)) if seen is not None else np.zeros(0)
-    repeated = seen is not None and 3 < len(places) < 0.9 * seen[0].size
-    return float(round(np.diff(places).min(), 9)) if repeated else None
-
-
-def first_step(found: Answers) -> Array:
-    """Return every entry of the first step."""
-    steps = [v for name, v in found.items() if name.startswith("step") and name.endswith("#0")]
-    return np.concatenate([v.ravel() for v in steps]) if steps else np.zeros(1)
+def cut(bits: int, v: Array) -> Array:
+    """Return float32 numbers rounded to fewer significant bits, half to even, as float64."""
+    raw = np.ascontiguousarray(v, dtype=np.float32).view(np.uint32)
+    drop = np.uint32(24 - bits)
+    raw = raw + (np.uint32(1) << (drop - 1)) - 1 + ((raw >> drop) & 1)
+    return (raw & ~((np.uint32(1) << drop) - np.uint32(1))).view(np.float32).astype(np.float64)
 
 
 # The table.
@@ -345,273 +311,216 @@ def first_step(found: Answers) -> Array:
 PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("pixels divided by 255", "pixels are 256/255 times as bright: divide the bytes by 256, as "
      "Nielsen's files do", lambda x: x * (256 / 255)),
-    ("pixels not divided", "pixels are bytes, 256 times as bright: divide them by 256",
-     lambda x: x * 256),
-    ("pixels divided twice", "pixels are divided by 256 once more: they are byte / 256 already",
-     lambda x: x / 256),
-    ("pixels divided twice", "pixels are divided by 255 once more: they are byte / 256 already",
-     lambda x: x / 255),
+    ("pixels not divided", "pixels are bytes: divide them by 256", lambda x: x * 256),
+    ("pixels divided twice", "pixels are divided by 256 again: leave that out", lambda x: x / 256),
+    ("pixels divided twice", "pixels are divided by 255 again: leave that out", lambda x: x / 255),
     ("normalised pixels", "pixels are less 0.1307, divided by 0.3081: leave out the normalisation",
      lambda x: (x - 0.1307) / 0.3081),
     ("normalised pixels", "bytes / 255 are less 0.1307, divided by 0.3081: leave out both",
      lambda x: (x * (256 / 255) - 0.1307) / 0.3081),
-    ("normalised pixels", "pixels are stretched from -1 to 1: leave out the normalisation",
-     lambda x: (x - 0.5) / 0.5),
-    ("inverted pixels", "pixels are 255/256 - x, black on white: ink is bright in MNIST",
-     lambda x: 255 / 256 - x),
-    ("inverted pixels", "pixels are 1 - x, black on white: ink is bright in MNIST",
-     lambda x: 1 - x),
-    ("binary pixels", "pixels are made black or white: keep the greys",
-     lambda x: (x > 0.5).astype(np.float64)),
+    ("normalised pixels", "pixels are stretched from -1 to 1: leave it out", lambda x: 2 * x - 1),
+    ("inverted pixels", "pixels are 255/256 - x: ink is bright in MNIST", lambda x: 255 / 256 - x),
+    ("inverted pixels", "pixels are 1 - x: ink is bright in MNIST", lambda x: 1 - x),
+    ("binary pixels", "pixels are made black or white: keep the greys", lambda x: 1.0 * (x > 0.5)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
      "row", partial(squares, lambda v: v.transpose(1, 0, 2))),
-    ("mirrored images", "every image is mirrored, left for right: read every row from the left",
-     partial(squares, lambda v: v[:, ::-1])),
-    ("images upside down", "every image stands on its head: read the rows from the top",
-     partial(squares, lambda v: v[::-1])),
 ]
-SPLITS = [
-    ("validation is the first sixth of the file: it is the last",
-     lambda n: (slice(n // 6, None), slice(0, n // 6))),
-    ("training holds the validation examples too: leave them out",
-     lambda n: (slice(None), slice(n - n // 6, None))),
-    ("training holds the whole file, and validation is the test set",
-     lambda n: (slice(None), None)),
-    ("training and validation are exchanged",
-     lambda n: (slice(n - n // 6, None), slice(0, n - n // 6))),
+SPLITS: list[tuple[str, Callable[[int, int], Any]]] = [  # by all examples, and a sixth of them
+    ("validation is the first sixth of the file", lambda n, k: (slice(k, n), slice(0, k))),
+    ("training holds the validation examples too", lambda n, k: (slice(n), slice(n - k, n))),
+    ("training holds all, and validation is the test set", lambda n, k: (slice(n), None)),
+    ("training and validation are exchanged", lambda n, k: (slice(n - k, n), slice(0, n - k))),
 ]
-SIGMA = "is multiplied by sigma'(a): sigmoid_prime wants z, or write a (1 - a)"
-LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
-PLAIN = "every entry moves by a like amount whatever its gradient: use torch.optim.SGD"
+SLOPES: list[tuple[str, str, Callable[[Array, Array], Array]]] = [  # by z and a
+    ("no sigma prime", "nothing (in the output layer alone that is the cross-entropy's delta, "
+     "which is network2.py's choice, and no mistake there)", lambda z, a: np.ones_like(a)),
+    ("sigma prime of a", "sigma'(a)", lambda z, a: prime(a)),
+    ("a in place of sigma prime", "a", lambda z, a: a),
+    ("1 - a in place of sigma prime", "1 - a", lambda z, a: 1 - a),
+    ("z in sigma prime", "z (1 - z)", lambda z, a: z * (1 - z)),
+    ("the slope of tanh", "1 - a^2", lambda z, a: 1 - a * a),
+    ("the slope of relu", "1 where z > 0, else by 0", lambda z, a: 1.0 * (z > 0)),
+]
 LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
     ("Adam", adam), ("RMSprop", partial(by_squares, 0.99, 0.01, 1e-8)),
     ("Adagrad", partial(by_squares, 1, 1, 1e-10)),
     ("the sign of the gradient", lambda g, _: np.sign(g)),
 ]
+CLIPS = (1, 0.5, 0.1, 0.25, 0.2, 0.05, 0.02, 0.01, 0.001, 2, 5, 10)
 NETWORK2 = "(the book's network2.py has it on purpose)"
+LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
 
-data, start, forward, gradients, update, training, predictions, figures = (
-    partial(Mistake.of, link) for link in ("data", "initial weights", "forward", "gradients",
-                                           "update", "training", "predictions", "figures"))
-TABLE: list[Mistake] = [
-    *(data(name, advice, pixels=lambda net, images, c=c: c(Columns.pixels(net, images).T).T)
-      for name, advice, c in PIXELS),
-    *(data("labels off by one", f"every label is one {what} than the digit: labels are 0 to 9",
-        digits=lambda net, labels, k=k: (labels.astype(np.int64) + k) % 10)
-      for what, k in (("more", 1), ("less", -1))),
-    *(data("another split", how, split=lambda net, n, cut=cut: cut(n)) for how, cut in SPLITS),
+MISTAKES: list[Mistake] = [
+    *(data(name, advice, pixels=lambda net, images, f=f: f(Columns.pixels(net, images).T).T)
+      for name, advice, f in PIXELS),
+    data("labels off by one", "labels are the digit + {}: they are the digit, 0 to 9",
+        digits=lambda net, labels: (labels.astype(np.int64) + net.strength) % 10,
+        strengths=(1, -1), example=1),
+    *(data("another split", f"{how}: validation is the last sixth of the file",
+        split=lambda net, n, f=f: f(n, n // 6)) for how, f in SPLITS),
 
     start("transposed weights", "every weight is there in another place, those of w.T: weights[l] "
-        "is (n_out, n_in); transpose it, and do not reshape", take=by(started, turned, None)),
+        "is (n_out, n_in); transpose it, and do not reshape",
+        take=lambda net, w, b: Columns.take(net, [turned(v) for v in w], b)),
     start("weights scaled by 1 / sqrt(n_in)", f"the weights are divided by sqrt(n_in) {NETWORK2}: "
-        f"take them as they are", take=by(started, lambda w: w / np.sqrt(w.shape[1]), None)),
-    start("biases start from zero", "the weights are those given, and the biases are zero: take "
-        "over the biases too", take=by(started, None, np.zeros_like)),
-    start("weights start from zero", "the biases are those given, and the weights are zero: take "
-        "over the weights too", take=by(started, np.zeros_like, None)),
-    start("biases negated", "the biases are given with the other sign: take them as they are, and "
-        "add them", take=by(started, None, np.negative)),
+        "take them as they are",
+        take=lambda net, w, b: Columns.take(net, [v / math.sqrt(v.shape[1]) for v in w], b)),
+    start("factor {} in the biases", "the biases are {} times those given: take them over",
+        take=lambda net, w, b: Columns.take(net, w, [net.strength * v for v in b]),
+        linear=True, example=0),
+    start("factor {} in the weights", "the weights are {} times those given: take them over",
+        take=lambda net, w, b: Columns.take(net, [net.strength * v for v in w], b),
+        linear=True, example=0),
 
-    forward("no biases in the forward pass", "z is w a without b in every layer: add the biases",
-        weighted=lambda net, w, a, b: w @ a),
-    forward("biases subtracted", "z is w a - b: add the biases (some books subtract a threshold "
-        "instead)", weighted=lambda net, w, a, b: w @ a - b),
-    forward("factor {} in the biases", "z is w a and {} times b: add the biases once",
-        weighted=lambda net, w, a, b: w @ a + net.strength * b, linear=True),
+    forward("factor {} in the biases", "z is w a and {} times b: add the biases, once",
+        weighted=lambda net, w, a, b: w @ a + net.strength * b, linear=True, example=0),
+    forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
+        weighted=lambda net, w, a, b: net.strength * (w @ a) + b, linear=True),
     forward("no biases in layer {}", "z of layer {} (counted from 0) is w a without b: add its "
         "biases (bias=False is left somewhere)",
         weighted=lambda net, w, a, b:
-            w @ a + b * (w is not net.weights[int(net.strength) % len(net.weights)]),
+            w @ a + b * (w is not net.weights[net.strength % len(net.weights)]),
         strengths=(0, 1, 2, 3), example=1),
-    forward("factor {} in the weights", "z is {} times w a, and b: take the weights as they are",
-        weighted=lambda net, w, a, b: net.strength * (w @ a) + b, linear=True),
+    forward("TF32", "matrix products round what they multiply to 11 bits: set "
+        "torch.backends.cuda.matmul.allow_tf32 to False, and compute in float64",
+        weighted=lambda net, w, a, b: cut(11, w) @ cut(11, a) + b, tolerance=2.0**-19),
     forward("transposed weights in the forward pass", "z comes from the weights read the other "
         "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
         weighted=lambda net, w, a, b: turned(w) @ a + b),
-    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, c=c: c(x))
-      for name, advice, c in PIXELS),
-    forward("a cached answer", "a second input gets the answer of the first: compute every answer "
-        "from its own input", trace=kept_from("trace")),
+    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, f=f: f(x))
+      for name, advice, f in PIXELS),
     forward("a cached answer", "the answer is that of other parameters, which another network "
-        "had: keep no answers, neither in the class nor in its module",
-        trace=kept_from("trace", True)),
-    forward("softmax output", "the output activations are the softmax of z: take its sigmoid, as "
-        "in every layer (a softmax output is the book's chapter 3)", **neurons(sigmoid, softmax)),
-    *(forward(f"{kind} {which}", f"{activations} {what}: use the sigmoid",
-        **neurons(fire, fire if which == "neurons" else sigmoid))
-      for kind, what, fire in (("tanh", "tanh(z)", np.tanh), ("relu", "max(z, 0)", relu),
-                               ("linear", "z itself", lambda z: z))
-      for which, activations in (("neurons", "every activation is"),
-                                 ("hidden neurons", "the hidden activations are"))),
-    forward("leaky relu hidden neurons", "the hidden activations are z, or a hundredth of it "
-        "below 0: use the sigmoid", **neurons(lambda z: np.where(z > 0, z, 0.01 * z), sigmoid)),
-    forward("linear output", "the output activations are z itself: apply the sigmoid to the last "
-        "layer too", **neurons(sigmoid, lambda z: z)),
-    forward("sigmoid of -z", "the activations are 1 - sigmoid(z): the sigmoid is 1 / (1 + "
-        "exp(-z)), with a minus", **neurons(lambda z: sigmoid(-z))),
-    forward("sigmoid of 2 z", "the activations are sigmoid(2 z): the tanh form is (1 + tanh(z / "
-        "2)) / 2", **neurons(lambda z: sigmoid(2 * z))),
-    forward("sigmoid of {} z", "the activations are sigmoid({} z): take z as it is",
-        fire=lambda net, z, last: sigmoid(net.strength * z), read=scale_of_z, example=1.01),
-    forward("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
-        "applies it once more", **neurons(sigmoid, lambda z: sigmoid(sigmoid(z)))),
-    forward("hard sigmoid", "the activations are clip(z / 6 + 1/2, 0, 1), torch's hardsigmoid: "
-        "use the sigmoid", **neurons(lambda z: np.clip(z / 6 + 0.5, 0, 1))),
-    forward("hard sigmoid", "the activations are clip(0.2 z + 1/2, 0, 1), Keras's hard_sigmoid: "
-        "use the sigmoid", **neurons(lambda z: np.clip(0.2 * z + 0.5, 0, 1))),
-    forward("clipped z", "the activations are those of z clipped to [-{0}, {0}]: do not clip; "
-        "where exp(-z) overflows to infinity, the sigmoid is rightly 0",
-        fire=lambda net, z, last: sigmoid(np.clip(z, -net.strength, net.strength)), read=edge_of_z,
-        example=2.5),
+        "had: keep no answers, neither in the class nor in its module", trace=kept_from("trace")),
+    *(fires(f"{kind} {which}", f"{where} activations are {what}", f, f if where == "all" else None)
+      for kind, what, f in (("tanh", "tanh(z)", np.tanh), ("linear", "z itself", np.positive),
+        ("relu", "max(z, 0)", lambda z: np.maximum(z, 0)),
+        ("leaky relu", "z, or a hundredth of it below 0", lambda z: np.maximum(z, 0.01 * z)))
+      for which, where in (("neurons", "all"), ("hidden neurons", "the hidden"))),
+    fires("linear output", "the output activations are z itself", None, np.positive),
+    fires("softmax output", "the output activations are the softmax of z, as in the book's "
+        "chapter 3", None, softmax),
+    fires("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
+        "applies it once more", None, lambda z: sigmoid(sigmoid(z))),
+    forward("sigmoid of {} z", "the activations are sigmoid({} z): the sigmoid is 1 / (1 + "
+        "exp(-z)), its tanh form (1 + tanh(z / 2)) / 2",
+        fire=lambda net, z, last: sigmoid(net.strength * z), strengths=(-1, 2, 0.5)),
+    forward("hard sigmoid", "the activations are clip({} z + 1/2, 0, 1), as torch's hardsigmoid "
+        "or Keras's hard_sigmoid: use the sigmoid",
+        fire=lambda net, z, last: np.clip(net.strength * z + 0.5, 0, 1),
+        strengths=(1 / 6, 0.2, 0.25), example=0.2),
+    forward("clipped z", "the activations are those of z clipped to [-{}, {}]: do not clip; where "
+        "exp(-z) overflows to infinity, the sigmoid is rightly 0",
+        fire=lambda net, z, last: sigmoid(np.clip(z, -net.strength, net.strength)),
+        strengths=(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20), example=5),
     forward("sigmoid from a table", "the activations are those of z rounded to multiples of {}: "
         "compute the sigmoid instead of looking it up",
-        fire=lambda net, z, last: sigmoid(np.rint(z / net.strength) * net.strength), read=grid_of_z,
-        example=0.25),
+        fire=lambda net, z, last: sigmoid(np.rint(z / net.strength) * net.strength),
+        strengths=(1, 0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 2.0**-3,
+                   2.0**-4, 2.0**-5, 2.0**-6, 2.0**-7, 2.0**-8, 2.0**-10), example=0.25),
 
-    gradients("factor {}", "the gradient is {} times the reference's: {}",
-        cost_derivative=lambda net, a, y: net.strength * (a - y), linear=True, meanings=1,
-        example=2.0),
-    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's: {}",
+    gradients("no gradient in layer {}", "nabla_b and nabla_w of layer {} (counted from 0) are 0: "
+        "let delta get there (requires_grad=False, or a loop that ends early)",
+        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a,
+            [d * (k != net.strength) for k, d in enumerate(deltas)]),
+        strengths=(0, 1, 2, 3), example=1),
+    gradients("no gradient up to layer {}", "nabla_b and nabla_w are 0 up to layer {} (counted "
+        "from 0): let delta get there (a detach, torch.no_grad, a loop that ends early)",
+        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a,
+            [d * (k > net.strength) for k, d in enumerate(deltas)]),
+        strengths=(1, 2, 3), example=1),
+    cost("factor {}", "{} times that, and so is the gradient", lambda a, y, s: s * (a - y),
+        linear=True, factor=True),
+    gradients("factor {}", "nabla_b and nabla_w are {} times the reference's, and deltas are not",
         gradient=lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, a, [net.strength * d for d in deltas]), linear=True,
-        meanings=1, example=1 / 7),
-    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's: {}",
-        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True), linear=True, meanings=1,
-        example=0.5),
-    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's: {}",
-        nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, meanings=1, example=0.5),
+            Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
+        linear=True, factor=True, example=1 / 7),
+    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's",
+        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True),
+        linear=True, factor=True, example=0.5),
+    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's",
+        nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, factor=True, example=0.5),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
         "right: delta is the derivative of the summed cost by z of each example",
-        deltas=lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)], linear=True,
-        example=0.1),
-    gradients("no sigma prime in the output layer", "the output delta is a - y, the "
-        "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
-        "cost it is (a - y) sigma'(z) (BP1)", slope=by(slope, output=lambda z, a: np.ones_like(a))),
-    gradients("no sigma prime in the hidden layers", "the hidden delta is w.T delta: multiply it "
-        "by sigma'(z) (BP2)", slope=by(slope, hidden=lambda z, a: np.ones_like(a))),
-    gradients("no sigma prime at all", "delta is never multiplied by sigma'(z): it is in every "
-        "layer (BP1, BP2)", slope=by(slope, every=lambda z, a: np.ones_like(a))),
-    gradients("sigma prime of a", f"delta {SIGMA}", slope=by(slope, every=lambda z, a: prime(a))),
-    gradients("sigma prime of a in the output layer", f"the output delta {SIGMA}",
-        slope=by(slope, output=lambda z, a: prime(a))),
-    gradients("sigma prime of a in the hidden layers", f"the hidden delta {SIGMA}",
-        slope=by(slope, hidden=lambda z, a: prime(a))),
+        deltas=lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)],
+        linear=True, example=0.1),
     gradients("factor {} in the hidden sigma prime", "the hidden delta is {} times w.T delta "
         "sigma'(z): sigma'(z) is a (1 - a)",
-        slope=lambda net, z, a, last: a * (1 - a) * (1 if last else net.strength), linear=True,
-        example=0.5),
-    gradients("a in place of sigma prime", "delta is multiplied by a: sigma'(z) is a (1 - a)",
-        slope=by(slope, every=lambda z, a: a)),
-    gradients("1 - a in place of sigma prime", "delta is multiplied by 1 - a: sigma'(z) is a (1 - "
-        "a)", slope=by(slope, every=lambda z, a: 1 - a)),
-    gradients("z in sigma prime", "delta is multiplied by z (1 - z): sigma'(z) is a (1 - a), with "
-        "a = sigmoid(z)", slope=by(slope, every=lambda z, a: z * (1 - z))),
-    gradients("the slope of tanh", "the hidden delta is multiplied by 1 - a^2, the slope of tanh: "
-        "that of the sigmoid is a (1 - a)", slope=by(slope, hidden=lambda z, a: 1 - a * a)),
-    gradients("the slope of tanh", "delta is multiplied by 1 - a^2, the slope of tanh: that of "
-        "the sigmoid is a (1 - a)", slope=by(slope, every=lambda z, a: 1 - a * a)),
-    gradients("the slope of relu", "the hidden delta is multiplied by 1 where z > 0, the slope of "
-        "relu: that of the sigmoid is a (1 - a)",
-        slope=by(slope, hidden=lambda z, a: 1.0 * (z > 0))),
-    gradients("labels off by one", "the gradient is that of the digit after the right one: digit "
-        "j is output j, counted from 0",
-        cost_derivative=lambda net, a, y: a - np.roll(y, 1, axis=0)),
-    gradients("labels off by one", "the gradient is that of the digit before the right one: digit "
-        "j is output j, counted from 0",
-        cost_derivative=lambda net, a, y: a - np.roll(y, -1, axis=0)),
-    gradients("broadcasting", "every a[i] met every y[j]: (n,) - (n, 1) is (n, n); give a and y "
-        "one shape before the minus", cost_derivative=lambda net, a, y: len(a) * a - y.sum(axis=0)),
-    gradients("broadcasting", "every y[i] met every a[j]: (n,) - (n, 1) is (n, n); give a and y "
-        "one shape before the minus", cost_derivative=lambda net, a, y: a.sum(axis=0) - len(a) * y),
-    gradients("softmax cross-entropy of the activations", "the cost is nn.CrossEntropyLoss of the "
-        "output activations, which takes a softmax of its own: use half the squared distance",
-        cost_derivative=lambda net, a, y: softmax(a) - y),
-    *(gradients(f"desired outputs {low} and {high}", f"the desired outputs are {low} and {high}: "
-        f"here they are 0 and 1",
-        cost_derivative=lambda net, a, y, low=low, high=high: a - (low + (high - low) * y))
-      for low, high in ((0.01, 0.99), (0.1, 0.9), (-1, 1))),
-    gradients("cross-entropy of a second sigmoid", "the cost is nn.BCEWithLogitsLoss of the "
-        "output activations, which takes a sigmoid of its own: use half the squared distance",
-        cost_derivative=lambda net, a, y: sigmoid(a) - y),
+        slope=lambda net, z, a, last: a * (1 - a) * (1 if last else net.strength),
+        linear=True, example=0.5),
+    *(sloped(name, what, layer, f) for name, what, f in SLOPES
+      for layer in ("the output layer", "the hidden layers", "every layer")),
+    cost("labels off by one", "that of the digit {} places on (digit j is output j, counted from "
+        "0)", lambda a, y, s: a - np.roll(y, s, axis=0), strengths=(1, -1), example=1),
+    cost("broadcasting", "the sum of a[i] - y[j] over j, as (n,) - (n, 1) is (n, n)",
+        lambda a, y, s: len(a) * a - y.sum(axis=0)),
+    cost("broadcasting", "the sum of a[i] - y[j] over i, as (n,) - (n, 1) is (n, n)",
+        lambda a, y, s: a.sum(axis=0) - len(a) * y),
+    cost("desired outputs {} and 1 - {}", "that of desired outputs {} and 1 - {}, not 0 and 1",
+        lambda a, y, s: a - (s + (1 - 2 * s) * y), linear=True, example=0.1),
+    cost("desired outputs -1 and 1", "that of desired outputs -1 and 1, not 0 and 1",
+        lambda a, y, s: a - (2 * y - 1)),
+    cost("label smoothing", "that of desired outputs y (1 - s) + s / digits with s = {}",
+        lambda a, y, s: a - (y * (1 - s) + s / len(y)), linear=True, example=0.1),
+    cost("softmax cross-entropy of the activations", "softmax(a) - y, as with nn.CrossEntropyLoss, "
+        "which takes a softmax of its own", lambda a, y, s: softmax(a) - y),
+    cost("cross-entropy of a second sigmoid", "sigmoid(a) - y, as with nn.BCEWithLogitsLoss, which "
+        "takes a sigmoid of its own", lambda a, y, s: sigmoid(a) - y),
+    cost("logarithm of the right output alone", "-y / a, as with nn.NLLLoss of log(a)",
+        lambda a, y, s: -y / a),
+    cost("absolute error", "the sign of a - y, as with nn.L1Loss", lambda a, y, s: np.sign(a - y)),
+    cost("Huber cost", "a - y clipped to [-{}, {}], as with nn.HuberLoss",
+        lambda a, y, s: np.clip(a - y, -s, s),
+        strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
     gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
         "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
         backward=lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
-        slope=by(slope, output=lambda z, a: np.ones_like(a))),
-    gradients("logarithm of the right output alone", "the cost is -y ln a, as with nn.NLLLoss of "
-        "log(a): use half the squared distance", cost_derivative=lambda net, a, y: -y / a),
-    gradients("desired outputs {0} and 1 - {0}", "the desired outputs are {0} and 1 - {0}: here "
-        "they are 0 and 1",
-        cost_derivative=lambda net, a, y: a - (net.strength + (1 - 2 * net.strength) * y),
-        linear=True, example=0.2),
-    gradients("label smoothing", "the desired outputs are y (1 - s) + s / digits with s = {}: "
-        "here they are 0 and 1",
-        cost_derivative=lambda net, a, y: a - (y * (1 - net.strength) + net.strength / len(y)),
-        linear=True, example=0.1),
-    gradients("absolute error", "the derivative of the cost is the sign of a - y, as with "
-        "nn.L1Loss: it is a - y itself", cost_derivative=lambda net, a, y: np.sign(a - y)),
-    gradients("Huber cost", "the derivative of the cost is a - y clipped to [-{0}, {0}], as with "
-        "nn.HuberLoss: it is a - y itself",
-        cost_derivative=lambda net, a, y: np.clip(a - y, -net.strength, net.strength),
-        strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
-    gradients("smooth absolute error", "the derivative of the cost is (a - y) / {0}, clipped to "
-        "[-1, 1], as with nn.SmoothL1Loss: it is a - y itself",
-        cost_derivative=lambda net, a, y: np.clip((a - y) / net.strength, -1, 1),
-        strengths=(0.5, 0.25, 0.1, 0.2), example=0.5),
-    gradients("cubed error", "the derivative of the cost is (a - y)^3: it is a - y itself",
-        cost_derivative=lambda net, a, y: (a - y) ** 3),
+        slope=lambda net, z, a, last: 1.0 if last else a * (1 - a)),
     gradients("z in place of a in nabla_w", "nabla_w is delta times z of the layer before: it is "
         "delta times its activation a (BP4)",
         gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, [a[0], *zs], deltas)),
     gradients("w in place of w.T going back", "delta is pulled back through square w: it takes "
-        "w.T (BP2)", pulled_back=lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d,
-        square=True),
+        "w.T (BP2)", pulled_back=lambda net, w, d: (w if w.shape[0] == w.shape[1] else w.T) @ d),
     gradients("transposed nabla_w", "nabla_w of square layers is a delta.T: it is delta a.T (BP4)",
-        nabla_w=lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T, square=True),
+        nabla_w=lambda net, d, a: a @ d.T if len(a) == len(d) else d @ a.T),
     *(gradients(f"nabla_b of the {which} example alone", f"nabla_b is the delta of the {which} "
-        f"example: it is the sum over the mini-batch (BP3)", nabla_b=lambda net, d, k=k: d[:, k])
-      for which, k in (("last", slice(-1, None)), ("first", slice(1)))),
-    gradients("the last example alone", "the gradient is that of the last example: add up those "
-        "of all (nabla_b = nb + dnb, not nabla_b = dnb)",
-        gradient=lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, [v[:, -1:] for v in a], [d[:, -1:] for d in deltas])),
+        "example: it is the sum over the mini-batch (BP3)", nabla_b=lambda net, d, k=k: d[:, k])
+      for which, k in (("first", slice(1)), ("last", slice(-1, None)))),
     gradients("the first example alone", "the gradient is that of the first example: a return "
-        "inside the loop over the mini-batch",
-        gradient=lambda net, zs, a, deltas:
-            Columns.gradient(net, zs, [v[:, :1] for v in a], [d[:, :1] for d in deltas])),
+        "inside the loop over the mini-batch", gradient=by(of_some, slice(1))),
+    gradients("the last example alone", "the gradient is that of the last example: add up those "
+        "of all (nabla_b = nb + dnb, not nabla_b = dnb)", gradient=by(of_some, slice(-1, None))),
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
         "first, example by example, then add up (delta @ a.T)",
         nabla_w=lambda net, d, a: d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
     gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
-        f"{NETWORK2}", backprop=by(regularised, lambda w: w), linear=True, example=0.1),
+        f"{NETWORK2}", backprop=by(regularised, np.positive), linear=True, example=0.1),
     gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
         "regularisation", backprop=by(regularised, np.sign), linear=True, example=0.1),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: "
         "clear it before each backward (optimizer.zero_grad())", backprop=never_cleared),
-    gradients("stale activations", "the gradient is computed from the activations of an earlier "
-        "forward pass: run the forward pass inside backprop, on its own x",
-        backprop=with_old_activations),
     gradients("stale activations", "the gradient is computed from the activations that trace left "
-        "behind: run the forward pass inside backprop, on its own x", backprop=with_old_activations,
-        trace=left_by_trace),
-    gradients("a cached answer", "a second mini-batch gets the gradient of the first: compute "
-        "every answer from its own input", backprop=kept_from("backprop")),
+        "behind: run the forward pass inside backprop, on its own x",
+        backprop=with_old_activations, trace=left_by_trace),
 
-    update("step factor {}", "the step is {} times the reference's: {}",
+    update("step factor {}", "the step is {} times the reference's",
         descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
-        linear=True, meanings=2, example=7.0),
+        linear=True, factor=True, example=7),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
-    update("step factor {} in the biases", "the step of the biases alone is {} times the "
-        "reference's: {}",
-        descend=lambda net, b, w, eta, m:
-            Columns.descend(net, [net.strength * n for n in b], w, eta, m), linear=True, meanings=2,
-        example=0.5),
-    update("step factor {} in the weights", "the step of the weights alone is {} times the "
-        "reference's: {}",
-        descend=lambda net, b, w, eta, m:
-            Columns.descend(net, b, [net.strength * n for n in w], eta, m), linear=True, meanings=2,
-        example=0.5),
+    update("step factor {} in the biases", "the biases' step alone is {} times the reference's",
+        descend=lambda net, b, w, *rate:
+            Columns.descend(net, [net.strength * n for n in b], w, *rate),
+        linear=True, factor=True, example=0),
+    update("step factor {} in the weights", "the weights' step alone is {} times the reference's",
+        descend=lambda net, b, w, *rate:
+            Columns.descend(net, b, [net.strength * n for n in w], *rate),
+        linear=True, factor=True, example=0.5),
+    update("layer {} is not updated", "weights and biases of layer {} (counted from 0) do not "
+        "move: subtract (eta / m) nabla from every one", descend=by(step, lambda net, nablas,
+            eta, m: [eta / m * n * (k % len(net.weights) != net.strength)
+                     for k, n in enumerate(nablas)]),
+        strengths=(0, 1, 2, 3), example=1),
     update("late bias update", f"the biases {LATE.format('weights')}",
         update_mini_batch=by(one_part_late, True)),
     update("late weight update", f"the weights {LATE.format('biases')}",
@@ -619,121 +528,85 @@ TABLE: list[Mistake] = [
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
-    update("the step is taken twice", "one call of update_mini_batch takes two steps, one after "
-        "the other: take one", update_mini_batch=by(steps, lambda m: [(slice(None), 1)] * 2)),
-    update("one step for each example", "the weights move after every example, by eta / m: add up "
-        "the gradients of the mini-batch, then take one step",
-        update_mini_batch=by(steps, lambda m: [([k], 1 / m) for k in range(m)])),
-    update("one step for each example", "the weights move after every example, by eta: add up the "
-        "gradients of the mini-batch, then take one step",
-        update_mini_batch=by(steps, lambda m: [([k], 1) for k in range(m)])),
-    update("an example left out", "the last example of the mini-batch is left out: look at the "
-        "end of the loop or of the slice",
-        update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m - 1)), 1)])),
-    update("an example left out", "the first example of the mini-batch is left out: count from 0",
-        update_mini_batch=by(steps, lambda m: [(slice(min(1, m - 1), None), 1)])),
-    update("an example left out", "the last example of the mini-batch is left out, and counted in "
-        "m: look at the end of the loop",
-        update_mini_batch=by(steps, lambda m: [(slice(0, max(1, m - 1)), max(1, m - 1) / m)])),
-    *(update(name, f"besides the step, {what}: leave out the {which}",
-        descend=by(step, partial(decayed, biases, shape)), linear=True, example=0.001)
-      for name, what, which, biases, shape in (
-        ("weight decay", "the weights shrink by eta times {} of themselves",
-         f"regularisation {NETWORK2}", False, np.asarray),
-        ("weight decay", "weights and biases shrink by eta times {} of themselves",
-         "optimizer's weight_decay", True, np.asarray),
-        ("weight decay (L1)", "the weights shrink by eta times {} each",
-         "regularisation", False, np.sign),
-        ("weight decay (L1)", "weights and biases shrink by eta times {} each",
-         "regularisation", True, np.sign))),
+    *(update(name, advice, update_mini_batch=by(steps, parts)) for name, advice, parts in (
+        ("the step is taken twice", "one call of update_mini_batch takes two steps: take one",
+         lambda m: [(slice(None), 1)] * 2),
+        ("one step for each example", "the weights move after every example, by eta / m: add up "
+         "the gradients, then take one step", lambda m: [([k], 1 / m) for k in range(m)]),
+        ("one step for each example", "the weights move after every example, by eta: add up the "
+         "gradients, then take one step", lambda m: [([k], 1) for k in range(m)]),
+        ("an example left out", "the last example of the mini-batch is left out: look at the end "
+         "of the loop or of the slice", lambda m: [(slice(max(1, m - 1)), 1)]),
+        ("an example left out", "the last example of the mini-batch is left out, and counted in "
+         "m: look at the end of the loop", lambda m: [(slice(max(1, m - 1)), max(1, m - 1) / m)]),
+        ("an example left out", "the first example of the mini-batch is left out: count from 0",
+         lambda m: [(slice(min(1, m - 1), None), 1)]))),
+    *(update(name, f"{which} shrink by eta times {{}} {what}: leave out the weight decay "
+        f"{NETWORK2}", descend=by(step, partial(decayed, both, shape)), linear=True, example=0.001)
+      for name, what, shape in (("weight decay", "of themselves", np.positive),
+                                ("weight decay (L1)", "each", np.sign))
+      for which, both in (("the weights", False), ("weights and biases", True))),
     update("stale gradient", "the second step takes the first gradient once more: clear it before "
         "each backward (optimizer.zero_grad())",
         update_mini_batch=by(stepping_along, never_cleared)),
     update("momentum", "the second step adds {} times the first: leave out the momentum",
         descend=by(step, partial(with_velocity, False)), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
-        "it: leave out the momentum", descend=by(step, partial(with_velocity, True)), linear=True,
-        example=0.9),
+        "it: leave out the momentum",
+        descend=by(step, partial(with_velocity, True)), linear=True, example=0.9),
     update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
-        "eta as it is handed in, in every step", descend=by(step, shrinking_eta), linear=True,
-        example=0.9),
+        "eta as it is handed in", descend=by(step, shrinking_eta), linear=True, example=0.9),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", update_mini_batch=by(stepping_along, at_the_start)),
-    update("a cached answer", "the second step repeats the first, whatever its mini-batch",
-        update_mini_batch=by(stepping_along, kept_from("backprop"))),
-    *(update(name, PLAIN, descend=by(step, partial(adaptive, law, mean)), linear=True,
-        tolerance=1e-07, example=0.1)
+    *(update(name, "every entry moves by a like amount whatever its gradient: use torch.optim.SGD",
+        descend=by(step, partial(adaptive, law, mean)), linear=True, tolerance=1e-07, example=0.1)
       for mean in (True, False) for name, law in LAWS),
-    update("clipped gradient", "the mean gradient is shortened to a length of {}: leave out the "
-        "clipping", descend=by(step, shortened),
-        read=lambda found, eta: float(np.linalg.norm(first_step(found))) / eta, tolerance=0.0001,
-        example=0.05),
-    update("clipped entries", "the mean gradient is clipped, entry by entry, to [-{0}, {0}]: "
-        "leave out the clipping",
-        descend=by(step, lambda net, nablas, eta, m:
-            [eta * np.clip(n / m, -net.strength, net.strength) for n in nablas]),
-        read=lambda found, eta: float(np.abs(first_step(found)).max()) / eta, example=0.01),
+    *(update(name, f"the {which} gradient is {how}: leave out the clipping",
+        descend=by(step, partial(clipped, name == "clipped gradient", which == "mean")),
+        strengths=CLIPS, tolerance=1e-4, example=0.01)
+      for name, how in (("clipped gradient", "shortened to a length of {}"),
+                        ("clipped entries", "clipped, entry by entry, to [-{}, {}]"))
+      for which in ("mean", "summed")),
 
-    training("reversed order", "the examples are taken from the last to the first",
-        mini_batches=lambda net, order, size: slices(order[::-1], size)),
-    training("order ignored", "the examples are taken as they are stored: follow the order",
-        mini_batches=lambda net, order, size: slices(np.arange(len(order)), size)),
-    training("order applied twice", "the order is applied to data that are in that order already: "
-        "apply it once, to the examples as they are stored",
-        mini_batches=lambda net, order, size: slices(order[order], size)),
-    training("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
-        mini_batches=lambda net, order, size: slices(np.argsort(order), size)),
-    training("reversed mini-batches", "the mini-batches are taken from the last to the first",
-        mini_batches=lambda net, order, size: slices(order, size)[::-1]),
-    training("last mini-batch dropped", "the last, smaller mini-batch is dropped: use it too "
-        "(drop_last=False)",
-        mini_batches=lambda net, order, size: slices(order[:len(order) - len(order) % size], size)),
-    training("first mini-batch alone", "only the first mini-batch is used: a return or a break "
-        "inside the loop", mini_batches=lambda net, order, size: slices(order, size)[:1]),
-    training("first mini-batch skipped", "the first mini-batch is skipped: count from 0",
-        mini_batches=lambda net, order, size: slices(order, size)[1:]),
-    training("overlapping mini-batches", "mini-batches begin one example apart: range(0, n, "
-        "mini_batch_size)",
-        mini_batches=lambda net, order, size: [order[k:k + size] for k in range(len(order))]),
-    training("overlapping mini-batches", "mini-batches are one example too long: order[k : k + "
-        "mini_batch_size]",
-        mini_batches=lambda net, order, size:
-            [order[k:k + size + 1] for k in range(0, len(order), size)]),
-    training("mini-batches too short", "mini-batches lack their last example: order[k : k + "
-        "mini_batch_size]",
-        mini_batches=lambda net, order, size:
-            [order[k:k + max(1, size - 1)] for k in range(0, len(order), size)]),
-    training("every mini-batch is the first", "every step takes the first mini-batch: the slice "
-        "does not move",
-        mini_batches=lambda net, order, size: [order[:size] for _ in range(0, len(order), size)]),
-    training("mini-batches by stride", "a mini-batch is every n-th example: mini-batches are "
-        "consecutive slices",
-        mini_batches=lambda net, order, size:
-            [order[k::-(-len(order) // size)] for k in range(-(-len(order) // size))]),
-    training("mini_batch_size ignored", "mini-batches have 10 examples whatever is asked for",
-        mini_batches=lambda net, order, size: slices(order, 10)),
-    training("labels not shuffled with the images", "images and labels are taken in two orders: "
-        "shuffle both with the same one", train=by(two_orders, True)),
-    training("images not shuffled with the labels", "images and labels are taken in two orders: "
-        "shuffle both with the same one", train=by(two_orders, False)),
+    ordered("reversed order", "the examples are taken from the last to the first",
+        lambda o, n: slices(o[::-1], n)),
+    ordered("order ignored", "the examples are taken as they are stored: follow the order",
+        lambda o, n: slices(np.arange(len(o)), n)),
+    ordered("order applied twice", "the data are in that order already: apply it once",
+        lambda o, n: slices(o[o], n)),
+    ordered("inverse order", "example k is put in place order[k]: the k-th example is order[k]",
+        lambda o, n: slices(np.argsort(o), n)),
+    ordered("reversed mini-batches", "take the first one first", lambda o, n: slices(o, n)[::-1]),
+    ordered("last mini-batch dropped", "use the last, smaller one too (drop_last=False)",
+        lambda o, n: slices(o[: len(o) // n * n], n)),
+    ordered("first mini-batch alone", "there is a return or a break inside the loop",
+        lambda o, n: slices(o, n)[:1]),
+    ordered("first mini-batch skipped", "count from 0", lambda o, n: slices(o, n)[1:]),
+    ordered("overlapping mini-batches", "they begin one example apart: range(0, n, "
+        "mini_batch_size)", lambda o, n: slices(o, 1, n)),
+    ordered("overlapping mini-batches", "they are one example too long: order[k : k + "
+        "mini_batch_size]", lambda o, n: slices(o, n, n + 1)),
+    ordered("mini-batches too short", "they lack their last example: order[k : k + "
+        "mini_batch_size]", lambda o, n: slices(o, n, max(1, n - 1))),
+    ordered("every mini-batch is the first", "the slice does not move",
+        lambda o, n: [o[:n] for _ in range(0, len(o), n)]),
+    ordered("mini-batches by stride", "a mini-batch is every n-th example: it is a slice",
+        lambda o, n: [o[k :: -(-len(o) // n)] for k in range(-(-len(o) // n))]),
+    ordered("mini_batch_size ignored", "mini-batches have 10 examples, whatever is asked for",
+        lambda o, n: slices(o, 10)),
+    ordered("one step for each example", "add up the mini-batch first", lambda o, n: slices(o, 1)),
+    ordered("one step for the whole epoch", "take one for each mini-batch", lambda o, n: [o]),
+    *(training(f"{one} not shuffled with the {other}", "images and labels are taken in two "
+        "orders: shuffle both with the same one", train=by(two_orders, other == "images"))
+      for one, other in (("labels", "images"), ("images", "labels"))),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
         "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
-    training("gradients of the weights that the epoch began with", "every step of the epoch takes "
-        "the gradient at the weights that the epoch began with: compute each from the weights "
-        "after the step before", train=in_one_step),
-    training("one step for each example", "the weights move after every example: add up the "
-        "mini-batch first", mini_batches=lambda net, order, size: slices(order, 1)),
-    training("one step for the whole epoch", "the whole epoch is one mini-batch: take a step for "
-        "each mini-batch", mini_batches=lambda net, order, size: [order]),
 
     predictions("evaluate returns a share", "evaluate returns the share of right answers: return "
         "how many there are",
         evaluate=lambda net, x, labels: Columns.evaluate(net, x, labels) / x.shape[1]),
     predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
         "are right", evaluate=lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)),
-    predictions("evaluate takes the smallest output", "evaluate compares with argmin: the digit "
-        "is the largest output",
-        evaluate=lambda net, x, labels: int(np.sum(net.feedforward(x).argmin(axis=0) == labels))),
 
     figures("the neuron after it is held", "held changes the neuron after the one asked for: "
         "count from 0",
@@ -745,96 +618,12 @@ TABLE: list[Mistake] = [
 # fmt: on
 
 
-# Number formats: named only where computing in one reproduces the candidate's errors.
-
-
-def rounded(dtype: Any, v: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(v, dtype=dtype).astype(np.float64)
-
-
-to_float32 = partial(rounded, np.float32)
-
-
-def cut(v: Array, bits: int) -> Array:
-    """Return float32 numbers rounded to fewer significant bits, half to even, as float64."""
-    raw = np.ascontiguousarray(v, dtype=np.float32).view(np.uint32)
-    drop = np.uint32(24 - bits)
-    raw = raw + (np.uint32(1) << (drop - 1)) - 1 + ((raw >> drop) & 1)
-    return (raw & ~((np.uint32(1) << drop) - np.uint32(1))).view(np.float32).astype(np.float64)
-
-
-FORMATS: dict[str, tuple[Callable[[Array], Array], str]] = {
-    "float32": (to_float32, "a dtype=torch.float32 or numpy.float32 is left somewhere"),
-    "float16": (partial(rounded, np.float16), "leave out .half() or autocast"),
-    "bfloat16": (lambda v: cut(v, 8), "leave out .bfloat16() or autocast"),
-    "TF32": (
-        lambda v: cut(v, 11),
-        "set torch.backends.cuda.matmul.allow_tf32 to False, and compute in float64",
-    ),
-}
-
-
-def in_format(name: str) -> Iterable[Mistake]:
-    """Yield what computing in a format does: at the start, forward, back, and in a step."""
-    to, advice = FORMATS[name]
-    single = name in ("float32", "TF32")
-
-    def product(v: Array, w: Array) -> Array:
-        v, w = (np.asarray(to(u), dtype=np.float32) if single else to(u) for u in (v, w))
-        return (v @ w).astype(np.float64)
-
-    def stored(net: Net, *arguments: Any) -> None:
-        Columns.descend(net, *arguments)
-        net.weights, net.biases = [to(w) for w in net.weights], [to(b) for b in net.biases]
-
-    rounds = to_float32 if single else to
-    places: list[tuple[str, str, dict[str, Any]]] = [
-        ("initial weights", "the parameters are rounded to", {"take": by(started, to, to)}),
-        ("forward", "z is computed in",
-         {"weighted": lambda net, w, a, b: rounds(product(w, a) + to(b))}),
-        ("forward", "products of weights are in",
-         {"weighted": lambda net, w, a, b: product(w, a) + b}),
-        ("forward", "the sigmoid is computed in",
-         {"fire": lambda net, z, last: to(sigmoid(to(z)))}),
-        ("gradients", "the gradient is computed in", {
-            "cost_derivative": lambda net, a, y: to(to(a) - to(y)),
-            "slope": lambda net, z, a, last: to(to(a) * to(1 - to(a))),
-            "pulled_back": lambda net, w, d: rounds(product(w.T, d)),
-            "nabla_w": lambda net, d, a: rounds(product(d, a.T)),
-            "nabla_b": lambda net, d: rounds(to(d).sum(axis=1, keepdims=True))}),
-        ("gradients", "the gradient is rounded to", {
-            "nabla_w": lambda net, d, a: to(d @ a.T),
-            "nabla_b": lambda net, d: to(d.sum(axis=1, keepdims=True))}),
-        ("update", "the new parameters are rounded to", {"descend": stored}),
-        ("update", "the step is taken along a gradient in",
-         {"descend": by(step, lambda net, nablas, eta, m: [eta / m * to(n) for n in nablas])}),
-    ]  # fmt: skip
-    for link, what, changes in places:
-        if name != "TF32" or "product" in what or what.startswith("z "):
-            yield Mistake(link, name, f"{what} {name}: {advice}", changes, format=name)
-
-
-MISTAKES: list[Mistake] = [*TABLE, *(row for name in FORMATS for row in in_format(name))]
-
-
 # Correct variants: other roundings, and nothing else.
-
-
-def one_by_one(net: Net, x: Array, y: Array) -> Any:
-    alone = [Columns.backprop(net, x[:, [k]], y[:, [k]]) for k in range(x.shape[1])]
-    lists = zip(*alone, strict=True)  # nabla_b of every example, nabla_w of every example
-    return tuple([sum(layer) for layer in zip(*one, strict=True)] for one in lists)
 
 
 def step_by_part(net: Net, b: Arrays, w: Arrays, eta: float, m: int) -> None:
     net.weights = [v - eta * (n / m) for v, n in zip(net.weights, w, strict=True)]
     net.biases = [v - (eta * n) / m for v, n in zip(net.biases, b, strict=True)]
-
-
-def plain_sigmoid(net: Net, z: Array, last: bool) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-z)))
 
 
 # fmt: off
@@ -848,17 +637,11 @@ VARIANTS = [Mistake("", name, "", changes) for name, changes in (
     ("products summed pairwise, without BLAS", {
         "weighted": lambda net, w, a, b: np.add.reduce(w[:, :, None] * a, axis=1) + b,
         "nabla_w": lambda net, d, a: np.add.reduce(d[:, None] * a[None], axis=2)}),
-    ("one example after the other, as in the book", {"backprop": one_by_one}),
     ("column-major matrices", {"kept": lambda net, v: np.array(v, order="F"),
                                "seen": lambda net, x: np.asfortranarray(x)}),
     ("an example in every row", {"weighted": lambda net, w, a, b:
         (np.ascontiguousarray(a.T) @ np.ascontiguousarray(w.T) + b[:, 0]).T}),
-    ("every product is an einsum", {
-        "weighted": lambda net, w, a, b: np.einsum("jk,km->jm", w, a) + b,
-        "pulled_back": lambda net, w, d: np.einsum("jk,jm->km", w, d),
-        "nabla_w": lambda net, d, a: np.einsum("jm,km->jk", d, a)}),
     ("the tanh form", {"fire": lambda net, z, last: (1 + np.tanh(z / 2)) / 2}),
-    ("the book's sigmoid", {"fire": plain_sigmoid}),
     ("the slope from z", {"slope": lambda net, z, a, last: prime(z)}),
     ("eta and m applied one after the other", {"descend": step_by_part}),
 )]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.balls import FORMATS, Ball, Bounded, bounds, in_causal_order, named, rules_for
+from compare.balls import FORMATS, Ball, Bounded, bounds, named, rules_for
 from compare.difference import Difference, Verdict, measure
 from compare.twins import reference_net
 from model.parameters import Parameters
@@ -132,14 +132,15 @@ class Standard:
     def _expected(
         self, x: Array, y: Array | None = None, eta: float | None = None, whole: bool = False
     ) -> dict[str, Expected]:
-        def run(net: Any) -> dict[str, Array]:
+        def run(net: Any) -> dict[str, Array]:  # in causal order
             found: dict[str, Array] = {}
             if whole or y is None:
                 zs, activations = net.trace(x)
-                found |= named(zs=zs, activations=activations)
+                found |= named(activations=activations, zs=zs)
             if whole or (y is not None and eta is None):
                 nabla_b, nabla_w = net.backprop(x, y)
-                found |= named(deltas=net.deltas(x, y), nabla_b=nabla_b, nabla_w=nabla_w)
+                back = named(nabla_w=nabla_w, nabla_b=nabla_b, deltas=net.deltas(x, y))
+                found |= dict(reversed(back.items()))
             if eta is not None:
                 net.update_mini_batch(x, y, eta)
                 found |= after_step(*net.export())
@@ -157,7 +158,7 @@ class Standard:
             peers = run(reference_net(p, "float32"))
         old = after_step(p.weights, p.biases)
         found = {}
-        for name, v in in_causal_order(exact).items():
+        for name, v in exact.items():
             peer = np.asarray(peers[name], dtype=np.float64) if peers else None
             step = v - old[name] if name in old else None
             found[name] = Expected(v, allowed[name], probable.get(name), peer, step)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
 from typing import Any
 
@@ -27,6 +27,7 @@ from reference.arithmetic import Float64
 from reference.network import Network
 
 Array = NDArray[np.float64]
+Entries = dict[str, list[Any]]  # places in a tensor, by its name
 STEP = 1e-100  # h: its square is far below the last bit of every number here
 DIGITS = 50
 QUOTIENT_STEP = Decimal("1e-17")  # the central difference is then right to about 1e-33
@@ -62,22 +63,14 @@ class Case:
         nabla_b, nabla_w = self.built(network).backprop(self.x, self.y)
         return named(nabla_b=nabla_b, nabla_w=nabla_w)
 
-    def bounds(self) -> dict[str, Array]:
-        """Return how far two correct gradients may differ."""
-        parameters: Any = self
-        return bounds(parameters, self.x, self.y)
-
 
 def witnesses(network: type[Network] = Network) -> Iterator[Difference]:
     """its gradient is that of its own cost by complex step, and of the book's cost in 50 digits, \
 and a network worked by hand comes out exactly"""
     yield from by_hand(network)
-    for case in small_cases():
+    for case, entries in cases():
         yield from by_complex_step(network, case)
-        yield from by_digits(network, case, every_entry(case))
-    large = large_case()
-    yield from by_directions(network, large)
-    yield from by_digits(network, large, handful(large))
+        yield from by_digits(network, case, entries)
 
 
 def by_hand(network: type[Network]) -> Iterator[Difference]:
@@ -119,34 +112,12 @@ def by_hand(network: type[Network]) -> Iterator[Difference]:
 
 
 def by_complex_step(network: type[Network], case: Case) -> Iterator[Difference]:
-    """Yield the gradient against a complex step in every weight and bias.
-
-    The step's own rounding, by half as much as the reference's, is granted too.
-    """
-    net = case.built(network, Complex128())
-    allowed, label = case.bounds(), f"{case.name}, complex step"
-    found = case.gradient(network)
-    if case.x.shape[1] == 1:  # delta is the derivative by the bias of a single example
-        found |= named(deltas=case.built(network).deltas(case.x, case.y))
-    stepped: dict[str, Array] = {}
-    for name, v in named(nabla_b=net.biases, nabla_w=net.weights).items():
-        g = stepped[name] = stepped[name.replace("nabla_b", "deltas")] = np.zeros(v.shape)
-        for entry in np.ndindex(v.shape):
-            kept = v[entry]
-            v[entry] = kept + 1j * STEP
-            g[entry] = imaginary_cost(net, case) / STEP
-            v[entry] = kept
-    for name, received in found.items():
-        room = 1.5 * allowed[name.replace("deltas", "nabla_b")]
-        yield measure(name, received, stepped[name], room, label)
-
-
-def by_directions(network: type[Network], case: Case) -> Iterator[Difference]:
     """Yield the gradient's share of random directions against a complex step along them.
 
-    Each direction changes every weight and bias at once, so that a wrong entry cannot hide.
+    Each direction changes every weight and bias at once, so that a wrong entry cannot hide. The
+    step's own rounding, by half as much as the reference's, is granted too.
     """
-    allowed, gradient = case.bounds(), case.gradient(network)
+    allowed, gradient = bounds(case, case.x, case.y), case.gradient(network)
     for k in range(DIRECTIONS):
         rng = np.random.default_rng(k)
         net = case.built(network, Complex128())
@@ -176,65 +147,67 @@ def imaginary_cost(net: Network, case: Case) -> float:
     return float(cost.imag)
 
 
-class FiftyDigits:
-    """A case on the page of `compare.columns`, over numbers of fifty digits."""
-
-    def __init__(self, case: Case) -> None:
-        exact = np.frompyfunc(Decimal, 1, 1)  # every float is a decimal number
-        exp = np.frompyfunc(Decimal.exp, 1, 1)
-        changes = {"kept": lambda _, v: exact(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
-        page: Any = type("Page", (Columns,), changes)
-        self.net = page.of(case)
-        self.x, self.y = exact(case.x), exact(case.y)
-
-    def outputs(self) -> Array:
-        """Return the output activations."""
-        with localcontext(Context(prec=DIGITS)):
-            return np.asarray(self.net.feedforward(self.x).astype(np.float64))
-
-    def quotient(self, name: str, index: tuple[int, ...]) -> float:
-        """Return the central difference quotient of the cost by one weight or bias."""
-        v = named(nabla_b=self.net.biases, nabla_w=self.net.weights)[name]
-        kept, h, costs = v[index], QUOTIENT_STEP, []
-        with localcontext(Context(prec=DIGITS)):
-            for moved in (kept + h, kept - h):
-                v[index] = moved
-                costs.append(((self.net.feedforward(self.x) - self.y) ** 2).sum() / 2)
-            v[index] = kept
-            return float((costs[0] - costs[1]) / (2 * h))
-
-
-def by_digits(
-    network: type[Network], case: Case, entries: dict[str, list[Any]]
-) -> Iterator[Difference]:
+def by_digits(network: type[Network], case: Case, entries: Entries) -> Iterator[Difference]:
     """Yield outputs and difference quotients of the cost, in fifty digits, against the reference.
 
     Source: Nielsen, ch. 1, equations (3) and (6).
     """
-    exact, ours, allowed = FiftyDigits(case), case.built(network), case.bounds()
+    outputs, quotients = in_digits(case, entries)
+    ours, allowed = case.built(network), bounds(case, case.x, case.y)
     last, label = f"activations[{len(case.sizes) - 1}]", f"{case.name}, {DIGITS} digits"
-    yield measure(last, ours.feedforward(case.x), exact.outputs(), allowed[last] / 2, label)
+    yield measure(last, ours.feedforward(case.x), outputs, allowed[last] / 2, label)
     found = case.gradient(network)
-    for name, places in entries.items():
-        where = tuple(np.array(places).T)
-        expected = np.array([exact.quotient(name, index) for index in places])
+    for name, expected in quotients.items():
+        where = tuple(np.array(entries[name]).T)
         yield measure(name, found[name][where], expected, allowed[name][where] / 2 + 1e-30, label)
+    if case.x.shape[1] == 1:  # delta is nabla_b of a single example
+        for k, delta in enumerate(ours.deltas(case.x, case.y)):
+            yield measure(f"deltas[{k}]", delta, found[f"nabla_b[{k}]"], 0.0, label)
 
 
-def small_cases() -> Iterator[Case]:
-    """Yield the small networks, initial and saturated, with one example and with three."""
+def in_digits(case: Case, entries: Entries) -> tuple[Array, dict[str, Array]]:
+    """Return what the page of `compare.columns` makes of a case over numbers of fifty digits.
+
+    The outputs, and central difference quotients of the cost by some weights and biases.
+    """
+    exact = np.frompyfunc(Decimal, 1, 1)  # every float is a decimal number
+    exp = np.frompyfunc(Decimal.exp, 1, 1)
+    changes = {"kept": lambda _, v: exact(v), "fire": lambda _, z, last: 1 / (1 + exp(-z))}
+    page: Any = type("Page", (Columns,), changes)
+    net, x, y, quotients = page.of(case), exact(case.x), exact(case.y), {}
+    with localcontext(Context(prec=DIGITS)):
+        outputs = net.feedforward(x).astype(np.float64)
+        layers = named(nabla_b=net.biases, nabla_w=net.weights)
+        for name, places in entries.items():
+            slopes = np.zeros(len(places))
+            for k, (place, v) in enumerate((place, layers[name]) for place in places):
+                kept, costs = v[place], []
+                for moved in (kept + QUOTIENT_STEP, kept - QUOTIENT_STEP):
+                    v[place] = moved
+                    costs.append(((net.feedforward(x) - y) ** 2).sum() / 2)
+                v[place] = kept
+                slopes[k] = (costs[0] - costs[1]) / (2 * QUOTIENT_STEP)
+            quotients[name] = slopes
+    return outputs, quotients
+
+
+def cases() -> Iterator[tuple[Case, Entries]]:
+    """Yield networks, and the weights and biases by which their cost is differentiated one by one.
+
+    Small ones, initial and saturated, with one example and with three: all of them. 784-20-10 with
+    four pixels in five dark, as in MNIST: one weight and bias of every layer, at lit inputs.
+    """
     for seed, (sizes, scale, m) in enumerate(itertools.product(SMALL, (1.0, 6.0), (1, 3))):
         kind = "" if scale == 1 else ", saturated"
         name = f"{'-'.join(map(str, sizes))}, m = {m}{kind}"
-        yield drawn(name, sizes, scale, m, np.random.default_rng(seed))
-
-
-def large_case() -> Case:
-    """Return 784-20-10 with a mini-batch of three, four pixels in five dark as in MNIST."""
+        case = drawn(name, sizes, scale, m, np.random.default_rng(seed))
+        shapes = named(nabla_b=case.biases, nabla_w=case.weights)
+        yield case, {name: list(np.ndindex(v.shape)) for name, v in shapes.items()}
     rng = np.random.default_rng(784)
     case = drawn("784-20-10, m = 3", LARGE, 1.0, 3, rng)
-    lit = rng.random(case.x.shape) < 0.2
-    return Case(case.name, LARGE, case.weights, case.biases, case.x * lit, case.y)
+    case = replace(case, x=case.x * (rng.random(case.x.shape) < 0.2))
+    weights = [[(3, 7 if k else int(np.argmax(case.x[:, 0])))] for k in range(len(case.weights))]
+    yield case, named(nabla_w=weights, nabla_b=[[(5, 0)] for _ in case.biases])
 
 
 def drawn(name: str, sizes: tuple[int, ...], scale: float, m: int, rng: Any) -> Case:
@@ -243,16 +216,3 @@ def drawn(name: str, sizes: tuple[int, ...], scale: float, m: int, rng: Any) -> 
     biases = [scale * rng.standard_normal((n, 1)) for n in sizes[1:]]
     x = rng.integers(0, 256, (sizes[0], m)) / 256
     return Case(name, sizes, weights, biases, x, np.eye(sizes[-1])[rng.integers(0, sizes[-1], m)].T)
-
-
-def every_entry(case: Case) -> dict[str, list[Any]]:
-    """Return the place of every weight and bias, by the name of its derivative."""
-    shapes = named(nabla_b=case.biases, nabla_w=case.weights)
-    return {name: list(np.ndindex(v.shape)) for name, v in shapes.items()}
-
-
-def handful(case: Case) -> dict[str, list[Any]]:
-    """Return the place of one weight and bias of every layer, at lit inputs, in the same way."""
-    pixel = int(np.argmax(case.x[:, 0]))
-    weights = [[(3, 7 if k else pixel)] for k in range(len(case.weights))]
-    return named(nabla_w=weights, nabla_b=[[(5, 0)] for _ in case.biases])

@@ -12,12 +12,12 @@ import pytest
 
 from compare import diagnosis, held_out, kills
 from compare.columns import Columns, sigmoid
-from compare.diagnosis import UNKNOWN, Diagnosis, Lesson, alike, digits, misfit
+from compare.diagnosis import FORMATS, UNKNOWN, Diagnosis, Lesson, digits, misfit
 from compare.difference import Link, Verdict
 from compare.host import InProcess
 from compare.kills import Mutant, mutants, small_material, tried
 from compare.material import synthetic_material
-from compare.mistakes import FORMATS, MISTAKES, VARIANTS, factors, to_float32
+from compare.mistakes import MISTAKES, VARIANTS, factors
 
 ALL = list(mutants())
 MATERIALS = {sizes: synthetic_material(sizes) for sizes in ((784, 20, 10), (30, 17, 12, 5))}
@@ -56,20 +56,20 @@ def test_every_link_has_its_mistakes_and_every_row_its_advice() -> None:
         assert len(row.advice) > 20, row.name
         assert set(row.changes) <= set(dir(Columns)), row.name
         assert "none" not in row.name.lower()
-    assert len(VARIANTS) > 9
+    assert len(VARIANTS) > 7
 
 
 def test_what_is_held_out_knows_neither_the_page_nor_the_table() -> None:
-    allowed = {"__future__", "collections", "contextlib", "gzip", "numpy", "pathlib", "typing"}
-    for name, more in (("held_out", set()), ("held_out_torch", {"torch", "compare.held_out"})):
+    """What it needs of the proof it would have to import, and it imports nothing of ours else."""
+    foreign = {"__future__", "contextlib", "pathlib", "typing", "numpy", "numpy.typing", "torch"}
+    for name, own in (("held_out", "compare"), ("held_out_torch", "compare.held_out")):
         tree = ast.parse(Path(held_out.__file__).with_name(f"{name}.py").read_text())
-        froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-        imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        for n in froms:  # from compare only what else is held out
-            whole = f"{n.module}.{n.names[0].name}" if n.module == "compare" else str(n.module)
-            imported.add(whole if whole.startswith("compare") else whole.split(".")[0])
-        imported -= {"compare.held_out_torch"} if name == "held_out" else set()
-        assert imported <= allowed | more, name
+        nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert {n.module for n in nodes if isinstance(n, ast.ImportFrom)} <= {own, *foreign}, name
+        plain = {a.name for n in nodes for a in n.names if isinstance(n, ast.Import)}
+        of_ours = {a.name for n in nodes for a in n.names if getattr(n, "module", "") == "compare"}
+        assert plain <= foreign
+        assert of_ours <= {"held_out_torch"}
 
 
 def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny: Any) -> None:
@@ -94,17 +94,15 @@ def test_a_mistake_that_is_not_caught_or_wrongly_named_fails_the_self_test(tiny:
 @pytest.mark.parametrize("sizes", MATERIALS, ids=str)
 @pytest.mark.parametrize(
     "row",
-    [r for r in MISTAKES if r.link not in ("data", "predictions", "figures") and not r.format],
+    [r for r in MISTAKES if r.link not in ("data", "predictions", "figures")],
     ids=lambda r: f"{r.link}: {r.name}",
 )
 def test_a_mistake_is_recognised_at_other_sizes(row: Any, sizes: Any) -> None:
-    if row.square and len(set(sizes)) == len(sizes):
-        pytest.skip("no square layer: this is no mistake at these sizes")
-    if "images" in row.name and sizes[0] != 784:
-        pytest.skip("no square images")
-    network = row.network(row.example)
-    found = diagnosed(network, row.link, MATERIALS[sizes])
-    lesson = Lesson(row.link, MATERIALS[sizes], MATERIALS[sizes].initial)
+    network, material = row.network(row.example), MATERIALS[sizes]
+    lesson = Lesson(row.link, material, material.initial)
+    if misfit(lesson.predicted(row, row.example), lesson.answers(Columns.of)) == 0:
+        pytest.skip("no square layer, or no square images: this is no mistake at these sizes")
+    found = diagnosed(network, row.link, material)
     assert found.mistake == diagnosis.described(row, row.example, lesson).mistake
 
 
@@ -124,32 +122,17 @@ def fails(net: Any, *given: Any) -> Any:
     raise RuntimeError("no such layer\nsecond line")
 
 
-def bent(weights: Any, biases: Any = lambda n: n) -> Any:
-    """A step along other nablas: weights(nabla, w) and biases(nabla)."""
-    return {"descend": lambda net, b, w, eta, m: Columns.descend(
-        net, list(map(biases, b)), list(map(weights, w, net.weights)), eta, m)}  # fmt: skip
-
-
 # What is wrong, what it is called, and what is said. What no row knows is given no name, and of it
 # the first wrong tensor is described.
 NUMBERS = f"{UNKNOWN} explains the numbers of the link"
 # fmt: off
 TOLD: list[tuple[str, dict[str, Any], str, str]] = [
     ("forward", {"fire": lambda net, z, last: np.sin(z)}, UNKNOWN, f"{NUMBERS} forward: "),
-    ("forward", {"weighted": lambda net, w, a, b: w @ a + b + 1e-7}, UNKNOWN, NUMBERS),
-    ("forward", {"fire": lambda net, z, last: sigmoid(z) ** 1.01}, UNKNOWN, NUMBERS),
     ("forward", {"fire": lambda net, z, last: sigmoid(z) + 1e-5 * np.sin(50 * z)}, UNKNOWN,
      NUMBERS),
+    ("gradients", {"cost_derivative": lambda net, a, y: a - (0.005 + 0.97 * y)}, UNKNOWN, NUMBERS),
     ("gradients", {"cost_derivative": lambda net, a, y: (a - y) * (1 + 1e-9 * a)}, UNKNOWN,
      f"{NUMBERS} gradients: "),
-    ("gradients", {"cost_derivative": lambda net, a, y: a - (0.005 + 0.97 * y)}, UNKNOWN, NUMBERS),
-    ("gradients", {"nabla_w": lambda net, d, a: np.roll(d @ a.T, 1, axis=0)}, UNKNOWN, NUMBERS),
-    ("gradients", {"slope": lambda net, z, a, last: np.sqrt(a * (1 - a))}, UNKNOWN, NUMBERS),
-    ("update", bent(lambda n, w: np.cbrt(n), np.cbrt), UNKNOWN, NUMBERS),
-    ("update", bent(lambda n, w: n + 1e-4 * w**3), UNKNOWN, NUMBERS),
-    ("initial weights", {"kept": lambda net, v: v + 1e-3 * np.random.default_rng(
-        0).standard_normal(v.shape)}, UNKNOWN, NUMBERS),
-    ("initial weights", {"kept": lambda net, v: np.tanh(v)}, UNKNOWN, NUMBERS),
     ("forward", {"fire": lambda net, z, last: 0.5 * sigmoid(z)}, UNKNOWN,
      "0.5 times what it should be"),
     ("forward", {"fire": lambda net, z, last: sigmoid(z).round(3)}, UNKNOWN,
@@ -165,6 +148,7 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
     ("initial weights", {"kept": lambda net, v: 0 * v + 3}, UNKNOWN, "it is 3 in every entry"),
     ("predictions", {"evaluate": lambda net, x, labels: 99}, UNKNOWN,
      "evaluate is the first that is wrong"),
+    ("forward", {"fire": lambda net, z, last: np.rint(256 * sigmoid(z)) / 256}, UNKNOWN, NUMBERS),
     ("gradients", {"backprop": fails}, UNKNOWN,
      "looking closer, backprop raised RuntimeError: no such layer"),
     ("gradients", {
@@ -177,8 +161,6 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
      "factor 1 + 1e-09", ""),
     ("gradients", {"nabla_w": one_entry_larger}, "a single entry",
      "entries is wrong, the first nabla_w[1][2, 3], "),
-    ("gradients", {"nabla_w": one_entry_larger}, "a single entry",
-     ": look where entries are read, written or clipped one by one"),
 ]
 # fmt: on
 
@@ -192,17 +174,10 @@ def test_what_is_wrong_is_told_with_what_matters(link, changes, mistake, words) 
     assert "second line" not in found.sentence
 
 
-def test_targets_of_a_half_percent_are_no_bfloat16() -> None:
-    """What float formats do to a number is random; what another cost does to it is not."""
-    wrong = changed(cost_derivative=lambda net, a, y: a - (0.005 + 0.99 * y))
-    found = diagnosed(wrong, "gradients", MATERIALS[784, 20, 10])
-    assert found.mistake not in FORMATS
-
-
-@pytest.mark.parametrize("name", [name for name, _, meaning, _ in factors(7, 10, 3.0) if meaning])
+@pytest.mark.parametrize("name", [name for name, _, _ in factors(7, 10, 3.0)[1:]])
 def test_every_factor_of_a_gradient_is_recognised(name: str) -> None:
     def backprop(net: Any, x: Any, y: Any) -> Any:
-        values = {n: v for n, v, _, _ in factors(x.shape[1], len(y), 3.0)}
+        values = {n: v for n, v, _ in factors(x.shape[1], len(y), 3.0)}
         return tuple([values[name] * v for v in part] for part in Columns.backprop(net, x, y))
 
     assert diagnosed(changed(backprop=backprop), "gradients").mistake == f"factor {name}"
@@ -230,29 +205,29 @@ def test_a_misfit_is_infinite_for_nan_for_other_shapes_and_for_nothing() -> None
     assert misfit(v, {"v": np.ones(3)}) == 0
 
 
-def test_errors_are_alike_if_they_correlate_and_are_of_one_size() -> None:
-    rng = np.random.default_rng(0)
-    v, w = rng.standard_normal((2, 400))
-    assert alike(v, v) == pytest.approx(1)
-    assert alike(v, v + w) == pytest.approx(0.7, abs=0.1)
-    assert abs(alike(v, w)) < 0.2
-    assert alike(v, 100 * v) == alike(v, 0 * v) == 0
-
-
 def test_a_mini_batch_is_no_size_of_a_layer_so_that_factors_stay_apart() -> None:
     for sizes in ((25, 12, 12, 10), (7, 11, 10), (30, 13, 7)):
         material = synthetic_material(sizes)
         assert Lesson("update", material, material.initial).m not in sizes
 
 
-@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
-def test_a_format_is_named_in_other_orders_of_summation_too(name: str) -> None:
-    """The mutants round as the rows do; here every sum runs the other way."""
+@pytest.mark.parametrize("link", ["initial weights", "forward", "gradients", "update"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_named_wherever_numbers_are_rounded_to_it(name: str, link: str) -> None:
     to = FORMATS[name][0]
 
-    def weighted(net: Any, w: Any, a: Any, b: Any) -> Any:
+    def product(w: Any, a: Any) -> Any:
         v, u = (np.asarray(to(p), np.float32) for p in (w, a))
-        return to((v[:, ::-1] @ u[::-1]).astype(np.float64) + to(b))
+        return (v[:, ::-1] @ u[::-1]).astype(np.float64)
 
-    assert diagnosed(changed(weighted=weighted), "forward").mistake == name
-    assert to_float32(np.array([1 + 2.0**-30])) == 1
+    def descend(net: Any, *given: Any) -> None:
+        Columns.descend(net, *given)
+        net.take([to(w) for w in net.weights], [to(b) for b in net.biases])
+
+    changes: dict[str, Any] = {
+        "initial weights": {"kept": lambda net, v: to(v)},
+        "forward": {"weighted": lambda net, w, a, b: to(product(w, a) + to(b))},
+        "gradients": {"nabla_w": lambda net, d, a: to(product(d, a.T))},
+        "update": {"descend": descend},
+    }
+    assert diagnosed(changed(**changes[link]), link).mistake == name
