@@ -18,9 +18,10 @@ from compare.difference import (
     Unusable,
     Verdict,
 )
-from compare.host import MEMORY, TIMEOUT, Host, hosted, program
+from compare.host import MEMORY, TIMEOUT, Host, InProcess, hosted, program
 from compare.links import LINKS, Tell, nobody, run
 from compare.material import DIGITS, PIXELS, Material, mnist_material, synthetic_material
+from compare.supervision import chosen
 from compare.trial import Trial
 from compare.twins import TorchTwin
 from model.mnist_files import find_mnist
@@ -88,8 +89,10 @@ def prove(
     """
     if command is not None:
         host = program(command, timeout, memory)
+    elif candidate is None:
+        host = InProcess(chosen(own_network(), arithmetic, device), notice="")
     else:
-        host = hosted(candidate or own_network(), arithmetic, device, timeout, memory)
+        host = hosted(candidate, arithmetic, device, timeout, memory)
     try:
         if material is None:
             trained = None if model is None else Parameters.load(model)
@@ -117,14 +120,14 @@ def prove(
         host.close()
 
 
-def own_network() -> str:
-    """Return the name of torch_impl's network; to try one of one's own needs no PyTorch."""
+def own_network() -> type:
+    """Return torch_impl's network as a candidate; to try one of one's own needs no PyTorch."""
     if importlib.util.find_spec("torch") is None:
         raise Unusable(
             "torch_impl needs PyTorch: install PyTorch (pip install 'jalebi[torch]'), or name "
             "another --candidate"
         )
-    return f"{TorchTwin.__module__}:{TorchTwin.__name__}"
+    return TorchTwin
 
 
 def gathered(

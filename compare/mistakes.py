@@ -60,7 +60,7 @@ def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str]]:
         ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
         ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
         ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too"),
-        ("m", m, "it is summed twice, or the step is not divided by the size of the mini-batch"),
+        ("m", m, "it is not divided by the size of the mini-batch, or is summed twice"),
         ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
                          "once"),
         ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2"),
@@ -332,8 +332,7 @@ SPLITS: list[tuple[str, Callable[[int, int], Any]]] = [  # by all examples, and 
     ("training and validation are exchanged", lambda n, k: (slice(n - k, n), slice(0, n - k))),
 ]
 SLOPES: list[tuple[str, str, Callable[[Array, Array], Array]]] = [  # by z and a
-    ("no sigma prime", "nothing (in the output layer alone that is the cross-entropy's delta, "
-     "which is network2.py's choice, and no mistake there)", lambda z, a: np.ones_like(a)),
+    ("no sigma prime", "nothing", lambda z, a: np.ones_like(a)),
     ("sigma prime of a", "sigma'(a)", lambda z, a: prime(a)),
     ("a in place of sigma prime", "a", lambda z, a: a),
     ("1 - a in place of sigma prime", "1 - a", lambda z, a: 1 - a),
@@ -447,8 +446,13 @@ MISTAKES: list[Mistake] = [
         "sigma'(z): sigma'(z) is a (1 - a)",
         slope=lambda net, z, a, last: a * (1 - a) * (1 if last else net.strength),
         linear=True, example=0.5),
+    gradients("no sigma prime in the output layer", "the output delta is a - y, the "
+        "cross-entropy's, which is network2.py's choice, and no mistake there: for the quadratic "
+        "cost it is (a - y) sigma'(z) (BP1)",
+        slope=lambda net, z, a, last: 1.0 if last else a * (1 - a)),
     *(sloped(name, what, layer, f) for name, what, f in SLOPES
-      for layer in ("the output layer", "the hidden layers", "every layer")),
+      for layer in ("the output layer", "the hidden layers", "every layer")
+      if (name, layer) != ("no sigma prime", "the output layer")),
     cost("labels off by one", "that of the digit {} places on (digit j is output j, counted from "
         "0)", lambda a, y, s: a - np.roll(y, s, axis=0), strengths=(1, -1), example=1),
     cost("broadcasting", "the sum of a[i] - y[j] over j, as (n,) - (n, 1) is (n, n)",

@@ -178,7 +178,7 @@ SABOTAGES = [
         d * (1 + 1e-9 * (len(d) == 6)) for d in Columns.deltas(net, x, y)]}),
     ("update", "(initial, step 1 in a row, one example, eta 3)", steps(lambda k, eta: -1)),
     ("update", "new_weights", steps(lambda k, eta: 1 + 1e-9)),
-    ("update", "eta 30)", steps(lambda k, eta: min(eta, 5.0) / eta)),
+    ("update", "eta 30, after evaluate)", steps(lambda k, eta: min(eta, 5.0) / eta)),
     ("update", "(initial, step 3 in a row, another mini-batch of 10, eta 0.5)", {
         "update_mini_batch": lambda net, x, y, eta: Columns.update_mini_batch(
             net, x, y, net.__dict__.setdefault("eta", eta))}),
@@ -201,13 +201,13 @@ SABOTAGES = [
     ("training", "a step afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
     ("predictions", "outputs[0, 7]", in_a_batch_of(80, 2)),
-    ("predictions", "(after evaluate)", {"evaluate": evaluate_that_forgets}),
+    ("update", "after evaluate)", {"evaluate": evaluate_that_forgets}),
     ("predictions", "evaluate[", {"evaluate": lambda *given: Columns.evaluate(*given) + 1}),
     ("predictions", "(labels that are the digits read)", {"evaluate": lambda net, *given:
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
-    ("predictions", "(after a step)", {"evaluate": lambda net, x, labels: net.__dict__.setdefault(
+    ("predictions", "(after a step, labels moved by one)", {"evaluate": lambda net, x, labels: net.__dict__.setdefault(
         labels.tobytes(), Columns.evaluate(net, x, labels))}),
-    ("predictions", "labels moved by one)", {**steps(lambda k, eta: 1), "evaluate":
+    ("predictions", "(after a step)", {**steps(lambda k, eta: 1), "evaluate":
         lambda net, *given: net.__dict__.setdefault(
             "right" if "taken" in net.__dict__ else given[1].tobytes(),
             Columns.evaluate(net, *given))}),
