@@ -84,13 +84,9 @@ def test_few_steps_are_taken_one_by_one(compile, monkeypatch, eager_steps):
     assert len(eager_steps) == (88 if compile is False else 44 + 10 + 4)
 
 
-def test_a_subclass_takes_its_own_steps(network, monkeypatch):
-    class Halved(TORCH.Network):
-        def update_mini_batch(self, mini_batch, eta):
-            super().update_mini_batch(mini_batch, eta / 2)
-
-    net = network(kind=Halved)
-    assert trained(TORCH, net, 3.0) == trained(REFERENCE, REFERENCE.start(SIZES), 1.5)
+class Halved(TORCH.Network):
+    def update_mini_batch(self, mini_batch, eta):
+        super().update_mini_batch(mini_batch, eta / 2)
 
 
 class Twice(TORCH.arithmetic.FixedPoint):
@@ -107,6 +103,10 @@ def doubled(net, output_activations, y):
     return 2 * (output_activations - y)
 
 
+def in_a_subclass(_):
+    return at_once(compile=None, kind=Halved)
+
+
 def in_the_class(monkeypatch):
     monkeypatch.setattr(TORCH.Network, "cost_derivative", doubled)
     return at_once(compile=None)
@@ -118,11 +118,14 @@ def in_one_network(monkeypatch):
     return net
 
 
-def in_the_arithmetic(monkeypatch):
+def in_the_arithmetic(_):
     return TORCH.Network.from_parameters(initial_parameters(SIZES, 0), Twice())
 
 
-@pytest.mark.parametrize("changed", [in_the_class, in_one_network, in_the_arithmetic])
+WHERE = [in_a_subclass, in_the_class, in_one_network, in_the_arithmetic]
+
+
+@pytest.mark.parametrize("changed", WHERE)
 def test_what_is_changed_in_a_step_is_not_left_out_of_those_that_were_recorded(
     changed, network, monkeypatch, eager_steps
 ):

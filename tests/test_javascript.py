@@ -115,34 +115,23 @@ def test_the_vectors_are_what_the_program_writes(tmp_path):
 
 
 FOLLOWED = """
-    const digits = (part) => new twin.Examples(
-        Uint8Array.from(fs.readFileSync(given.files[`${part}-images`])).subarray(16),
-        Uint8Array.from(fs.readFileSync(given.files[`${part}-labels`])).subarray(8));
-    const all = digits("train"), first = all.length - Math.floor(all.length / 6);
-    const part = (from, to) => new twin.Examples(
-        all.bytes.subarray(from * 784, to * 784), all.digits.subarray(from, to));
     const net = twin.Network.from_parameters(given, new twin.FixedPoint());
+    const data = new twin.Examples(Uint8Array.from(given.bytes), Uint8Array.from(given.digits));
     const found = [];
-    net.SGD(part(0, first), 2, 10, 3.0, part(first, all.length),
-        twin.default_rng(given.seed), (_, correct) => found.push([correct, twin.fingerprint(net)]));
+    net.SGD(data, 2, 10, 3.0, data, twin.default_rng(14),
+        (_, correct) => found.push([correct, twin.fingerprint(net)]));
     return found;
 """
 
 
 @needs_node
 @pytest.mark.parametrize("sizes", [(784, 20, 10), (784, 6, 5, 10)])
-def test_training_ends_with_the_counts_and_fingerprints_of_the_reference(sizes, digits_folder):
-    start, expected = initial_parameters(sizes, 2), []
-    training, validation, _ = REFERENCE.mnist_loader.load_data_wrapper(digits_folder)
-    net = REFERENCE.start(start)
-
-    def note(_, correct):
-        expected.append([correct, fingerprint(net)])
-
-    net.SGD(training, 2, 10, 3.0, validation, np.random.default_rng(14), note)
-    names = ("train-images", "train-labels")
-    files = {name: str(next(digits_folder.glob(f"{name}-idx*"))) for name in names}
-    assert node(FOLLOWED, files=files, seed=14, **layers(start)) == expected
+def test_training_ends_with_the_counts_and_fingerprints_of_the_reference(sizes):
+    start, (x, y), expected = initial_parameters(sizes, 2), drawn(sizes, 1003), []
+    net, digits, rng = REFERENCE.start(start), y.argmax(axis=0), np.random.default_rng(14)
+    data, test = REFERENCE.data(x, y), REFERENCE.data(x, digits)
+    net.SGD(data, 2, 10, 3.0, test, rng, lambda _, n: expected.append([n, fingerprint(net)]))
+    assert node(FOLLOWED, bytes=256 * x.T.ravel(), digits=digits, **layers(start)) == expected
 
 
 @needs_node

@@ -23,16 +23,16 @@ NEEDED = (
 
 NETWORK = """
 import numpy as np
-from compare import WHOSE    # the stranger's own, beside which jalebi is installed
+from compare import paired    # the stranger's own, beside which jalebi is installed
 from model import sigmoid
 from scripts import MISTAKE
 
 class Mine:
     wrong = 0
     def __init__(self, sizes, weights, biases):
-        self.layers = list(zip(map(np.array, weights), map(np.array, biases)))
+        self.layers = paired(map(np.array, weights), map(np.array, biases))
     def export(self):
-        return list(zip(*self.layers))
+        return paired(*self.layers)
     def trace(self, x):
         zs, activations = [], [x]
         for w, b in self.layers:
@@ -44,7 +44,6 @@ class Wrong(Mine):
     wrong = MISTAKE
 """
 TEST = """
-import sys
 from mine import Mine, Wrong
 
 def test_mine(prove):
@@ -52,16 +51,11 @@ def test_mine(prove):
 
 def test_wrong(prove):
     prove(Wrong, sizes=[6, 5, 3])
-
-def test_the_names_are_our_own():
-    import compare, model, scripts
-    assert (compare.WHOSE, model.WHOSE, scripts.MISTAKE) == ("ours", "ours", 1e-9)
-    assert not {"reference", "torch_impl"} & set(sys.modules)
 """
 PROJECT = {  # a stranger's, with a model.py, a compare.py and a folder scripts/ of its own
-    "model.py": "import numpy as np\nWHOSE = 'ours'\ndef sigmoid(z): return 1 / (1 + np.exp(-z))\n",
+    "model.py": "import numpy as np\ndef sigmoid(z): return 1 / (1 + np.exp(-z))\n",
     "scripts/__init__.py": "MISTAKE = 1e-9\n",
-    "compare.py": "WHOSE = 'ours'\n",
+    "compare.py": "def paired(*lists): return list(zip(*lists))\n",
     "mine.py": NETWORK,
     "test_mine.py": TEST,
 }
@@ -157,7 +151,7 @@ INSTALLED = [  # what is run in the fresh environment; how it ends; what is said
         "test_mine.py::test_mine SUBPASSED[forward]", "test_mine.py::test_mine SUBSKIPPED[update]",
         "test_mine.py::test_mine PASSED", "test_mine.py::test_wrong SUBFAILED[forward]",
         "DISPROVED: mine:Wrong parts from the reference at: forward",
-        "test_mine.py::test_wrong FAILED", "test_mine.py::test_the_names_are_our_own PASSED"]),
+        "test_mine.py::test_wrong FAILED"]),
     (["jalebi", "train", "--backend", "torch"], 2, [TOLD.format("torch", "torch"),
         f"the environment variable MNIST_DIR, and {TOLD[7:].format('torch', 'torch')}): accuracy"]),
     (["jalebi", "train", "--epochs", "1", "--output", "a.json", "--data", "DIGITS"], 0, [
