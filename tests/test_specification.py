@@ -4,12 +4,14 @@ Of this project's folders only the twins and what they import, so that this runs
 In floating point the twins are held within derived bounds in tests/compare/test_links.py.
 """
 
+import decimal
 import importlib.util
 import itertools
 import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,11 +45,34 @@ def runs():
     return [dict(re.findall(r"\| (.+?) \| `(\w{64})` \|", rows)) for rows in found]
 
 
-def test_the_formats_rounding_sigmoid_and_orders_are_those_of_the_page():
-    for sizes, m, *formats in table("sizes"):
-        assert plain.formats([int(n) for n in sizes.split("-")], int(m)) == (*map(int, formats),)
+def sums_are_exact(sizes, m, f, g):
+    """Whether the largest are integers up to 2**53 in units of their grid.
+
+    A weight is below 2**6 and a delta below 1; pixels are multiples of 2**-8.
+    """
+    zs = [(n + 1) * 2 ** (6 + f + (f if k else 8)) for k, n in enumerate(sizes[:-1])]
+    back = [n * 2 ** (6 + f + g) for n in sizes[2:]]
+    return max(*zs, *back, m * 2 ** (g + f)) <= 2**53
+
+
+def test_the_formats_are_those_of_the_page_and_the_finest_whose_largest_sums_are_exact():
+    for row in table("sizes"):
+        sizes, (m, f, g) = [int(n) for n in row[0].split("-")], map(int, row[1:])
+        assert plain.formats(sizes, m) == (f, g)
+        for twin in TWINS:
+            assert twin.arithmetic.parameter_bits(sizes) == f
+            assert twin.arithmetic.delta_bits(sizes, f, m) == g
+        assert sums_are_exact(sizes, m, f, g)
+        assert not sums_are_exact(sizes, m, f, g + 1)
+        assert not sums_are_exact(sizes, 1, f + 1, 0)
+
+
+def test_the_rounding_sigmoid_and_orders_are_those_of_the_page():
     for v, rounded in table("v *"):
         assert plain.grid(float(v) * 2.0**-21, 21) * 2**21 == float(rounded)
+        for twin in TWINS:
+            on_grid = twin.arithmetic.on_grid(twin.array([float(v) * 2.0**-21]), 2.0**21)
+            assert on_grid.item() * 2**21 == float(rounded)
     for *row, rounded in table("z |"):
         z, e, a = map(float.fromhex, row)
         assert (plain.exp(-z), 1 / (1 + e)) == (e, a)
@@ -95,12 +120,18 @@ def lists(net):
 
 
 def test_plain_python_and_both_twins_take_the_same_sigmoid_and_order_everywhere():
-    z = np.random.default_rng(1).uniform(-45, 45, 5000)
-    for bits in (21, 53):  # with 53 nothing is decided by a platform's own exp
-        expected = [plain.sigmoid(v, bits) for v in z.tolist()]
-        for twin in TWINS:
-            found = twin.arithmetic.rounded_sigmoid(twin.array(z), 2.0**bits)
-            assert found.tolist() == expected
+    """An exp that is right to a rounding or two."""
+    z = [*np.linspace(-39.9, 39.9, 1501), *np.random.default_rng(1).uniform(-45, 45, 5000)]
+    exps = [plain.exp(v) for v in z]
+    for twin in TWINS:
+        exact, v = twin.exact_sigmoid, twin.array(z)
+        assert exact.exp(v).tolist() == exps
+        assert exact.exact_sigmoid(-v).tolist() == [1 / (1 + e) for e in exps]
+        rounded = twin.arithmetic.rounded_sigmoid(v, 2.0**21)
+        assert rounded.tolist() == [plain.sigmoid(v, 21) for v in z]
+    with decimal.localcontext(prec=60):
+        for v, e in zip(z[:1501], exps, strict=False):
+            assert abs(Decimal(e) / Decimal(v).exp() - 1) < 1.5 * 2.0**-52
     for seed in (0, 1, 2**63 - 1):
         rng, orders = np.random.default_rng(seed), plain.permutations(seed, 999)
         for _ in range(2):
