@@ -149,6 +149,6 @@ class Candidate(Protocol):
     # held(x, neuron, value) -> output activations while one neuron of the first hidden layer is
     #                held at a value, which may be any number; in fixed-point one of 0 to 1
     # load_data(path) -> (training, validation, test), a pair each of images (N, 784), byte / 256,
-    #                and labels (N,). path is a folder with MNIST's four IDX files.
+    #                and labels (N,). path is a folder with MNIST's four IDX files, unpacked.
     # with_arithmetic(name), with_device(name), class methods -> a class: the same candidate in
     #                another arithmetic (one of `DTYPES`), or on another device
