@@ -136,7 +136,11 @@ class Candidate(Protocol):
         """Return nabla_b and nabla_w, shaped as biases and weights: the sum over the mini-batch."""
 
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        """Take one step: w - (eta / m) * nabla_w, and the same for the biases."""
+        """Take one step: w - (eta / m) * nabla_w, and the same for the biases.
+
+        The sum over the mini-batch comes first, then one subtraction: to subtract example after
+        example rounds w each time.
+        """
 
     # Further methods, each optional; what is offered is tried.
     #
