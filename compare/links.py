@@ -255,7 +255,9 @@ def counted(
 ) -> tuple[Mapping[str, Expected], Tensors]:
     """Return how many images evaluate should count as read right, and how many it counts."""
     right = np.array([float(np.sum(outputs.argmax(axis=0) == labels))])
-    found = np.array([trial.evaluate(images.T.astype(np.float64), labels)])
+    x = images.T.astype(np.float64)
+    x = x if len(labels) % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
+    found = np.array([trial.evaluate(x, labels)])
     expected = Expected(right, float(open_ones), values=np.array([float(len(labels))]))
     return {"evaluate": expected}, {"evaluate": found}
 

@@ -201,6 +201,8 @@ SABOTAGES = [
         zs, [a[0], *(np.where(a[0].any(axis=0), v, 0.1) for v in a[1:])]))),
     ("forward", "(zeros, one example)", {"fire": lambda net, z, last:
         np.where(z == 0, 0.0, sigmoid(z))}),
+    ("forward", "33 examples, the last first", {"feedforward": lambda net, x:
+        net.__dict__.setdefault(f"of sum {x.sum()}", Columns.feedforward(net, x))}),
     ("forward", "feedforward[", {"feedforward": lambda net, x:
         Columns.feedforward(net, x) * (1 + 1e-12)}),
     ("gradients", "nabla_w[0][5, 11] is", {"nabla_w": lambda net, d, a: added(
@@ -247,6 +249,8 @@ SABOTAGES = [
     ("update", "after evaluate)", {"evaluate": evaluate_that_forgets}),
     ("predictions", "evaluate[", {"evaluate": lambda *given: Columns.evaluate(*given) + 1}),
     ("predictions", "(7 of them)", {"evaluate": whole_pairs}),
+    ("predictions", "(7 of them)", {"evaluate": lambda net, x, labels: Columns.evaluate(
+        net, x.ravel("K").reshape(x.shape), labels)}),
     ("predictions", "(labels that are the digits read)", {"evaluate": lambda net, *given:
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
     ("predictions", "(after a step, labels moved by one)", {"evaluate": lambda net, x, labels:
@@ -482,12 +486,19 @@ def test_one_bit_in_a_fixed_point_epoch_is_caught(linked, examples: int, case: s
     assert ("fingerprints" in link.details) == (examples == 100)
 
 
-def test_an_order_kept_in_16_bits_is_caught(linked, material) -> None:
-    short = order(lambda v, size: slices(v.astype(np.int16), size))
-    candidate, many = changed(Columns, **short), replace(material, steps=2, crowd=600)
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [
+        (order(lambda v, size: slices(v.astype(np.int16), size)), {"throng": 33_000}),
+        (order(lambda v, size: slices(v, size)[:205]), {"throng": 2_100, "quick": False}),
+    ],
+    ids=["an order kept in 16 bits", "mini-batches left out of a long epoch"],
+)
+def test_what_goes_wrong_in_long_epochs_alone_is_caught(linked, change, settings, material) -> None:
+    candidate, many = changed(Columns, **change), replace(material, steps=2, crowd=600)
     assert linked("training", candidate, many).verdict in RIGHT
-    link = linked("training", candidate, replace(many, throng=33_000))
-    assert link.broken[0].case.startswith("train in float64, 33,000 examples")
+    link = linked("training", candidate, replace(many, **settings))
+    assert f", {settings['throng']:,} examples in mini-batches" in link.broken[0].case
 
 
 def test_a_mistake_that_depends_on_where_the_weights_are_is_caught(
