@@ -485,6 +485,18 @@ def test_a_loader_that_differs_is_caught(
     assert words in link.sentence
 
 
+def test_a_loader_is_called_twice_where_there_is_time(linked, correct, digits_material) -> None:
+    def load_data(self: Any, path: Any, calls: list[None] = []) -> Any:  # noqa: B006
+        calls.append(None)
+        return ReferenceTwin.load_data(path)[:: 1 if len(calls) < 2 else -1]
+
+    link = linked(
+        "data", changed(correct, load_data=load_data), replace(digits_material, quick=False)
+    )
+    assert link.verdict is Verdict.DIFFERENT
+    assert "called again" in link.sentence
+
+
 @pytest.mark.parametrize("packed", ["plain", "torchvision", "gz", "pickle"])
 def test_a_candidate_is_handed_a_folder_of_four_plain_files(
     linked, packed, correct, digits_material, tmp_path
