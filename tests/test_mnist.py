@@ -153,19 +153,6 @@ def test_the_wrapper_gives_arrays_and_nielsens_pairs(twin, folder, good):
     assert repr(test) == "Examples(x of shape (20, 784), y of shape (20,))"
 
 
-@pytest.mark.mnist
-def test_mnist_is_what_it_is_known_to_be(mnist):
-    found = find_mnist(mnist)
-    assert (found.kind, found.notice, found.sha256) == ("mnist", "", mnist_files.SHA256)
-    parts = training, validation, test = REFERENCE.mnist_loader.load_data(mnist)
-    assert same_data(TORCH.mnist_loader.load_data(found), parts)
-    assert [len(x) for x, _ in parts] == [50_000, 10_000, 10_000]
-    assert (training[1][:5].tolist(), test[1][:5].tolist()) == ([5, 0, 4, 1, 9], [7, 2, 1, 0, 4])
-    counts = np.bincount(np.concatenate([training[1], validation[1]]))
-    assert counts.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert training[0].max() == np.float32(255 / 256)
-
-
 def test_the_programs_read_each_file_once(drawn, monkeypatch):
     opened, really = [], Path.open
     monkeypatch.setattr(
