@@ -206,10 +206,8 @@ def named(net: Any) -> str:
 
 def shown(net: Any) -> str:
     """Return the network as a notebook shows it: its sizes and arithmetic, and every layer."""
-    cells = [("layer", "weights", "largest", "largest bias")]
+    rows = "<tr><td>layer</td><td>weights</td><td>largest</td><td>largest bias</td></tr>"
     for layer, (w, b) in enumerate(zip(*net.export(), strict=True), 1):
-        cells += [
-            (str(layer), f"{len(w)} x {w.shape[1]}", f"{abs(w).max():.3g}", f"{abs(b).max():.3g}")
-        ]
-    rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in cells)
-    return f"<p>{named(net)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        cells = layer, f"{len(w)} x {w.shape[1]}", f"{abs(w).max():.3g}", f"{abs(b).max():.3g}"
+        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return f"<p>{named(net)}</p><table>{rows}</table>"

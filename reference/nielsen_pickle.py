@@ -42,12 +42,15 @@ class _Dtype:
 
 
 class _Array:
-    """An array, which is made once its state is known."""
+    """An array, which is made once its state is known: with it, as protocol 5 does, or later."""
 
     __slots__ = ("value",)
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *given: Any) -> None:
         self.value: Any = None
+        if len(given) == 4:
+            raw, dtype, shape, order = given
+            self.__setstate__((1, shape, dtype, order == "F", raw))
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, raw = state
@@ -55,15 +58,9 @@ class _Array:
         self.value = np.frombuffer(raw, dtype.value).reshape(shape, order=order)
 
 
-def _from_buffer(raw: bytes, dtype: _Dtype, shape: Any, order: str) -> _Array:
-    array = _Array()
-    array.__setstate__((1, shape, dtype, order == "F", raw))
-    return array
-
-
 STAND_INS = {
     "numpy.core.multiarray._reconstruct": _Array,
-    "numpy.core.numeric._frombuffer": _from_buffer,
+    "numpy.core.numeric._frombuffer": _Array,
     "numpy.ndarray": _Array,  # an argument of the first
     "numpy.dtype": _Dtype,
     "_codecs.encode": lambda v, *_: v if isinstance(v, bytes) else v.encode("latin1"),

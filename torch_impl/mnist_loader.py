@@ -33,10 +33,7 @@ def load_data(path: Any = None) -> tuple[Part, Part, Part]:
     """Reads MNIST as three pairs (images, labels): training, validation and test.
 
     The images are a float32 tensor of shape (N, 784), byte / 256; the labels int64 of shape (N,).
-    path is a folder with the four IDX files, raw or .gz, flat or as torchvision keeps them, or a
-    mnist.pkl.gz, or what model.mnist_files.find_mnist found; without it, where the environment
-    variable MNIST_DIR says, else `data/`. OSError or ValueError says what is missing, cannot be
-    read, is damaged or does not hold digits.
+    What path may be, and what is raised, says `reference.mnist_loader.load_data`.
     """
     pairs = getattr(path, "pairs", None)
     if pairs is None:
