@@ -104,7 +104,7 @@ class FixedPoint(Float64):
             self.delta_scales: dict[int, float] = {}
 
     def for_network(self, sizes: Sequence[int]) -> FixedPoint:
-        return FixedPoint(sizes)
+        return type(self)(sizes)
 
     def check_inputs(self, x: np.ndarray) -> None:
         """Raise ValueError unless inputs are multiples of 2**-8 between -1 and 1."""

@@ -35,13 +35,4 @@ def exp(t: np.ndarray) -> np.ndarray:
         p += coefficient
         p *= r
     p += TAYLOR[-1]
-    p *= power_of_two(k)
-    return p
-
-
-def power_of_two(k: np.ndarray) -> np.ndarray:
-    """Return 2.0**k exactly from the exponent bits, for whole k in float64 from -1022 to 1023."""
-    bits = k.astype(np.int64)
-    bits += 1023
-    bits <<= 52
-    return bits.view(np.float64)
+    return np.ldexp(p, k.astype(np.int32))  # exact
