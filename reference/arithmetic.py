@@ -9,7 +9,6 @@ over a whole training run.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -185,11 +184,9 @@ def ceil_log2(n: int) -> int:
 
 
 def _peak(v: np.ndarray, least: float) -> float:
-    """Return the largest magnitude in v or least, whichever is larger; NaN counts as infinity."""
+    """Return the largest magnitude in v or least, whichever is larger; NaN is larger than all."""
     peak = np.abs(v).max()
-    if peak <= least:
-        return least
-    return peak if peak == peak else math.inf
+    return least if peak <= least else np.maximum(peak, least)
 
 
 def on_grid(v: np.ndarray, scale: float, factor: float = 1.0) -> np.ndarray:

@@ -135,12 +135,12 @@ TOLD = [  # what is watched, or rounded as a delta; what is told
     ("watch", [[64.0]], ("weight or bias", 64, 64)),
     ("watch", [[1.0], [0.0, -70.5], [2.0]], ("weight or bias", "70.5", 64)),
     ("watch", [[-math.inf]], ("weight or bias", "inf", 64)),
-    ("watch", [[0.5], [math.nan, 1.0], [63.0]], ("weight or bias", "NAN", 64)),
+    ("watch", [[0.5], [math.nan, 1.0], [63.0]], ("weight or bias", "nan", 64)),
     ("watch", [[64 - 2.0**-21, 2.0**-21 - 64]], None),
     ("round_delta", [[1.0]], ("delta", 1, 1)),
     ("round_delta", [[0.5, -3.25], [0.25, 0.0]], ("delta", "3.25", 1)),
     ("round_delta", [[-math.inf]], ("delta", "inf", 1)),
-    ("round_delta", [[math.nan, 0.5], [0.25, 0.5]], ("delta", "NAN", 1)),
+    ("round_delta", [[math.nan, 0.5], [0.25, 0.5]], ("delta", "nan", 1)),
     ("round_delta", [[1 - 2.0**-22, 2.0**-22 - 1]], None),
 ]
 # fmt: on
@@ -157,10 +157,7 @@ def test_a_magnitude_out_of_its_range_is_told_once(twin, verb, values, told):
     else:
         for v in arrays:
             fixed.round_delta(v)
-    said = refusal(fixed.check)
-    if told and told[1] == "NAN":  # NumPy's peak says inf, PyTorch's nan
-        told = (told[0], "nan" if twin.rows else "inf", told[2])
-    assert said == (told and overflow(*told))
+    assert refusal(fixed.check) == (told and overflow(*told))
     fixed.check()  # the check begins anew
     if verb == "watch" and told:
         with pytest.raises(OverflowError):
