@@ -116,7 +116,7 @@ def refusal(function: Any, *arguments: Any, **keywords: Any) -> str | None:
     """The text of the error, or None."""
     try:
         function(*arguments, **keywords)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         return f"{type(error).__name__}: {error}"
     return None
 
