@@ -21,13 +21,15 @@ import torch
 
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from tests.twin import CUDA, REFERENCE, TWINS, Twin, both, drawn, refusal, silent
+from tests.twin import TWINS, Twin, drawn, refusal, silent
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "arithmetic.md").read_text(encoding="utf-8")
 spec = importlib.util.spec_from_file_location("plain_python", ROOT / "docs" / "arithmetic.py")
 plain = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(plain)
+on_cuda = pytest.param(Twin("torch_impl", "cuda"), marks=pytest.mark.cuda)
+everywhere = pytest.mark.parametrize("twin", [*TWINS, on_cuda], ids=repr)
 
 
 # --- The page and its plain Python --------------------------------------------------------------
@@ -158,25 +160,6 @@ def test_plain_python_and_both_twins_take_the_same_steps_whatever_the_network(se
         assert [*map(lists, nets)] == [expected, expected]
 
 
-TRAININGS = [  # sizes, examples, mini-batch size, eta: the last mini-batch is smaller in most
-    ((784, 20, 10), 205, 10, 3.0), ((784, 20, 10), 40, 1, 0.37), ((784, 20, 10), 40, 40, 3.0),
-    ((784, 10), 203, 10, 3.0), ((784, 12, 8, 10), 100, 7, 0.37), ((784, 1, 1, 10), 45, 10, 3.0),
-    ((30, 8, 1), 50, 16, 3.0), ((1, 1), 23, 5, 0.37), ((63, 64, 65, 66, 2), 33, 32, 3.0),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("device", ["cpu", CUDA])
-@pytest.mark.parametrize(("sizes", "examples", "mini_batch_size", "eta"), TRAININGS)
-def test_fingerprints_are_equal_after_every_epoch(sizes, examples, mini_batch_size, eta, device):
-    start, data = initial_parameters(sizes, 0), drawn(sizes, examples)
-    fingerprints = [
-        twin.sgd(twin.start(start), *data, 3, mini_batch_size, eta)
-        for twin in (REFERENCE, Twin("torch_impl", device))
-    ]
-    assert fingerprints[0] == fingerprints[1]
-    assert len(set(fingerprints[0])) == 3  # it did train
-
-
 def trained():
     """The fingerprints of both: mini-batches with enough work to be shared among threads."""
     sizes = (784, 64, 10)
@@ -196,7 +179,7 @@ def test_the_number_of_threads_changes_no_bit():
     assert ours == theirs
 
 
-@both
+@everywhere
 def test_both_twins_train_to_the_fingerprints_of_the_page(twin):
     sizes, weights, biases, x, y = made_up()
     columns = [np.array([b]).T for b in biases]
@@ -205,7 +188,7 @@ def test_both_twins_train_to_the_fingerprints_of_the_page(twin):
     assert told[0::39] == [runs()[0][name] for name in ("1 epoch", "40 epochs")]
 
 
-@both
+@everywhere
 @pytest.mark.mnist
 def test_plain_python_takes_the_first_step_on_mnist_and_both_twins_the_first_epoch(twin, mnist):
     start, expected = Parameters.load(ROOT / "model" / "initial.json"), runs()[1]

@@ -83,7 +83,6 @@ class Twin:
 
 REFERENCE, TORCH = Twin("reference"), Twin("torch_impl")
 TWINS = [REFERENCE, TORCH]
-CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
 both = pytest.mark.parametrize("twin", TWINS, ids=repr)
 every = pytest.mark.parametrize("arithmetic", ARITHMETICS)
 
