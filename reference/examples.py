@@ -30,7 +30,7 @@ def stacked(several: Sequence[Any]) -> np.ndarray:
 def mini_batches(
     x: np.ndarray, y: np.ndarray, order: np.ndarray, mini_batch_size: int, dtype: type
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the mini-batches (x, y) of one epoch, two matrices each.
+    """Yield the mini-batches (x, y) of examples in an order, two matrices each.
 
     A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
     all the data would cost more in page faults than the training itself.

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 ROWS = True  # an example is a row
-MINI_BATCHES_AT_ONCE = 10  # gathered from the data
 
 
 def tensor(v: Any) -> Tensor:
@@ -36,12 +35,9 @@ def stacked(several: Sequence[Any]) -> Tensor:
 def mini_batches(
     x: Tensor, y: Tensor, order: Tensor, mini_batch_size: int, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the mini-batches (x, y) of one epoch, two matrices each.
+    """Yield the mini-batches (x, y) of examples in an order, two matrices each.
 
-    A few are gathered at once: a call less for each, and they stay in the cache. A shuffled copy of
-    all the data would cost more in page faults than the training itself.
+    All are gathered at once: `compiled.py` asks for a few.
     """
-    for examples in order.split(MINI_BATCHES_AT_ONCE * mini_batch_size):
-        x_taken = x.index_select(0, examples).to(dtype)
-        y_taken = y.index_select(0, examples)
-        yield from zip(x_taken.split(mini_batch_size), y_taken.split(mini_batch_size), strict=True)
+    x_taken, y_taken = x.index_select(0, order).to(dtype), y.index_select(0, order)
+    yield from zip(x_taken.split(mini_batch_size), y_taken.split(mini_batch_size), strict=True)
