@@ -21,7 +21,7 @@ import torch
 
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from tests.twin import TWINS, Twin, drawn, refusal, silent
+from tests.twin import TWINS, Twin, drawn, refusal
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "arithmetic.md").read_text(encoding="utf-8")
@@ -203,6 +203,6 @@ def test_plain_python_takes_the_first_step_on_mnist_and_both_twins_the_first_epo
     mini_batch = [(training.x[i].tolist(), training.y[i].tolist()) for i in numbers]
     plain.update_mini_batch(*rounded, mini_batch, 3.0)
     assert plain.fingerprint(start.sizes, *rounded) == expected["1 step"]
-    net.SGD(training, 1, 10, 3.0, rng=np.random.default_rng(seed), on_epoch=silent)
+    net.SGD(training, 1, 10, 3.0, rng=np.random.default_rng(seed))
     assert plain.fingerprint(start.sizes, *lists(net)) == expected["1 epoch"]
     assert net.evaluate(test) > 8_500  # of 10,000

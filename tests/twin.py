@@ -87,10 +87,6 @@ both = pytest.mark.parametrize("twin", TWINS, ids=repr)
 every = pytest.mark.parametrize("arithmetic", ARITHMETICS)
 
 
-def silent(*_: Any) -> None:
-    """Stands for the book's progress lines."""
-
-
 def flat(parts: Any) -> list[Any]:
     return [v for part in parts for v in part]
 
