@@ -40,8 +40,7 @@ def load_data_wrapper(path: Any = None) -> tuple[Examples, Examples, Examples]:
     y is one-hot, float32 of shape (N, 10), for training; labels of shape (N,) for the others.
     """
     (images, labels), validation, test = load_data(path)
-    one_hot = np.zeros((len(labels), 10), np.float32)
-    one_hot[np.arange(len(labels)), labels] = 1
+    one_hot = np.eye(10, dtype=np.float32)[labels]
     return Examples(images, one_hot), Examples(*validation), Examples(*test)
 
 
@@ -49,6 +48,4 @@ def vectorized_result(j: int) -> np.ndarray:
     """The wanted output for digit j, 1 in place j and 0 elsewhere. Its shape is (10, 1)."""
     if j not in range(10):
         raise ValueError(f"a label is a digit from 0 to 9, received {j}")
-    e = np.zeros((10, 1), np.float32)
-    e[j] = 1
-    return e
+    return np.eye(10, dtype=np.float32)[:, [j]]
