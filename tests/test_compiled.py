@@ -172,7 +172,6 @@ def test_a_compiler_that_fails_changes_nothing_and_is_said_once_if_asked(
     monkeypatch.setattr(torch_impl.compiled, "RECORDED_FROM", 0)
     monkeypatch.setattr(torch, "compile", fails)
     monkeypatch.setattr(torch.jit, "trace", fails)
-    monkeypatch.setattr(torch_impl.compiled, "obstacle", lambda _: "")
     monkeypatch.setattr(TORCH.network, "obstacle", lambda _: "")
     fingerprints = trained(TORCH, at_once(compile=asked))
     assert fingerprints == trained(REFERENCE, REFERENCE.start(SIZES))

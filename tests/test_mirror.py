@@ -21,7 +21,7 @@ SHARED = {"border.py", "checks.py", "mnist_files.py", "nielsen_pickle.py"}
 LISTED = {
     # Gradients come from autograd, which has to be told about rounding.
     "arithmetic": ["+ RoundedSigmoid", "+ RoundedSigmoid.forward", "+ RoundedSigmoid.backward"],
-    "exact_sigmoid": ["+ power_of_two"],  # NumPy's own is exact
+    "exact_sigmoid": [],
     # The border to NumPy; another layout; autograd sums over the mini-batch by itself.
     "examples": ["+ tensor", "- ROWS = False", "+ ROWS = True", "- ones"],
     "mnist_loader": ["+ download"],  # NumPy's can wait until it is there

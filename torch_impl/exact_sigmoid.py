@@ -34,9 +34,5 @@ def exp(t: Tensor) -> Tensor:
     p = r * leading
     for coefficient in middle:
         p.add_(coefficient).mul_(r)
-    return p.add_(constant).mul_(power_of_two(k))
-
-
-def power_of_two(k: Tensor) -> Tensor:
-    """Return 2.0**k exactly from the exponent bits, for whole k in float64 from -1022 to 1023."""
-    return (k + 1023.0).mul_(2.0**52).to(torch.int64).view(torch.float64)
+    exponent_bits = (k + 1023.0).mul_(2.0**52).to(torch.int64)  # of 2**k: exact everywhere
+    return p.add_(constant).mul_(exponent_bits.view(torch.float64))
