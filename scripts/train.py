@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
             if args.resume:
                 run.resume()
         try:
-            with counting(settings.epochs, run.epochs_done) as tell:
+            with counting(settings.epochs, {"training": run.epochs_done}) as tell:
                 run.train(tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.kept()) from None

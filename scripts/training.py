@@ -207,10 +207,12 @@ def train_all(
     """
     settings = next(iter(jobs.values()))[0]
     with busy("looking at what there is"):
-        data = load_examples(files, settings.backend)
-        for asked, start, output in jobs.values():
-            Run(asked, start, files, output, data).resume()
-    with counting(settings.epochs, 0, *jobs) as tell:
+        data, done = load_examples(files, settings.backend), {}
+        for name, (asked, start, output) in jobs.items():
+            run = Run(asked, start, files, output, data)
+            run.resume()
+            done[name] = run.epochs_done
+    with counting(settings.epochs, done) as tell:
         work = {name: (train_one, name, *job, test) for name, job in jobs.items()}
         return processes.run_all(work, files, tell)
 
