@@ -22,7 +22,7 @@ from model.atomic_write import check_target, write_atomically
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from scripts.command_line import Settings, network, program, start, twin
-from scripts.opened import Opened, arithmetic_of, open_network, start_of
+from scripts.opened import Opened, arithmetic_of, open_network
 from scripts.progress import busy, counting
 from scripts.training import Run
 
@@ -58,7 +58,7 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     rankings = {name: getattr(records, name).indices for name in RANKINGS}
     shown = np.unique(np.concatenate([v.ravel() for v in rankings.values()]))
     shown = np.union1d(shown, np.arange(min(args.images, len(opened.images))))
-    begin = start_of(parameters, args.initial) or initial_parameters(parameters.sizes, 0)
+    begin = opened.initial or initial_parameters(parameters.sizes, 0)
     arithmetic, neurons = arithmetic_of(parameters), range(records.hidden)
     kept = network(parameters, "numpy", arithmetic).arithmetic
     fixed = network(begin, "numpy", "fixed-point")  # whatever the model's, the page trains in this

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from model.parameters import Parameters
-from scripts import command, note
+from scripts import command
 
 ROOT = Path(__file__).parents[2]
 # Warnings are errors, but for a folder that PyTorch 2.6 leaves to be cleaned up at exit, and for
@@ -338,14 +338,6 @@ def test_without_enough_memory_it_ends_in_one_line(few_digits, tmp_path):
     assert run.stderr.splitlines()[-1].startswith("error: not enough memory")
     assert "Traceback" not in run.stderr
     assert os.listdir(tmp_path) == []
-
-
-def test_a_note_is_one_line_and_never_an_error(capsys, monkeypatch):
-    note("a\nb \x1b[1m")
-    assert capsys.readouterr() == ("", "a\\nb \\x1b[1m\n")
-    monkeypatch.setattr(sys, "stderr", None)
-    note("nobody reads this")
-    assert capsys.readouterr().out == ""
 
 
 def test_the_programs_run_on_one_thread_unless_the_user_says_otherwise():
