@@ -18,6 +18,7 @@ from scripts.command_line import Settings, load_examples, network, twin
 from scripts.progress import busy, counting
 
 SIZES = (784, 20, 10)
+Jobs = Mapping[str, tuple[Settings, Parameters, Path]]  # to train, by name
 
 
 class Run:
@@ -198,23 +199,25 @@ class Run:
 # --- Many at once ---------------------------------------------------------------------------------
 
 
-def train_all(
-    jobs: Mapping[str, tuple[Settings, Parameters, Path]], files: MnistFiles, test: bool = True
-) -> dict[str, Run]:
-    """Train networks at once, a process each, and return their runs by name.
-
-    When one of them cannot be trained or resumed, that is said before any is.
-    """
-    settings = next(iter(jobs.values()))[0]
+def train_all(jobs: Jobs, files: MnistFiles, test: bool = True) -> dict[str, Run]:
+    """Train networks at once, a process each, and return their runs by name."""
     with busy("looking at what there is"):
-        data, done = load_examples(files, settings.backend), {}
-        for name, (asked, start, output) in jobs.items():
-            run = Run(asked, start, files, output, data)
-            run.resume()
-            done[name] = run.epochs_done
+        done = behind(jobs, files)
+    settings = next(iter(jobs.values()))[0]
     with counting(settings.epochs, done) as tell:
         work = {name: (train_one, name, *job, test) for name, job in jobs.items()}
         return processes.run_all(work, files, tell)
+
+
+def behind(jobs: Jobs, files: MnistFiles) -> dict[str, int]:
+    """Return how many epochs each has behind it, or say which cannot be trained or resumed."""
+    found, data = {}, None
+    for name, (settings, start, output) in jobs.items():
+        data = data or load_examples(files, settings.backend)
+        run = Run(settings, start, files, output, data)
+        run.resume()
+        found[name] = run.epochs_done
+    return found
 
 
 def train_one(
