@@ -24,7 +24,6 @@ from model.canvas import png_bytes
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.tuning_figure import tuning_figure
-from reference.checks import printable as escaped
 from scripts.command_line import Settings, find_data, load_examples, make_folder, program, start
 from scripts.programs import next_steps
 from scripts.progress import busy
@@ -134,7 +133,7 @@ def outcome(runs: dict[Configuration, list[Run]], files: MnistFiles) -> dict[str
         "seeds": [one.settings.seed for one in several],
         "data": files.sha256,
         "data_kind": files.kind,
-        "notice": escaped(files.notice),
+        "notice": files.notice,
         "configurations": records,
         "failed": failed,
         "chosen": {
