@@ -116,18 +116,17 @@ def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
 def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_there_are(
     few_digits, tmp_path, capsys
 ):
-    (odd := tmp_path / "\x1b").symlink_to(few_digits)
-    folder, said = tmp_path / "out", "fixed-point overflow: the largest weight or bias reached"
-    argv = ["--hidden", "3", "--seeds", "2", "--epochs", "2", "--data", str(odd)]
-    argv += ["--output", str(folder), "--eta", "1e6"]
+    said = "fixed-point overflow: the largest weight or bias reached"
+    argv = ["--hidden", "3", "--seeds", "2", "--epochs", "2", "--data", str(few_digits)]
+    argv += ["--output", str(tmp_path), "--eta", "1e6"]
     assert tune.main(argv) == 2
     out, err = capsys.readouterr()
     name = "3 hidden, mini-batch 10, eta 1000000.0"
     assert f"error: no configuration could be trained; {name}: {said}" in err
-    assert (out, os.listdir(folder)) == ("", [])
+    assert (out, os.listdir(tmp_path)) == ("", [])
     for _ in range(2):  # and the same command goes on
         assert tune.main([*argv, "3.0"]) == 0
-        found, out = read(folder), capsys.readouterr().out
+        found, out = read(tmp_path), capsys.readouterr().out
         assert [one["eta"] for one in found["configurations"]] == [3.0]
         [failed] = found["failed"]
         assert (failed["eta"], sorted(failed["by_seed"])) == (1e6, ["0", "1"])
@@ -135,8 +134,7 @@ def test_a_configuration_that_overflows_is_reported_and_the_others_are_kept_if_t
         told = " ".join(out.split())
         for seed in (0, 1):
             assert f"{name}: could not be trained, seed {seed}: fixed-point overflow" in told
-        assert (folder / "tuning.png").exists()
-        assert f"{tmp_path}/\\x1b are not MNIST" in found["notice"]
+        assert (tmp_path / "tuning.png").exists()
 
 
 # --- In parts -----------------------------------------------------------------------------------
