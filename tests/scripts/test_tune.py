@@ -101,11 +101,12 @@ def test_the_same_command_again_changes_nothing_and_more_of_all_adds_to_it(
     assert tune.main(arguments) == 0
     assert ": epoch " not in capsys.readouterr().err
     assert {path: path.read_bytes() for path in tuned.iterdir()} == before
-    more = [*arguments, "--hidden", "6", "5", "--seeds", "3", "--epochs", "4"]
+    more = [*arguments, "--hidden", "15", "5", "--seeds", "3", "--epochs", "4"]
     assert tune.main(more) == 0
     assert capsys.readouterr().err.count(": epoch ") == 3 * 3 * 4 - 2 * 2 * 3
     assert tune.main([*more, "--output", str(tmp_path / "anew")]) == 0
-    assert read(tuned)["configurations"] == read(tmp_path / "anew")["configurations"]
+    for path in (tmp_path / "anew").iterdir():  # another is chosen: of the first no test is told
+        assert (tuned / path.name).read_bytes() == path.read_bytes()
     capsys.readouterr()
     monkeypatch.setattr(processes, "run_all", None)  # before any is trained
     assert refused(tune, *more, "--arithmetic", "float64").startswith(
