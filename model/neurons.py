@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from model import selectivity
 from model.parameters import Parameters
@@ -226,13 +225,13 @@ class NeuronRecords:
 def neuron_records(
     parameters: Parameters,  # metadata["neuron_names"], if there, maps "11" to an informal name
     seen: Observation,
-    labels: ArrayLike,  # (examples,) the digits shown
+    labels: Array,  # (examples,) the digits shown
     *,
-    never_lit: ArrayLike,  # (pixels,) bool, `never_lit_pixels` of training images
+    never_lit: Array,  # (pixels,) bool, `never_lit_pixels` of training images
     rarely_lit: int,
-    blanked: ArrayLike,  # (examples,) the digits answered with the `rarely_lit` pixels blank
+    blanked: Array,  # (examples,) the digits answered with the `rarely_lit` pixels blank
     initial: Parameters | None = None,  # that training started from
-    start_zs: ArrayLike | None = None,  # (examples, hidden) of the untrained network
+    start_zs: Array | None = None,  # (examples, hidden) of the untrained network
     counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
     resamples: int = 1000,  # of the bootstrap
 ) -> NeuronRecords:
@@ -243,11 +242,10 @@ def neuron_records(
     """
     _check_network(parameters, initial)
     digits, hidden = parameters.sizes[-1], parameters.sizes[1]
-    labels = _digits("labels", labels, (None,), digits)
-    shape = (len(labels), hidden)
-    z = _turned("zs", seen.zs, shape, -LARGEST_Z, LARGEST_Z)
-    a = _turned("activations", seen.activations, shape, 0.0, 1.0)
-    own = firing_counts(a.T, labels, digits)
+    labels = _within("labels", np.asarray(labels, dtype=np.int64), 0, digits - 1)
+    z = _turned("zs", seen.zs, -LARGEST_Z, LARGEST_Z)
+    a = _turned("activations", seen.activations, 0.0, 1.0)
+    own = firing_counts(seen.activations, labels, digits)
     split = _roles(counts or {"these images": own})
     saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
     return NeuronRecords(
@@ -256,8 +254,8 @@ def neuron_records(
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
         **_images(z, a, labels, own),
-        **_answered({**vars(seen), "blanked": blanked}, labels, own[1], hidden),
-        start_share=_start_share(z, start_zs),
+        **_answered(seen, blanked, labels, own[1]),
+        start_share=None if start_zs is None else _start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
         examples=len(labels),
         shown=own[1],
@@ -269,23 +267,25 @@ def neuron_records(
     )
 
 
-def mean_activations(activations: ArrayLike) -> Array:
+def mean_activations(activations: Array) -> Array:
     """Mean of each column of (examples, hidden), at which mean-ablation holds that neuron."""
-    return np.array(
-        [mean(column) for column in _checked("activations", activations, (None, None)).T]
-    )
+    return np.array([mean(column) for column in activations.T])
 
 
-def never_lit_pixels(images: ArrayLike) -> Array:
+def never_lit_pixels(images: Array) -> Array:
     """Which pixels are 0 in all of the (examples, pixels): their weights never left their start."""
-    return np.logical_not(_checked("images", images, (None, None)).any(axis=0))
+    return np.logical_not(images.any(axis=0))
 
 
-def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
+def firing_counts(activations: Array, labels: Array, digits: int) -> Counts:
     """Images of each digit that each neuron fires on (hidden, digits), and shown (digits,)."""
-    fires = (_checked("activations", activations, (None, None)) > FIRING_ACTIVATION).T
-    fired = [fires[:, labels == digit].sum(axis=1) for digit in range(digits)]
-    return np.stack(fired, axis=1), np.bincount(labels, minlength=digits)
+    fires = (activations > FIRING_ACTIVATION).T
+    return _of_each_digit(fires, labels, digits), np.bincount(labels, minlength=digits)
+
+
+def _of_each_digit(rows: Array, labels: Array, digits: int) -> Array:
+    """How many images of each digit are in each of the (rows, examples) bools, (rows, digits)."""
+    return np.stack([rows[:, labels == digit].sum(axis=1) for digit in range(digits)], axis=1)
 
 
 def _roles(counts: Mapping[str, Counts]) -> Arrays:
@@ -315,6 +315,9 @@ def _responds_to(
     selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
     index, preferred, bounds = map(np.array, zip(*selective, strict=True))
     areas = np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z])
+    again = [selectivity.resampled_counts(own, shown, resamples, SEED) for own in fired]
+    pairs = zip(partition, again, strict=True)
+    drawn = [selectivity.matthews_of(inside, *counted) for inside, counted in pairs]
     edges = np.histogram_bin_edges(z, BINS)
     return {
         "z_mean": _by_digit(mean, z, groups),
@@ -325,13 +328,13 @@ def _responds_to(
         "z_histogram": _by_digit(lambda values: np.histogram(values, edges)[0], z, groups),
         "z_edges": edges,
         "activation_mean": means,
-        "activation_mean_all": np.array([mean(row) for row in a]),
+        "activation_mean_all": mean_activations(a.T),
         "fired": fired,
         "firing_rate": selectivity.rates(fired, shown),
         "firing_rate_interval": selectivity.wilson(fired, shown),
         "firing_rate_all": fired.sum(axis=1) / len(labels),
         "partition_mcc": selectivity.matthews_of(partition, fired, shown),
-        "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
+        "partition_mcc_interval": np.quantile(drawn, (0.025, 0.975), axis=1).T,
         "digit_mcc": selectivity.digit_matthews(fired, shown),
         "auroc": areas,
         "auroc_interval": selectivity.auroc_interval(areas, shown),
@@ -343,31 +346,18 @@ def _responds_to(
     }
 
 
-def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
-    """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
-    found = []
-    for inside, part in zip(partition, fired, strict=True):
-        again = selectivity.resampled_counts(part, shown, resamples, SEED)
-        found.append(selectivity.matthews_of(inside, *again))
-    return np.quantile(found, (0.025, 0.975), axis=1).T
-
-
-def _answered(given: Arrays, labels: Array, shown: Array, hidden: int) -> Arrays:
+def _answered(seen: Observation, blanked: Array, labels: Array, shown: Array) -> Arrays:
     """What the network reads, and what is lost with neurons held or switched, or pixels blank."""
-    digits, one, each = len(shown), labels.shape, (hidden, len(labels))
-    intact, switched, blanked = (
-        _digits(name, given[name], one, digits) for name in ("predictions", "switched", "blanked")
-    )
-    held = {way: _digits(way, given[way], each, digits) for way in HELD}
-    confusion = _confusion(intact, labels, digits)
+    intact = seen.predictions
+    confusion = _confusion(intact, labels, len(shown))
     right = np.diag(confusion)
     return {
         "confusion": confusion,
         "recall": selectivity.rates(right, shown),
         "correct": int(right.sum()),
-        "switched_correct": int((switched == labels).sum()),
+        "switched_correct": int((seen.switched == labels).sum()),
         "blanked_changes": int((blanked != intact).sum()),
-        **{way: ablation(answers, intact, labels, shown) for way, answers in held.items()},
+        **{way: ablation(getattr(seen, way), intact, labels, shown) for way in HELD},
     }
 
 
@@ -375,10 +365,7 @@ def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablatio
     """What is lost, from (hidden, examples) digits answered and (examples,) answered intact."""
     digits, neurons = len(shown), np.arange(len(held))
     was, now = intact == labels, held == labels
-    lost, gained = (
-        np.array([np.bincount(labels[row], minlength=digits) for row in rows])
-        for rows in (was & ~now, now & ~was)
-    )
+    lost, gained = (_of_each_digit(v, labels, digits) for v in (was & ~now, now & ~was))
     recall_lost = selectivity.rates(lost - gained, shown)
     most_needed = np.nanargmax(recall_lost, axis=1)
     confusion = np.array([_confusion(row, labels, digits) for row in held])
@@ -398,14 +385,10 @@ def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablatio
     )
 
 
-def _start_share(z: Array, start_zs: ArrayLike | None) -> Array | None:
+def _start_share(z: Array, start_zs: Array) -> Array:
     """How much of z's variance the initial weights alone would make, NaN of a constant z."""
-    if start_zs is None:
-        return None
-    start = _turned("start_zs", start_zs, (z.shape[1], len(z)), -LARGEST_Z, LARGEST_Z)
-    own, drawn = (
-        np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in (z, start)
-    )
+    both = _turned("start_zs", start_zs, -LARGEST_Z, LARGEST_Z), z
+    drawn, own = (np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in both)
     return selectivity.rates(drawn, own)
 
 
@@ -413,9 +396,7 @@ def _images(z: Array, a: Array, labels: Array, counts: Counts) -> Arrays:
     """The images that show what a neuron does."""
     low, high = z.min(axis=1), z.max(axis=1)
     steps = np.linspace(low, high, min(RANKED, z.shape[1]), axis=1)
-    along = np.array(
-        [[np.abs(row - s).argmin() for s in own] for row, own in zip(z, steps, strict=True)]
-    )
+    along = np.stack([np.abs(z - step[:, None]).argmin(axis=1) for step in steps.T], axis=1)
     either = np.minimum(counts[0], counts[1] - counts[0])
     digits = np.argsort(-either, axis=1, kind="stable")[:, :DIVIDED]
     divided = np.full((*digits.shape, 2, OF_EACH), -1)
@@ -444,10 +425,10 @@ def _ranked(indices: Array, z: Array, a: Array, labels: Array) -> Ranking:
     )
 
 
-def _weights(parameters: Parameters, initial: Parameters | None, never_lit: ArrayLike) -> Arrays:
+def _weights(parameters: Parameters, initial: Parameters | None, never_lit: Array) -> Arrays:
     """The weights, what training made of them, and how much of them is noise."""
     weights, bias = (np.array(v[0]) for v in (parameters.weights, parameters.biases))
-    mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
+    mask = np.array(never_lit)
     sums = [[math.fsum(np.abs(v).tolist()) for v in (w[mask], w)] for w in weights]
     found: Arrays = {
         "weights": weights,
@@ -501,34 +482,15 @@ def _check_network(parameters: Parameters, initial: Parameters | None) -> None:
         )
 
 
-def _turned(name: str, values: ArrayLike, shape: tuple[int, int], low: float, high: float) -> Array:
-    """Check numbers of shape (examples, hidden) and turn them, (hidden, examples)."""
-    array = _checked(name, np.asarray(values, dtype=np.float64), shape, low, high)
-    return np.ascontiguousarray(array.T)
+def _turned(name: str, values: Array, low: float, high: float) -> Array:
+    """Numbers of (examples, hidden), checked and turned, (hidden, examples)."""
+    return np.ascontiguousarray(_within(name, np.asarray(values, dtype=np.float64), low, high).T)
 
 
-def _digits(name: str, values: ArrayLike, shape: tuple[int | None, ...], below: int) -> Array:
-    """Check that what is shown or answered are digits."""
-    return _checked(name, values, shape, 0, below - 1, "iu").astype(np.int64)
-
-
-def _checked(
-    name: str,
-    values: ArrayLike,
-    shape: tuple[int | None, ...],
-    low: float = -math.inf,
-    high: float = math.inf,
-    kinds: str = "biuf",
-) -> Array:
-    """Check an array's shape (None: one or more), its kinds of numbers, and their range."""
-    array, numbers = np.asarray(values), {"iu": "integers", "b": "bools"}.get(kinds, "numbers")
-    wanted = zip(array.shape, shape, strict=False)
-    if array.ndim != len(shape) or not all(n == m if m else n for n, m in wanted):
-        expected = str(shape).replace("None", "1 or more")
-        raise ValueError(f"{name}: expected shape {expected}, received {array.shape}")
-    if array.dtype.kind not in kinds:
-        raise ValueError(f"{name}: expected {numbers}, received {array.dtype}")
-    for place in np.argwhere(~((array >= low) & (array <= high))).tolist():
-        expected = f"{numbers} from {low:g} to {high:g}"
-        raise ValueError(f"{name}: expected {expected}, received {array[*place]} at {place}")
-    return array
+def _within(name: str, values: Array, low: float, high: float) -> Array:
+    """The values, where all lie in a range."""
+    for place in np.argwhere(~((values >= low) & (values <= high))).tolist():
+        kind = "integers" if values.dtype.kind == "i" else "numbers"
+        expected = f"{kind} from {low:g} to {high:g}"
+        raise ValueError(f"{name}: expected {expected}, received {values[*place]} at {place}")
+    return values

@@ -28,7 +28,7 @@ def parameters_of(sizes, seed=0, **metadata) -> Parameters:
 
 def record(parameters, labels, **given) -> NeuronRecords:
     """The records of these arguments, those of an Observation among them."""
-    seen = Observation(*(given.pop(field.name) for field in fields(Observation)))
+    seen = Observation(*(np.asarray(given.pop(field.name)) for field in fields(Observation)))
     return neuron_records(parameters, seen, labels, **given)
 
 
