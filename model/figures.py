@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model import canvas  # before matplotlib, which is imported with care there
 
@@ -27,9 +26,9 @@ from matplotlib.ticker import MaxNLocator
 from model import neurons, words
 from model.neurons import NeuronRecords, Ranking
 from model.parameters import Parameters
+from model.selectivity import Array
 from model.words import ONE_POINT, percent, short_name
 
-Array = NDArray[Any]
 Heatmap = tuple[str, Array]  # with its name
 
 #: Pixels along the side of an image.
@@ -109,7 +108,9 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
     norm = Normalize(-limit, limit)
     axes.imshow(cells, cmap=canvas.DIVERGING, norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        ink = _ink_on(canvas.DIVERGING(norm(value)))
+        # Dark or white, whichever is read on the colour: the weights of ITU-R BT.709.
+        light = np.dot(canvas.DIVERGING(norm(value))[:3], (0.2126, 0.7152, 0.0722)) > 0.5
+        ink = canvas.INK if light else "white"
         bold = "bold" if row == len(cells) - 1 else "normal"
         told = f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if round(value, 1) else ""
         style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
@@ -294,7 +295,7 @@ def ranked_title(ranking: Ranking, n: int, what: str) -> str:
     labels = ranking.labels[n].tolist()
     if labels[1:] and len(set(labels)) == 1:
         return f"{what}: all {len(labels)} show {labels[0]}"
-    counts = sorted(Counter(labels).items(), key=lambda pair: (-pair[1], pair[0]))
+    counts = Counter(sorted(labels)).most_common()
     told = [f"{d} ({count} of {len(labels)})" if count > 1 else f"{d}" for d, count in counts]
     return f"{what}: {', '.join(told)}"
 
@@ -426,11 +427,6 @@ def _apart(places: Array, room: float) -> Array:
         if np.abs(moved - before).max() < 1e-3:
             break
     return moved
-
-
-def _ink_on(colour: Any) -> str:
-    """Dark or white, whichever is read on a colour: the weights of ITU-R BT.709."""
-    return canvas.INK if np.dot(colour[:3], (0.2126, 0.7152, 0.0722)) > 0.5 else "white"
 
 
 def _label_digits(axes: Axes, records: NeuronRecords, n: int, vertical: bool = False) -> None:

@@ -283,10 +283,19 @@ def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notic
 
 def history(metadata: Mapping[str, Any]) -> tuple[list[int], int]:
     """Validation images recognised after each epoch, and out of how many; ([], 0) if not told."""
-    correct, examples = _counted(metadata, "validation")
-    if not isinstance(correct, list) or not all(_is_part(count, examples) for count in correct):
+    return _counted(metadata, "validation", list)
+
+
+def _counted(metadata: Mapping[str, Any], split: str, kind: type) -> tuple[list[int], int]:
+    """What a file says, where it can be, of images of a split recognised, and out of how many."""
+    accuracy = metadata.get("accuracy")
+    told: Mapping[str, Any] = accuracy if isinstance(accuracy, Mapping) else {}
+    found, examples = told.get(split), told.get(f"{split}_of", 0)
+    counts: Any = found if kind is list else [found]
+    if not isinstance(found, kind) or not all(type(v) is int for v in (examples, *counts)):
         return [], 0
-    return correct, examples
+    known = 0 < examples <= MOST_IMAGES and all(0 <= count <= examples for count in counts)
+    return (counts, examples) if known else ([], 0)
 
 
 def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
@@ -314,26 +323,11 @@ def _training(metadata: Mapping[str, Any]) -> list[str]:
         f"It was trained for {epochs} epochs of stochastic gradient descent on the quadratic cost, "
         f"with mini-batches of {mini_batch_size} and a learning rate eta of {eta}{exactly}."
     ]
-    correct, examples = _counted(metadata, "test")
-    if _is_part(correct, examples):
-        rate = percent(correct / examples, 2)
-        told.append(
-            f"After training it recognised {correct:,} of {examples:,} test images ({rate})."
-        )
+    counts, examples = _counted(metadata, "test", int)
+    for correct in counts:
+        of = f"{correct:,} of {examples:,} test images ({percent(correct / examples, 2)})"
+        told.append(f"After training it recognised {of}.")
     return told
-
-
-def _counted(metadata: Mapping[str, Any], split: str) -> tuple[Any, Any]:
-    """What a file says of how many images of a split were recognised, and of how many."""
-    accuracy = metadata.get("accuracy")
-    told = accuracy if isinstance(accuracy, Mapping) else {}
-    return told.get(split), told.get(f"{split}_of")
-
-
-def _is_part(count: Any, examples: Any) -> bool:
-    """Whether a file can mean that so many of so many images were recognised."""
-    whole = type(count) is int and type(examples) is int
-    return whole and 0 <= count <= examples and 0 < examples <= MOST_IMAGES
 
 
 def _method(records: NeuronRecords) -> list[str]:
