@@ -52,7 +52,7 @@ def atlas(study: Study, note: str = "") -> Picture:
         right = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
         draw_steps(right, study.single(), "hidden neurons", "% for one digit")
 
-    return Picture("seeds.png", title, (7.3, draw), note)
+    return Picture("seeds.png", "Seeds", title, (7.3, draw), note)
 
 
 def draw_causes(axes: Axes, study: Study) -> None:

@@ -32,6 +32,7 @@ class Picture:
     """A page of one part, the name of its file, and what it shows in a sentence."""
 
     file: str
+    name: str  # in a list: of a neuron its number
     title: str  # the sentence without its stop
     part: Part
     note: str = ""
@@ -95,7 +96,7 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
         if not both.any():
             canvas.write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
 
-    return Picture(f"neuron-{n:02d}.png", words.title(records, n), (SHEET, draw), note)
+    return Picture(f"neuron-{n:02d}.png", f"{n}", words.title(records, n), (SHEET, draw), note)
 
 
 def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
@@ -110,7 +111,7 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
         figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 
-    return Picture(f"activations-{n:02d}.png", title, (ACTIVATIONS, draw), note)
+    return Picture(f"activations-{n:02d}.png", f"{n}", title, (ACTIVATIONS, draw), note)
 
 
 # --- The layer -------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
         figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
         draw_disc_legend(figure, records, tall - 0.4)
 
-    return Picture("firing-rates.png", title, (tall, draw), note)
+    return Picture("firing-rates.png", "Switches", title, (tall, draw), note)
 
 
 def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
@@ -187,7 +188,7 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
             canvas.write(figure, 0.15, down - 0.36, "■", size=8, color=canvas.NEVER_LIT)
             canvas.write(figure, 0.3, down - 0.36, grey, size=8)
 
-    return Picture("weights.png", title, (tall, draw), note)
+    return Picture("weights.png", "Weights", title, (tall, draw), note)
 
 
 def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: str = "") -> Picture:
@@ -214,7 +215,7 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
         told = f"{fires} of {records.hidden} fire;\nread as {read}"
         canvas.write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
-    return Picture("path.png", title, (tall, draw), note)
+    return Picture("path.png", "One image", title, (tall, draw), note)
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
@@ -234,7 +235,7 @@ def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str
         figures.draw_confusion(axes, records)
         axes.set_aspect("auto")
 
-    return Picture("run.png", title, (RUN, draw), note)
+    return Picture("run.png", "Run", title, (RUN, draw), note)
 
 
 # --- The report ------------------------------------------------------------------------------

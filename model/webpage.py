@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -19,21 +19,13 @@ PAGES = Environment(
 )
 
 
-class Shown(NamedTuple):
-    """A picture on a page."""
-
-    name: str  # in the navigation
-    anchor: str
-    source: str  # an address, of a file or `embedded`
-    caption: str  # the text for those who cannot see it
-    captioned: bool  # whether it stands below the picture too
-
-
 def page(
     title: str,
     sections: Sequence[tuple[str, Sequence[str]]],  # headings, each with its sentences
     table: Sequence[Sequence[str]],  # rows of cells, the heads first
-    pictures: Sequence[Shown],
+    pictures: Sequence[
+        tuple[Any, str]
+    ],  # each a pages.Picture, with its address: a file's, or `embedded`
     note: str,
 ) -> bytes:
     """Fill page.html with plain text, which it escapes; the first picture stands at the top."""

@@ -48,9 +48,6 @@ ROLES_ON = ("validation", "test", "training")
 RARELY = 0.01  # of the training images
 SEEDS = MODEL / "seeds.json"
 STUDY_NOTE = "10,000 validation images; model/seeds.json, made by scripts.seeds"
-#: What the pictures of the whole layer are called in a page.
-NAMES = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
-NAMES |= {"run": "Run", "seeds": "Seeds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +93,7 @@ class Opened:
         with busy("drawing") as tell:
             for picture in self.pictures():
                 tell(picture.file)
-                stem, source = Path(picture.file).stem, address(picture)
-                name = NAMES.get(stem) or f"{int(stem.removeprefix('neuron-'))}"
-                captioned = stem not in NAMES  # the others say it in their titles
-                shown.append(webpage.Shown(name, stem, source, picture.caption, captioned))
+                shown.append((picture, address(picture)))
         title, table = words.page_title(self.records), words.columns(self.records)
         return webpage.page(title, sections, table, shown, self.note)
 
