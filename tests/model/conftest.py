@@ -19,6 +19,14 @@ EDGE = np.zeros((28, 28), dtype=bool)
 EDGE[0] = EDGE[-1] = True
 
 
+def refused(call, *arguments):
+    """The one line with which something is refused."""
+    with pytest.raises((ValueError, OSError)) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 def parameters_of(sizes, seed=0, **metadata) -> Parameters:
     rng = np.random.default_rng(seed)
     pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
