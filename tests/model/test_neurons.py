@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from model import neurons
 from model.export import to_csv, to_json
-from model.neurons import BINS, HELD, RANKED, firing_counts
+from model.neurons import BINS, HELD, RANKED
 from model.parameters import Parameters
 from tests.conftest import CHECKOUT
 from tests.model.conftest import DIGITS, PREDICTED, UNKNOWN, case, parameters_of, record
@@ -87,6 +87,8 @@ def test_a_record_worked_by_hand():
     interval = records.frozen.recall_lost_interval[0, 1]
     np.testing.assert_allclose(interval, [0.5 - reach, 0.5 + reach])
     assert 1 / (1 + math.exp(-neurons.SATURATED_Z)) == pytest.approx(0.99, abs=1e-15)
+    lit = np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 0.25]])
+    assert neurons.never_lit_pixels(lit).tolist() == [True, False, False]
 
 
 def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
@@ -111,13 +113,11 @@ def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
 def test_the_order_of_examples_decides_nothing():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles
-    before = dict(record(**hand).arrays())
-
-    order = np.random.default_rng(9).permutation(300)
-    names = ("zs", "activations", "labels", "start_zs", *PREDICTED)
-    turned = {name: np.asfortranarray(hand[name][order]) for name in names}
-    turned |= {name: hand[name][:, order] for name in HELD}
-    for name, array in record(**{**hand, **turned}).arrays():
+    before, order = dict(record(**hand).arrays()), np.random.default_rng(9).permutation(300)
+    for name in ("zs", "activations", "labels", "start_zs", *PREDICTED):
+        hand[name] = np.asfortranarray(hand[name][order])
+    hand |= {name: hand[name][:, order] for name in HELD}
+    for name, array in record(**hand).arrays():
         if not name.startswith("divided."):  # of what is as far from the median, the first comes
             back = order[array] if name.endswith(".indices") else array
             assert_array_equal(back, before[name], name)
@@ -138,7 +138,8 @@ def counted(*percent):
 def test_a_role_is_stated_only_where_all_splits_agree():
     first = counted({4: 100}, {4: 60, 6: 60}, {4: 60}, {})
     second = counted({4: 90}, {4: 60, 6: 50, 9: 50}, {4: 24}, {})
-    records = record(**case(hidden=4), counts={"one": first, "other": second})
+    hand = case(hidden=4)
+    records = record(**hand, counts={"one": first, "other": second})
     assert records.splits == ("one", "other")
     assert records.role.tolist() == ["class-selective", "between", "between", "idle"]
     assert records.split_roles[:, 2].tolist() == ["class-selective", "weak"]
@@ -146,22 +147,15 @@ def test_a_role_is_stated_only_where_all_splits_agree():
     assert_array_equal(records.partition, records.split_sets[0])
     fires = [np.flatnonzero(row).tolist() for row in records.fires_for]
     assert fires == [[4], [4, 6], [4], []]
-    alone = record(**case(hidden=4), counts={"one": first})
+    for n in range(3):  # on the images at hand, of the set that is named
+        named = records.partition[n][hand["labels"]]
+        expected = np.corrcoef(named, hand["activations"][:, n] > 0.5)[0, 1]
+        assert records.partition_mcc[n] == pytest.approx(expected)
+        low, high = records.partition_mcc_interval[n]
+        assert low < expected < high < low + 0.3
+    alone = record(**hand, counts={"one": first})
     expected = ["class-selective", "feature-selective", "class-selective", "idle"]
     assert alone.role.tolist() == expected
-
-
-def test_the_correlation_is_that_of_the_set_that_is_named():
-    hand = case(hidden=1)
-    hand["activations"][:, 0] = np.where(np.isin(hand["labels"], (5, 6)), 0.9, 0.1)
-    own = firing_counts(hand["activations"], hand["labels"], DIGITS)
-    six = np.where(np.arange(DIGITS) == 6, own[0], 0), own[1]
-    records = record(**hand, counts={"first": six, "these": own})
-    assert np.flatnonzero(records.partition[0]).tolist() == [6]
-    expected = np.corrcoef(hand["labels"] == 6, hand["activations"][:, 0] > 0.5)[0, 1]
-    assert records.partition_mcc[0] == pytest.approx(expected)
-    low, high = records.partition_mcc_interval[0]
-    assert low < expected < high < low + 0.3
 
 
 @pytest.mark.parametrize("z", [-800.0, 0.0, 800.0])
@@ -252,34 +246,21 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
 
 def test_json_and_csv_hold_the_records():
     """Every number of both: the shipped network's, in tests/test_shipped.py."""
-    hand = case(hidden=3)
-    records = record(**hand)
-    assert records.switched_correct == (hand["switched"] == hand["labels"]).sum()
-    assert records.blanked_changes == (hand["blanked"] != hand["predictions"]).sum()
+    records = record(**case(hidden=3))
     told = to_json(records)
     shipped = json.loads((CHECKOUT / "visuals" / "neurons.json").read_text())
     assert list(told) == list(shipped)
     for name, part in shipped["neurons"][0].items():
-        found = told["neurons"][0][name]
-        assert not isinstance(part, dict) or list(found) == list(part)
+        assert not isinstance(part, dict) or list(told["neurons"][0][name]) == list(part)
     for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
         assert (one["number"], row["neuron"]) == (n, str(n))
         assert one["role"]["kind"] == row["role"] == records.role[n]
         assert one["role"]["digits"] == np.flatnonzero(records.role_digits[n]).tolist()
         assert one["responds_to"]["z_histogram"] == records.z_histogram[n].tolist()
-        for held in ("frozen", "deleted"):
-            lost = getattr(records, held).recall_lost[n]
-            assert one[held]["recall_lost"] == lost.tolist()
-            assert float(row[f"{held}_recall_lost_4"]) == lost[4]
+        for way, held in records.ways.items():
+            assert one[way]["recall_lost"] == held.recall_lost[n].tolist()
+            assert float(row[f"{way}_recall_lost_4"]) == held.recall_lost[n, 4]
         assert one["headline"] == row["headline"] != ""
-
-
-def test_means_and_never_lit_pixels():
-    hand = case()
-    means = neurons.mean_activations(hand["activations"])
-    assert_array_equal(means, record(**hand).activation_mean_all)
-    lit = np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 0.25]])
-    assert neurons.never_lit_pixels(lit).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
