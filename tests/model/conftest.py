@@ -27,6 +27,16 @@ def refused(call, *arguments):
     return str(caught.value)
 
 
+def row(rest=0, **digits):
+    """So many of the 100 images of each digit: d4=90 for 90 of digit 4, rest for the others."""
+    return [digits.get(f"d{digit}", rest) for digit in range(DIGITS)]
+
+
+def counts(*rows):
+    """Counts of neurons that fire on so many of the 100 images of each digit."""
+    return np.array(rows), np.full(DIGITS, 100)
+
+
 def parameters_of(sizes, seed=0, **metadata) -> Parameters:
     rng = np.random.default_rng(seed)
     pairs = list(zip(sizes[1:], sizes[:-1], strict=True))

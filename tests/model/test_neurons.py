@@ -15,7 +15,16 @@ from model.export import to_csv, to_json
 from model.neurons import BINS, HELD, RANKED
 from model.parameters import Parameters
 from tests.conftest import CHECKOUT
-from tests.model.conftest import DIGITS, PREDICTED, UNKNOWN, case, parameters_of, record
+from tests.model.conftest import (
+    DIGITS,
+    PREDICTED,
+    UNKNOWN,
+    case,
+    counts,
+    parameters_of,
+    record,
+    row,
+)
 
 
 def rows_of(records):
@@ -96,9 +105,9 @@ def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
     hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
     records = record(**hand)
     for ranking, key in ((records.highest, -hand["zs"]), (records.lowest, hand["zs"])):
-        for n, row in enumerate(key.T):
-            best = sorted(range(500), key=lambda k, row=row: (row[k], k))[:RANKED]
-            assert ranking.indices[n].tolist() == best
+        for n, own in enumerate(key.T):
+            best = np.lexsort((np.arange(500), own))[:RANKED]
+            assert_array_equal(ranking.indices[n], best)
             assert_array_equal(ranking.zs[n], hand["zs"][best, n])
 
 
@@ -129,15 +138,9 @@ def test_what_lies_on_an_edge_is_counted_in_the_bin_above():
     assert counted.tolist() == [1] * (BINS - 1) + [2]  # of the last edge, in the last bin
 
 
-def counted(*percent):
-    """Counts of neurons that fire on so many of the 100 images of each digit, else on none."""
-    fired = np.array([[own.get(digit, 0) for digit in range(DIGITS)] for own in percent])
-    return fired, np.full(DIGITS, 100)
-
-
 def test_a_role_is_stated_only_where_all_splits_agree():
-    first = counted({4: 100}, {4: 60, 6: 60}, {4: 60}, {})
-    second = counted({4: 90}, {4: 60, 6: 50, 9: 50}, {4: 24}, {})
+    first = counts(row(d4=100), row(d4=60, d6=60), row(d4=60), row())
+    second = counts(row(d4=90), row(d4=60, d6=50, d9=50), row(d4=24), row())
     hand = case(hidden=4)
     records = record(**hand, counts={"one": first, "other": second})
     assert records.splits == ("one", "other")
@@ -201,8 +204,8 @@ def test_what_speaks_of_an_unknown_start_is_none_and_zeros_have_a_record():
     records = record(**case(**UNKNOWN))
     for name in ("change", "bias_change", "start_share", "start_correlation"):
         assert getattr(records, name) is None, name
-    (row, *_) = rows_of(records)
-    assert (row["start_correlation"], row["role"]) == ("", records.role[0])
+    (cells, *_) = rows_of(records)
+    assert (cells["start_correlation"], cells["role"]) == ("", records.role[0])
     assert to_json(records)["neurons"][0]["weights"]["change"] is None
     zero = Parameters((12, 1, 10), [np.zeros((1, 12)), np.zeros((10, 1))], [[[0.0]], [[0.0]] * 10])
     records = record(**case(hidden=1, parameters=zero))
@@ -252,15 +255,15 @@ def test_json_and_csv_hold_the_records():
     assert list(told) == list(shipped)
     for name, part in shipped["neurons"][0].items():
         assert not isinstance(part, dict) or list(told["neurons"][0][name]) == list(part)
-    for n, (one, row) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
-        assert (one["number"], row["neuron"]) == (n, str(n))
-        assert one["role"]["kind"] == row["role"] == records.role[n]
+    for n, (one, cells) in enumerate(zip(told["neurons"], rows_of(records), strict=True)):
+        assert (one["number"], cells["neuron"]) == (n, str(n))
+        assert one["role"]["kind"] == cells["role"] == records.role[n]
         assert one["role"]["digits"] == np.flatnonzero(records.role_digits[n]).tolist()
         assert one["responds_to"]["z_histogram"] == records.z_histogram[n].tolist()
         for way, held in records.ways.items():
             assert one[way]["recall_lost"] == held.recall_lost[n].tolist()
-            assert float(row[f"{way}_recall_lost_4"]) == held.recall_lost[n, 4]
-        assert one["headline"] == row["headline"] != ""
+            assert float(cells[f"{way}_recall_lost_4"]) == held.recall_lost[n, 4]
+        assert one["headline"] == cells["headline"] != ""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from model import words
 from model.parameters import Parameters
-from tests.model.conftest import PREDICTED, UNKNOWN, case, parameters_of, record
+from tests.model.conftest import PREDICTED, UNKNOWN, case, counts, parameters_of, record, row
 
 LABELS = np.repeat(np.arange(10), 100)
 PLACE = np.tile(np.arange(100), 10)
@@ -26,14 +26,6 @@ def records_of_rates(percent, lost=(0, 0), sizes=None, names=None, **more):
     given = UNKNOWN | dict.fromkeys(("labels", *PREDICTED), LABELS)
     given |= {"zs": zs, "frozen": frozen, "deleted": deleted, **more}
     return record(**case(len(percent), 1000, sizes, {"neuron_names": names or {}}, **given))
-
-
-def row(rest=0, **digits):
-    return [digits.get(f"d{digit}", rest) for digit in range(10)]
-
-
-def counts(*percent):
-    return np.array(percent), np.full(10, 100)
 
 
 def headline(records):
