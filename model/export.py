@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model.neurons import SEED, Ablation, NeuronRecords, Ranking
+from model.neurons import SEED, Ablation, NeuronRecords
 from model.selectivity import IDLE_SHARE, NEAR_BEST, WEAK_BELOW
 from model.words import headline
 
@@ -20,7 +20,7 @@ def _between(first: str, last: str) -> str:
     return " ".join(names[names.index(first) : names.index(last) + 1])
 
 
-HELD, IMAGES = (" ".join(field.name for field in fields(part)) for part in (Ablation, Ranking))
+HELD = " ".join(field.name for field in fields(Ablation))
 #: What a neuron's JSON object holds: each part's keys, and the record's field where it has another.
 PARTS = {
     "role": "kind=role digits=role_digits partition partition_holds",
@@ -29,10 +29,6 @@ PARTS = {
     "frozen": HELD,
     "deleted": HELD,
     "weights": _between("weights", "never_lit_share"),
-    "highest": IMAGES,
-    "lowest": IMAGES,
-    "along": IMAGES,
-    "divided": "indices",
 }
 #: What is of the network: the same for all neurons.
 SHARED = _between("sizes", "output_bias")
@@ -85,6 +81,15 @@ def _neuron(records: NeuronRecords, number: int) -> dict[str, Any]:
         own = getattr(records, part, None)  # a part of the record too, or else all of it
         own = own if is_dataclass(own) else records
         told[part] = dict(_entries(own, keys, number))
+    for ranking in ("highest", "lowest", "along"):
+        indices = getattr(records, ranking)[number]
+        told[ranking] = {
+            "indices": _plain(indices),
+            "labels": _plain(records.labels[indices]),
+            "zs": _plain(records.z[number, indices]),
+            "activations": _plain(records.activations[number, indices]),
+        }
+    told["divided"] = {"indices": _plain(records.divided[number])}
     by_split = zip(records.splits, records.split_roles, records.split_sets, strict=True)
     told["role"]["splits"] = {
         split: {"role": str(roles[number]), "partition": np.flatnonzero(sets[number]).tolist()}

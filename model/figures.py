@@ -24,7 +24,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from model import neurons, words
-from model.neurons import NeuronRecords, Ranking
+from model.neurons import NeuronRecords
 from model.parameters import Parameters
 from model.selectivity import Array
 from model.words import ONE_POINT, percent, short_name
@@ -194,7 +194,7 @@ def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 def z_limits(records: NeuronRecords, n: int) -> tuple[float, float]:
     """Where a neuron's z begin and end, with some room."""
-    low, high = min(records.lowest.zs[n].min(), -1.0), max(records.highest.zs[n].max(), 1.0)
+    low, high = min(records.z[n].min(), -1.0), max(records.z[n].max(), 1.0)
     room = 0.04 * (high - low)
     return low - room, high + room
 
@@ -248,14 +248,14 @@ def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
     axes.legend(ncols=2, frameon=False, fontsize=8, handletextpad=0, borderpad=0, **where)
 
 
-def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
+def draw_ranked(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
     """Draw a neuron's ranked images in a row, with digit, z and index below each."""
     axes.set_axis_off()
-    for place, index in enumerate(ranking.indices[n]):
+    for place, index in enumerate(records.highest[n]):
         left = 1.12 * place * SIDE
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
-        z = f"{ranking.zs[n, place]:z.0f}".replace("-", "\N{MINUS SIGN}")
-        told = f"{ranking.labels[n, place]} · z {z}\nimage {index}"
+        z = f"{records.z[n, index]:z.0f}".replace("-", "\N{MINUS SIGN}")
+        told = f"{records.labels[index]} · z {z}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
     axes.set(xlim=(-0.2, 1.12 * neurons.RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
@@ -267,7 +267,8 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
     place = axes.get_window_extent()
     width = (high - low) * place.height / place.width
     axes.set(xlim=(low, high), ylim=(0, 1))
-    for index, z in dict(zip(records.along.indices[n], records.along.zs[n], strict=True)).items():
+    for index in dict.fromkeys(records.along[n]):
+        z = records.z[n, index]
         left = min(max(z - width / 2, low), high - width)
         _image(axes, images[index], (left, left + width, 0.0, 1.0))
     axes.set_aspect("auto")
@@ -278,7 +279,7 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     axes.set_axis_off()
     digit = records.divided_digits[n, which]
     gap = 0.8 * SIDE
-    for (side, place), index in np.ndenumerate(records.divided.indices[n, which]):
+    for (side, place), index in np.ndenumerate(records.divided[n, which]):
         left = side * (neurons.OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
         if index >= 0:
             _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
@@ -290,14 +291,14 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     axes.set(xlim=(-0.2, end + 0.2), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
-def ranked_title(ranking: Ranking, n: int, what: str) -> str:
+def ranked_title(records: NeuronRecords, n: int) -> str:
     """Which digits are among a neuron's ranked images, the most frequent first."""
-    labels = ranking.labels[n].tolist()
+    labels = records.labels[records.highest[n]].tolist()
     if labels[1:] and len(set(labels)) == 1:
-        return f"{what}: all {len(labels)} show {labels[0]}"
+        return f"Largest z: all {len(labels)} show {labels[0]}"
     counts = Counter(sorted(labels)).most_common()
     told = [f"{d} ({count} of {len(labels)})" if count > 1 else f"{d}" for d, count in counts]
-    return f"{what}: {', '.join(told)}"
+    return f"Largest z: {', '.join(told)}"
 
 
 # --- Heatmaps --------------------------------------------------------------------------------

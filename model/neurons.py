@@ -64,16 +64,6 @@ class Observation:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
-    """Images in an order, a row for each neuron; of equals the lower index comes first."""
-
-    indices: Array  # (hidden, inputs) places among the examples, counted from 0
-    labels: Array  # (hidden, inputs) the digit on each
-    zs: Array  # (hidden, inputs) the neuron's z on each
-    activations: Array  # (hidden, inputs) its activation on each
-
-
-@dataclass(frozen=True, eq=False)
 class Ablation:
     """What the network loses while a neuron is held at one value: frozen at its mean, or deleted.
 
@@ -107,6 +97,9 @@ class NeuronRecords:
     partition: Array  # (hidden, digits) bool, the first split's best set; the rest: its other side
     partition_holds: Array  # (hidden,) bool, whether it is that of all splits
 
+    z: Array  # (hidden, examples)
+    activations: Array  # (hidden, examples)
+    labels: Array  # (examples,) the digit on each
     z_mean: Array  # (hidden, digits)
     z_sd: Array  # (hidden, digits) population standard deviation
     z_quantiles: Array  # (hidden, digits, quantiles) linear between order statistics
@@ -141,10 +134,11 @@ class NeuronRecords:
     start_share: Array | None  # (hidden,) variance of z under the initial weights, over that of z
     never_lit_share: Array  # (hidden,) of the sum of |weight|, on pixels no image lights
 
-    highest: Ranking  # largest z first; never by activation, which saturates and ties
-    lowest: Ranking  # smallest z first
-    along: Ranking  # nearest to equal steps of z, from the smallest to the largest
-    divided: Ranking  # (hidden, up to DIVIDED, 2, OF_EACH) nearest to a side's median; -1: none
+    # Places among the examples, counted from 0; of equals the lower one comes first.
+    highest: Array  # (hidden, inputs) largest z first; never by activation, which saturates
+    lowest: Array  # (hidden, inputs) smallest z first
+    along: Array  # (hidden, inputs) nearest to equal steps of z, from the smallest to the largest
+    divided: Array  # (hidden, up to DIVIDED, 2, OF_EACH) nearest to a side's median; -1: none
 
     sizes: tuple[int, ...]  # of the network
     examples: int  # N, the number of images behind every figure here
@@ -242,7 +236,7 @@ def neuron_records(
     """
     _check_network(parameters, initial)
     digits, hidden = parameters.sizes[-1], parameters.sizes[1]
-    labels = _within("labels", np.asarray(labels, dtype=np.int64), 0, digits - 1)
+    labels = _within("labels", np.array(labels, dtype=np.int64), 0, digits - 1)
     z = _turned("zs", seen.zs, -LARGEST_Z, LARGEST_Z)
     a = _turned("activations", seen.activations, 0.0, 1.0)
     own = firing_counts(seen.activations, labels, digits)
@@ -254,6 +248,9 @@ def neuron_records(
         **_responds_to(z, a, labels, own, split["partition"], resamples),
         **_weights(parameters, initial, never_lit),
         **_images(z, a, labels, own),
+        z=z,
+        activations=a,
+        labels=labels,
         **_answered(seen, blanked, labels, own[1]),
         start_share=None if start_zs is None else _start_share(z, start_zs),
         sizes=tuple(parameters.sizes),
@@ -393,7 +390,7 @@ def _start_share(z: Array, start_zs: Array) -> Array:
 
 
 def _images(z: Array, a: Array, labels: Array, counts: Counts) -> Arrays:
-    """The images that show what a neuron does."""
+    """Places of the images that show what a neuron does."""
     low, high = z.min(axis=1), z.max(axis=1)
     steps = np.linspace(low, high, min(RANKED, z.shape[1]), axis=1)
     along = np.stack([np.abs(z - step[:, None]).argmin(axis=1) for step in steps.T], axis=1)
@@ -409,20 +406,12 @@ def _images(z: Array, a: Array, labels: Array, counts: Counts) -> Arrays:
                 first = mine[np.argsort(far, kind="stable")[:OF_EACH]]
                 divided[n, place, side, : len(first)] = first
     return {
-        "highest": _ranked(np.argsort(-z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
-        "lowest": _ranked(np.argsort(z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
-        "along": _ranked(along, z, a, labels),
-        "divided_digits": np.array(digits, order="C"),
-        "divided": _ranked(divided, z, a, labels),
+        "highest": np.argsort(-z, axis=1, kind="stable")[:, :RANKED],
+        "lowest": np.argsort(z, axis=1, kind="stable")[:, :RANKED],
+        "along": along,
+        "divided_digits": digits,
+        "divided": divided,
     }
-
-
-def _ranked(indices: Array, z: Array, a: Array, labels: Array) -> Ranking:
-    """What is known of some examples of each neuron, (hidden, ...)."""
-    neuron = np.arange(len(z)).reshape(-1, *[1] * (indices.ndim - 1))
-    return Ranking(
-        np.array(indices, order="C"), labels[indices], z[neuron, indices], a[neuron, indices]
-    )
 
 
 def _weights(parameters: Parameters, initial: Parameters | None, never_lit: Array) -> Arrays:
@@ -484,7 +473,7 @@ def _check_network(parameters: Parameters, initial: Parameters | None) -> None:
 
 def _turned(name: str, values: Array, low: float, high: float) -> Array:
     """Numbers of (examples, hidden), checked and turned, (hidden, examples)."""
-    return np.ascontiguousarray(_within(name, np.asarray(values, dtype=np.float64), low, high).T)
+    return np.array(_within(name, np.asarray(values, dtype=np.float64), low, high).T, order="C")
 
 
 def _within(name: str, values: Array, low: float, high: float) -> Array:

@@ -89,7 +89,7 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
         canvas.write(
             figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold"
         )
-        both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
+        both = (records.divided[n] >= 0).any(axis=-1).all(axis=-1)
         for place in np.flatnonzero(both).tolist():
             axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
             figures.draw_divided(axes, records, n, place, images)
@@ -105,9 +105,9 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
 
     def draw(figure: Figure, _: float) -> None:
         canvas.write_title(figure, title, words.role_line(records, n))
-        told = figures.ranked_title(records.highest, n, "Largest z")
+        told = figures.ranked_title(records, n)
         canvas.write(figure, 0.3, 1.05, told, size=9, weight="bold")
-        figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
+        figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records, n, images)
         figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 

@@ -236,7 +236,7 @@ def table(records: NeuronRecords, width: int = 100) -> list[str]:
         "MCC": [f"{mcc:.2f}" for mcc in records.partition_mcc],
         "fires": [percent(rate) for rate in records.firing_rate_all],
         **lost,
-        "top 8": ["".join(map(str, own)) for own in records.highest.labels],
+        "top 8": ["".join(map(str, own)) for own in records.labels[records.highest]],
     }
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     for name in LEFT_OUT:

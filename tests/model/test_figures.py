@@ -133,18 +133,22 @@ def test_the_scale_leaves_out_a_single_weight_and_what_is_not_drawn_and_is_never
 
 
 def test_images_carry_their_digit_and_z(records_of, images):
-    ranking = records_of(3).highest
-    axes = drawn(figures.draw_ranked, ranking, 0, images)
+    records = records_of(3)
+    axes = drawn(figures.draw_ranked, records, 0, images)
     assert len(axes.images) == len(axes.texts) == 8
-    for place, index in enumerate(ranking.indices[0]):
+    for place, index in enumerate(records.highest[0]):
         assert_array_equal(axes.images[place].get_array().ravel(), images[index])
-    odd = figures.Ranking(*np.array([[[9, 8, 7]], [[4, 5, 6]], [[-0.4, -1.2, 2.6]], [[0, 0, 1]]]))
-    odd = replace(odd, indices=odd.indices.astype(int), labels=odd.labels.astype(int))
+    assert figures.ranked_title(records, 0) == "Largest z: all 8 show 6"
+    odd = replace(
+        records,
+        z=np.array([[-0.4, -1.2, *[2.6] * 118]]),
+        labels=np.array([3, 5, 7, *[8] * 117]),
+        highest=np.array([[9, 0, 8, 1, 7, 2, 6, 5]]),
+    )
+    assert figures.ranked_title(odd, 0) == "Largest z: 8 (5 of 8), 3, 5, 7"
     texts = [text.get_text() for text in drawn(figures.draw_ranked, odd, 0, images).texts]
-    assert texts == ["4 · z 0\nimage 9", "5 · z −1\nimage 8", "6 · z 3\nimage 7"]
-    assert figures.ranked_title(ranking, 0, "Largest z") == "Largest z: all 8 show 6"
-    mixed = figures.Ranking(*[np.array([[8, 3, 8, 5, 8, 7, 8, 8]])] * 4)
-    assert figures.ranked_title(mixed, 0, "Largest z") == "Largest z: 8 (5 of 8), 3, 5, 7"
+    assert texts[:2] == ["8 · z 3\nimage 9", "3 · z 0\nimage 0"]
+    assert texts[3] == "5 · z −1\nimage 1"
 
 
 # --- Pages -----------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ def test_images_carry_their_digit_and_z(records_of, images):
 def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden):
     records = records_of(hidden)
     for n in range(hidden):  # of 3: for 6, dead, constant
-        both = int((records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1).sum())
+        both = int((records.divided[n] >= 0).any(axis=-1).all(axis=-1).sum())
         for draw, panels in ((pages.sheet, 8 + both), (pages.activations, 3)):
             picture = draw(records, n, images, "the small print")
             assert len(picture.figure.axes) == panels

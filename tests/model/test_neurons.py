@@ -53,12 +53,11 @@ BY_HAND = {  # of the record of one hidden neuron, six examples and three digits
     "frozen.correct": [3], "frozen.accuracy_lost": [0.5],
     "frozen.most_needed_digit": [1], "frozen.mistaken_for": [2],
     "deleted.most_needed_digit": [0], "deleted.mistaken_for": [1],
-    "highest.indices": [[2, 0, 5, 4, 1, 3]], "highest.labels": [[1, 0, 1, 2, 0, 2]],
-    "highest.zs": [[5, 3, 1, 0, -1, -5]], "highest.activations": [[0.99, 0.9, 0.7, 0.5, 0.2, 0.01]],
-    "lowest.indices": [[3, 1, 4, 5, 0, 2]],
-    "along.zs": [[-5, -1, -1, 1, 3, 5]],  # -3 is as far from both
+    "highest": [[2, 0, 5, 4, 1, 3]], "lowest": [[3, 1, 4, 5, 0, 2]],
+    "along": [[3, 1, 1, 5, 0, 2]],  # z -5, -1, -1, 1, 3, 5: -3 is as far from both
+    "z": [[3, -1, 5, -5, 0, 1]], "activations": [[0.9, 0.2, 0.99, 0.01, 0.5, 0.7]],
     "divided_digits": [[0, 1]],
-    "divided.indices": [[[[1, -1, -1, -1], [0, -1, -1, -1]], [[-1] * 4, [2, 5, -1, -1]]]],
+    "divided": [[[[1, -1, -1, -1], [0, -1, -1, -1]], [[-1] * 4, [2, 5, -1, -1]]]],
 }
 # fmt: on
 
@@ -104,11 +103,10 @@ def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
     hand = case(examples=500)
     hand["activations"] = np.rint(hand["activations"])  # saturated: many are equal
     records = record(**hand)
-    for ranking, key in ((records.highest, -hand["zs"]), (records.lowest, hand["zs"])):
+    for ranked, key in ((records.highest, -hand["zs"]), (records.lowest, hand["zs"])):
         for n, own in enumerate(key.T):
             best = np.lexsort((np.arange(500), own))[:RANKED]
-            assert_array_equal(ranking.indices[n], best)
-            assert_array_equal(ranking.zs[n], hand["zs"][best, n])
+            assert_array_equal(ranked[n], best)
 
 
 def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
@@ -116,7 +114,7 @@ def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
     hand = case(1, 9, zs=zs, activations=(zs > 0) * 1.0, labels=np.array([0] * 8 + [1]))
     records = record(**hand)
     assert records.divided_digits[0, 0] == 0
-    assert records.divided.indices[0, 0].tolist() == [[1, 0, 2, -1], [5, 4, 6, 3]]
+    assert records.divided[0, 0].tolist() == [[1, 0, 2, -1], [5, 4, 6, 3]]
 
 
 def test_the_order_of_examples_decides_nothing():
@@ -127,9 +125,12 @@ def test_the_order_of_examples_decides_nothing():
         hand[name] = np.asfortranarray(hand[name][order])
     hand |= {name: hand[name][:, order] for name in HELD}
     for name, array in record(**hand).arrays():
-        if not name.startswith("divided."):  # of what is as far from the median, the first comes
-            back = order[array] if name.endswith(".indices") else array
-            assert_array_equal(back, before[name], name)
+        if name in ("highest", "lowest", "along"):
+            assert_array_equal(order[array], before[name], name)
+        elif name in ("z", "activations", "labels"):
+            assert_array_equal(array, before[name][..., order], name)
+        elif name != "divided":  # of what is as far from the median, the first comes
+            assert_array_equal(array, before[name], name)
 
 
 def test_what_lies_on_an_edge_is_counted_in_the_bin_above():
@@ -171,7 +172,7 @@ def test_a_dead_or_constant_neuron_has_a_record(z):
     assert records.auroc[0].tolist() == [0.5] * DIGITS
     assert records.class_selectivity[0] == pytest.approx(0.0, abs=1e-15)
     assert records.z_sd[0].tolist() == [0.0] * DIGITS
-    assert records.highest.indices[0].tolist() == list(range(RANKED))
+    assert records.highest[0].tolist() == list(range(RANKED))
     alone = record(**{**hand, "zs": np.full((300, 2), z)})
     assert (np.diff(alone.z_edges) > 0).all()
     assert_array_equal(alone.z_histogram.sum(axis=2), [alone.shown] * 2)
@@ -196,7 +197,7 @@ def test_any_number_of_neurons_and_one_example_are_enough(hidden, examples):
     records = record(**case(hidden, examples))
     told = to_json(records)
     assert records.hidden == len(told["neurons"]) == hidden
-    assert records.highest.indices.shape == (hidden, min(RANKED, examples))
+    assert records.highest.shape == (hidden, min(RANKED, examples))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
@@ -239,6 +240,7 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
     given += [*hand["parameters"].weights, *hand["parameters"].biases]
     found = dict(record(**hand).arrays())
     assert len(found) > 40
+    assert "frozen.correct" in found
     for name, array in found.items():
         assert not array.flags.writeable, name
         assert not any(np.shares_memory(array, other) for other in given), name
@@ -260,6 +262,13 @@ def test_json_and_csv_hold_the_records():
         assert one["role"]["kind"] == cells["role"] == records.role[n]
         assert one["role"]["digits"] == np.flatnonzero(records.role_digits[n]).tolist()
         assert one["responds_to"]["z_histogram"] == records.z_histogram[n].tolist()
+        places = one["lowest"]["indices"]
+        assert places == records.lowest[n].tolist()
+        told = (one["lowest"][key] for key in ("labels", "zs", "activations"))
+        assert_array_equal(
+            [*told],
+            [v[..., places] for v in (records.labels, records.z[n], records.activations[n])],
+        )
         for way, held in records.ways.items():
             assert one[way]["recall_lost"] == held.recall_lost[n].tolist()
             assert float(cells[f"{way}_recall_lost_4"]) == held.recall_lost[n, 4]
