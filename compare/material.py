@@ -113,6 +113,7 @@ class Material:
                 self.batch([1, 2])[1],
             ),
             f"{some} examples": self.batch(np.arange(some)),
+            f"{some} examples, the last first": self.batch(np.arange(some)[::-1]),
             f"{crowd:,} examples at once": self.batch(np.arange(crowd)),
             **{f"{n} examples": self.batch(np.arange(n)) for n in (100, 257) if n <= crowd},
             "one example again": one,

@@ -188,8 +188,9 @@ def in_arithmetic(
         sizes += [(7, 7, 1), (5, 2, 31), *((8 * n + n % 4, n, 1) for n in several)]
     if material.throng and own:
         sizes += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
+        sizes += [] if material.quick else [(material.throng, m, 1)]
     for examples, size, epochs in sizes:
-        eta = CALM if size > m else material.eta
+        eta = CALM if size > m or examples > crowd else material.eta
         epoch = (*material.batch(np.arange(examples)), size, eta)
         yield from epochs_of(host, material, arithmetic, [epoch] * epochs)
     if own:
