@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from model import canvas  # before matplotlib, which is imported with care there
-
-# isort: split
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from model import canvas
+from model.canvas import Axes, Figure
 from model.pages import Picture
 from model.selectivity import Array, wilson
 from model.universality import UNIVERSAL, Study, in_words, interval

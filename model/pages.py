@@ -134,23 +134,18 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
         )
         top = 0.3 + canvas.write_title(figure, title, how)
         figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
-        draw_disc_legend(figure, records, tall - 0.4)
+        axes = panel(figure, 1.4, tall - 0.5, WIDTH - 2.0, 0.3)  # what the discs are, by three
+        axes.set_axis_off()
+        axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
+        axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
+        largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
+        for place, points in enumerate((1, max(2, largest // 3), largest)):
+            left = 2.95 + 0.65 * place
+            area = figures.disc_area(records) * points
+            axes.scatter([left], [0], s=area, c=canvas.LOST_PALE)
+            axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
 
     return Picture("firing-rates.png", "Switches", title, (tall, draw), note)
-
-
-def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
-    """What the orange discs are, by three of them."""
-    axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
-    axes.set_axis_off()
-    axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
-    axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
-    largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
-    for place, points in enumerate((1, max(2, largest // 3), largest)):
-        left = 2.95 + 0.65 * place
-        area = figures.disc_area(records) * points
-        axes.scatter([left], [0], s=area, c=canvas.LOST_PALE)
-        axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
 
 
 def weights(records: NeuronRecords, note: str = "") -> Picture:

@@ -49,8 +49,12 @@ def title(records: NeuronRecords, n: int) -> str:
 
 def headline(records: NeuronRecords, n: int) -> str:
     """The same without its name: "fires for 5 and 6; frozen, 5 loses 2.1 points; deleted, ..."."""
-    lost = [f"{way}, {_lost(held, n)}" for way, held in records.ways.items()]
-    return "; ".join([fires(records, n), *lost])
+    told = [fires(records, n)]
+    for way, held in records.ways.items():
+        lost = largest_loss(held)[n]
+        loses = f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
+        told.append(f"{way}, {loses if lost >= ONE_POINT else 'no digit loses a point'}")
+    return "; ".join(told)
 
 
 def fires(records: NeuronRecords, n: int) -> str:
@@ -125,14 +129,6 @@ def _set(records: NeuronRecords, digits: Any) -> str:
     if not shown.all() or others.sum() >= digits.sum() or not others.any():
         return listed(np.flatnonzero(digits & shown)) or "no digit"
     return f"all but {listed(np.flatnonzero(others))}"
-
-
-def _lost(held: Ablation, n: int) -> str:
-    """What is lost without a neuron: "5 loses 2.1 points"."""
-    lost = largest_loss(held)[n]
-    if lost < ONE_POINT:
-        return "no digit loses a point"
-    return f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
 
 
 # --- The layer -------------------------------------------------------------------------------

@@ -95,7 +95,8 @@ class Opened:
                 tell(picture.file)
                 shown.append((picture, address(picture)))
         title, table = words.page_title(self.records), words.columns(self.records)
-        return webpage.page(title, sections, table, shown, self.note)
+        told = {"title": title, "sections": sections, "table": table, "note": self.note}
+        return webpage.PAGE.render(told, pictures=shown).encode()
 
     def save(self, picture: Picture) -> Path:
         """Write a picture to the output folder and return its path."""

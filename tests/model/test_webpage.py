@@ -14,8 +14,8 @@ def test_a_page_holds_its_parts_as_text_never_as_tags_and_every_link_leads_somew
     odd = "<script>\"'&{{ 1 }}"
     part = 1.0, lambda figure, top: None
     shown = [(Picture(f"p{n}.png", name, odd, part), odd) for n, name in enumerate([odd, "1", "2"])]
-    page = webpage.page(odd, [(odd, [odd, "second"])], [[odd, odd], ["0", odd]], shown, odd)
-    text = page.decode()
+    table, sections = [[odd, odd], ["0", odd]], [(odd, [odd, "second"])]
+    text = webpage.PAGE.render(title=odd, sections=sections, table=table, pictures=shown, note=odd)
     # title and h1; of a section its link, heading and sentence; three cells and a head beside one;
     # of a picture its address twice and text, of one its name, of two the caption; the footer.
     assert html.unescape(text).count(odd) == 2 + 3 + 4 + 3 * 3 + 1 + 2 + 1
