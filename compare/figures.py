@@ -25,9 +25,9 @@ from compare.twins import reference_net
 from model.export import to_json
 from model.neurons import (
     FIRING_ACTIVATION,
+    NeuronRecords,
     Observation,
     mean_activations,
-    neuron_records,
     never_lit_pixels,
 )
 from model.parameters import Parameters
@@ -200,7 +200,7 @@ def files_of(material: Material, exported: Any, seen: Tensors) -> dict[str, byte
     if HELD in seen:
         held = seen[HELD].argmax(axis=1)
     zs, activations = seen["zs[0]"].T, seen["activations[1]"].T
-    records = neuron_records(
+    records = NeuronRecords(
         Parameters(material.sizes, exported[0], exported[1], names),
         Observation(zs, activations, digits, frozen=held, deleted=held, switched=digits),
         material.test_labels[: material.shown],

@@ -21,7 +21,7 @@ from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
-from model.neurons import NeuronRecords, firing_counts, neuron_records
+from model.neurons import NeuronRecords, firing_counts
 from model.observe import observe, trace
 from model.pages import Picture
 from model.parameters import Parameters
@@ -177,7 +177,7 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     initial = start_of(parameters, args.initial)
     untrained = None if initial is None else network(initial, args.backend, kept)
     lit = np.mean(np.asarray(data[0].x) > 0, axis=0)
-    records = neuron_records(
+    records = NeuronRecords(
         parameters,
         seen,
         labels,

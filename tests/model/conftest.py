@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from model.neurons import HELD, NeuronRecords, Observation, neuron_records
+from model.neurons import HELD, NeuronRecords, Observation
 from model.parameters import Parameters
 
 DIGITS = 10
@@ -47,7 +48,14 @@ def parameters_of(sizes, seed=0, **metadata) -> Parameters:
 def record(parameters, labels, **given) -> NeuronRecords:
     """The records of these arguments, those of an Observation among them."""
     seen = Observation(*(np.asarray(given.pop(field.name)) for field in fields(Observation)))
-    return neuron_records(parameters, seen, labels, **given)
+    return NeuronRecords(parameters, seen, labels, **given)
+
+
+def but(records, **given):
+    """The same records but for these."""
+    other = copy.copy(records)
+    vars(other).update(given)
+    return other
 
 
 def case(hidden=5, examples=300, sizes=None, metadata=None, **more):

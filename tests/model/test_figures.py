@@ -8,7 +8,6 @@ import re
 import struct
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import combinations, pairwise
 
 import matplotlib
@@ -23,6 +22,7 @@ from model.figures import draw_neuron
 from model.parameters import Parameters
 from reference.network import Network
 from tests.conftest import CHECKOUT
+from tests.model.conftest import but
 
 
 def drawn(draw, *args, **kwargs):
@@ -139,7 +139,7 @@ def test_images_carry_their_digit_and_z(records_of, images):
     for place, index in enumerate(records.highest[0]):
         assert_array_equal(axes.images[place].get_array().ravel(), images[index])
     assert figures.ranked_title(records, 0) == "Largest z: all 8 show 6"
-    odd = replace(
+    odd = but(
         records,
         z=np.array([[-0.4, -1.2, *[2.6] * 118]]),
         labels=np.array([3, 5, 7, *[8] * 117]),
