@@ -28,7 +28,6 @@ from model.neurons import (
     NeuronRecords,
     Observation,
     mean_activations,
-    never_lit_pixels,
 )
 from model.parameters import Parameters
 
@@ -204,7 +203,7 @@ def files_of(material: Material, exported: Any, seen: Tensors) -> dict[str, byte
         Parameters(material.sizes, exported[0], exported[1], names),
         Observation(zs, activations, digits, frozen=held, deleted=held, switched=digits),
         material.test_labels[: material.shown],
-        never_lit=never_lit_pixels(material.images),
+        never_lit=np.logical_not(material.images.any(axis=0)),
         rarely_lit=0,
         blanked=digits,
         initial=material.initial,

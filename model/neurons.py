@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -111,7 +111,7 @@ class NeuronRecords:
         seen: Observation,
         labels: Array,  # (examples,) the digits shown
         *,
-        never_lit: Array,  # (pixels,) bool, `never_lit_pixels` of training images
+        never_lit: Array,  # (pixels,) bool, 0 in training: their weights never left their start
         rarely_lit: int,
         blanked: Array,  # (examples,) the digits answered with the `rarely_lit` pixels blank
         initial: Parameters | None = None,  # that training started from
@@ -137,8 +137,9 @@ class NeuronRecords:
         self.start_share = None if start_zs is None else _start_share(self.z, start_zs)
         self._measure_answers(seen)
         self.rarely_lit, self.blanked_changes = rarely_lit, int((blanked != seen.predictions).sum())
-        for _, array in self.arrays():
-            array.flags.writeable = False
+        for value in (v for part in (self, *self.ways.values()) for v in vars(part).values()):
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
 
     def _tell_roles(self, counts: Mapping[str, Counts]) -> None:
         """The role and the partition of each neuron, as far as all splits agree on them."""
@@ -270,21 +271,9 @@ class NeuronRecords:
         return selective[:, None] & self.split_sets.all(axis=0)
 
     @property
-    def rarer_side(self) -> Array:
-        """The digits on the side of each switch that fewer images are on, (hidden, digits) bool."""
-        return np.where(self.firing_rate_all[:, None] < 0.5, self.partition, ~self.partition)
-
-    @property
     def by_rate(self) -> list[int]:
         """The neurons' numbers, those that fire on fewest images first."""
         return np.argsort(self.firing_rate_all, kind="stable").tolist()
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Every array with its name, those of the parts as "frozen.correct"."""
-        parts = {f"{way}.": vars(held) for way, held in self.ways.items()}
-        for prefix, part in {"": vars(self), **parts}.items():
-            named = ((prefix + name, v) for name, v in part.items())
-            yield from (pair for pair in named if isinstance(pair[1], np.ndarray))
 
     def __repr__(self) -> str:
         network = "-".join(map(str, self.sizes))
@@ -304,11 +293,6 @@ class NeuronRecords:
 def mean_activations(activations: Array) -> Array:
     """Mean of each column of (examples, hidden), at which mean-ablation holds that neuron."""
     return np.array([mean(column) for column in activations.T])
-
-
-def never_lit_pixels(images: Array) -> Array:
-    """Which pixels are 0 in all of the (examples, pixels): their weights never left their start."""
-    return np.logical_not(images.any(axis=0))
 
 
 def firing_counts(activations: Array, labels: Array, digits: int) -> Counts:

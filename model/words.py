@@ -184,7 +184,8 @@ def recognised(records: NeuronRecords, correct: int) -> str:
 def rarer(records: NeuronRecords, held: Ablation) -> tuple[int, int]:
     """Neurons that cost a point or more and have a partition; most needed on its rarer side."""
     costly = (largest_loss(held) >= ONE_POINT) & records.fires_for.any(axis=1)
-    on_it = records.rarer_side[np.arange(records.hidden), held.most_needed_digit]
+    inside = records.partition[np.arange(records.hidden), held.most_needed_digit]
+    on_it = inside == (records.firing_rate_all < 0.5)
     return int(costly.sum()), int((costly & on_it).sum())
 
 

@@ -27,6 +27,13 @@ from tests.model.conftest import (
 )
 
 
+def arrays(records):
+    """Every array with its name, those of the parts as "frozen.correct"."""
+    parts = {"": records, **{f"{way}.": held for way, held in records.ways.items()}}
+    named = {head + name: v for head, part in parts.items() for name, v in vars(part).items()}
+    return {name: v for name, v in named.items() if isinstance(v, np.ndarray)}
+
+
 def rows_of(records):
     return list(csv.DictReader(io.StringIO(to_csv(records))))
 
@@ -40,7 +47,6 @@ BY_HAND = {  # of the record of one hidden neuron, six examples and three digits
     "firing_rate": [[0.5, 1, 0]], "firing_rate_all": [0.5],
     # {1}: tp 2, fp 1, fn 0, tn 3; {0, 1} has the mirrored table and one digit more.
     "partition": [[False, True, False]], "partition_mcc": [6 / math.sqrt(3 * 2 * 4 * 3)],
-    "rarer_side": [[True, False, True]],  # it fires on half: silence is rarer
     "fires_for": [[False, True, False]],
     "auroc": [[4 / 8, 7 / 8, 1 / 8]], "preferred_digit": [1],
     "class_selectivity": [(0.845 - 0.4025) / (0.845 + 0.4025)],
@@ -95,8 +101,6 @@ def test_a_record_worked_by_hand():
     interval = records.frozen.recall_lost_interval[0, 1]
     np.testing.assert_allclose(interval, [0.5 - reach, 0.5 + reach])
     assert 1 / (1 + math.exp(-neurons.SATURATED_Z)) == pytest.approx(0.99, abs=1e-15)
-    lit = np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 0.25]])
-    assert neurons.never_lit_pixels(lit).tolist() == [True, False, False]
 
 
 def test_images_are_ranked_by_z_and_of_equals_the_lower_index_comes_first():
@@ -120,11 +124,11 @@ def test_images_on_either_side_of_the_switch_are_those_nearest_to_its_median():
 def test_the_order_of_examples_decides_nothing():
     hand = case()
     hand["zs"] = hand["zs"] + np.arange(300)[:, None] * 1e-6  # no ties, which the index settles
-    before, order = dict(record(**hand).arrays()), np.random.default_rng(9).permutation(300)
+    before, order = arrays(record(**hand)), np.random.default_rng(9).permutation(300)
     for name in ("zs", "activations", "labels", "start_zs", *PREDICTED):
         hand[name] = np.asfortranarray(hand[name][order])
     hand |= {name: hand[name][:, order] for name in HELD}
-    for name, array in record(**hand).arrays():
+    for name, array in arrays(record(**hand)).items():
         if name in ("highest", "lowest", "along"):
             assert_array_equal(order[array], before[name], name)
         elif name in ("z", "activations", "labels"):
@@ -238,7 +242,7 @@ def test_no_array_can_be_written_or_is_shared_with_the_caller():
     hand["zs"] = untouched["zs"] = hand["zs"].astype(np.float32)
     given = [value for value in hand.values() if isinstance(value, np.ndarray)]
     given += [*hand["parameters"].weights, *hand["parameters"].biases]
-    found = dict(record(**hand).arrays())
+    found = arrays(record(**hand))
     assert len(found) > 40
     assert "frozen.correct" in found
     for name, array in found.items():

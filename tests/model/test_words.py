@@ -62,6 +62,7 @@ FIVE = records_of_rates(
     [row(d4=98), row(d4=98), row(rest=99, d4=2), row(rest=99, d4=2), row(rest=100)],
     (LOST, LOST + 1),
 )
+EXACTLY_HALF = records_of_rates([row(d0=100, d2=100, d4=100, d6=100, d8=100)], (row(d9=9), row()))
 DEEP = records_of_rates([row(d4=98), row()], sizes=(12, 2, 3, 10))
 STARTED = records_of_rates(
     [row(d4=98)] * 2, initial=parameters_of((12, 2, 10)), blanked=np.where(PLACE == 0, 0, LABELS),
@@ -117,6 +118,7 @@ SAID = [
     (SEVEN, lambda r: words.findings(r)[0].rpartition(". ")[2],
      f"It uses {SEVEN.codes} different sets of firing neurons on 1,000 images."),
     (FIVE, lambda r: words.rarer(r, r.frozen), (4, 3)),
+    (EXACTLY_HALF, lambda r: words.rarer(r, r.frozen), (1, 1)),  # there silence is rarer
     (FIVE, lambda r: words.findings(r)[2], "Most needed is a digit on the rarer side of the switch"
      ": frozen, 3 of 4; deleted, 3 of 4. Idle is not useless: deleted, 4 costs 1.0 points of all "
      "images."),
