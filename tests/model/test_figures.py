@@ -24,6 +24,8 @@ from reference.network import Network
 from tests.conftest import CHECKOUT
 from tests.model.conftest import but
 
+NOTE = "the small print"
+
 
 def drawn(draw, *args, **kwargs):
     """The Axes that something was drawn on."""
@@ -59,9 +61,6 @@ def overlapping(figure):
     return pairs + [box for box in found if box.x1 > figure.bbox.width or box.x0 < 0]
 
 
-# --- One neuron and the layer ----------------------------------------------------------------
-
-
 def test_what_is_missing_is_said(records_of):
     seven = drawn(figures.draw_z_by_digit, records_of(3, digits=7), 0)
     assert told(seven.figure).count(" no images") == len("789")
@@ -71,13 +70,8 @@ def test_what_is_missing_is_said(records_of):
 def test_the_digits_it_fires_for_stand_out_by_colour_and_by_weight(records_of):
     axes = drawn(figures.draw_class_selectivity, records_of(3), 0)
     assert [t.get_text() for t in axes.get_xticklabels() if t.get_weight() == "bold"] == ["6"]
-    shapes = drawn(figures.draw_z_by_digit, records_of(3), 0).collections
-    for colours in (
-        [bar.get_facecolor() for bar in axes.patches],
-        [tuple(shape.get_facecolor()[0]) for shape in shapes],
-    ):
-        assert len(colours) == 10
-        assert [digit for digit in range(10) if colours.count(colours[digit]) == 1] == [6]
+    colours = [bar.get_facecolor() for bar in axes.patches]
+    assert [digit for digit in range(10) if colours.count(colours[digit]) == 1] == [6]
     expected = "Selectivity 1.00 (1.00 to 1.00), for 6", "Selectivity 0.00 (0.00 to 0.00)"
     for n, said in zip((0, 2), expected, strict=True):
         assert title(drawn(figures.draw_class_selectivity, records_of(3), n)) == said
@@ -93,9 +87,6 @@ def test_titles_say_how_a_run_ended_and_digits_of_one_rate_stand_apart():
         assert np.diff(apart).min() > 0.34
         assert apart.max() <= 6.6
     assert_array_equal(figures._apart(np.array([-3.0, 0, 3]), 0.36), [-3, 0, 3])
-
-
-# --- Heatmaps --------------------------------------------------------------------------------
 
 
 def test_a_weight_that_is_grey_is_not_said_to_be_beyond_the_colours(records_of):
@@ -151,59 +142,55 @@ def test_images_carry_their_digit_and_z(records_of, images):
     assert texts[3] == "5 · z −1\nimage 1"
 
 
-# --- Pages -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hidden", [1, 3])
-def test_a_sheet_is_drawn_of_any_neuron(records_of, images, hidden):
-    records = records_of(hidden)
-    for n in range(hidden):  # of 3: for 6, dead, constant
-        both = int((records.divided[n] >= 0).any(axis=-1).all(axis=-1).sum())
-        for draw, panels in ((pages.sheet, 8 + both), (pages.activations, 3)):
-            picture = draw(records, n, images, "the small print")
-            assert len(picture.figure.axes) == panels
-            for part in (words.fires(records, n), words.role_line(records, n), "the small print"):
-                assert part in told(picture.figure)
+@pytest.mark.parametrize(
+    "layer",
+    [{"hidden": 1}, {"hidden": 3}, {"hidden": 20, "start": False}, {"sizes": (784, 3, 7, 10)}],
+    ids=str,
+)
+def test_every_picture_of_any_layer_says_what_it_shows_on_its_page(records_of, images, layer):
+    records = records_of(**layer)
+    pictures = [pages.firing_rates(records, NOTE), pages.weights(records, NOTE)]
+    pictures += [pages.run(records, [90, 95], 100, NOTE), pages.run(records, [], 0, NOTE)]
+    if records.to_digits:
+        on_it = np.linspace(0, 1, records.hidden)
+        pictures.append(pages.path(records, np.zeros(784), 7, on_it, NOTE))
+    expected = {picture: [picture.caption.rstrip(".")] for picture in pictures}
+    for n in range(min(records.hidden, 3)):  # for 6, dead, constant
+        for draw in (pages.sheet, pages.activations):
+            picture = draw(records, n, images, NOTE)
             assert picture.caption == words.title(records, n) + "."
-            assert not overlapping(picture.figure)
+            expected[picture] = [words.fires(records, n), words.role_line(records, n)]
+    for picture, parts in expected.items():
+        said = told(picture.figure)
+        assert [part for part in (*parts, NOTE) if part not in said] == []
+        assert not overlapping(picture.figure)
+        assert picture.figure.get_figwidth() == canvas.WIDTH
 
 
 def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
     picture = pages.sheet(records_of(3, start=False), 0, images)
     assert [axes for axes in picture.figure.axes if title(axes) == "weights"]
     assert "Every digit is on one side alone." in told(picture.figure)
-    deeper = pages.sheet(records_of(4, (784, 4, 7, 10)), 3, images).figure
+    assert len(pages.sheet(records_of(1), 0, images).figure.axes) == 8  # no handwriting
+    deeper = pages.sheet(records_of(sizes=(784, 3, 7, 10)), 2, images).figure
     assert "Weights to the next layer" in told(deeper)
-    assert not overlapping(deeper)
-    for n in (-1, 3):
-        with pytest.raises(ValueError, match=f"^neuron: expected .* from 0 to 2, received {n};"):
-            pages.sheet(records_of(3), n, images)
 
 
 @pytest.mark.parametrize(("hidden", "start"), [(1, True), (20, False)])
-def test_the_layer_is_shown_whatever_its_size_in_one_symmetric_scale(records_of, hidden, start):
-    records = records_of(hidden, start=start)
-    on_it = np.linspace(0, 1, hidden)
-    weights = pages.weights(records, "note")
-    *maps, bar = weights.figure.axes
+def test_heatmaps_have_one_symmetric_scale(records_of, hidden, start):
+    weights = pages.weights(records_of(hidden, start=start)).figure
+    *maps, bar = weights.axes
     ((low, high),) = {(i.norm.vmin, i.norm.vmax) for axes in maps for i in axes.images[:1]}
     assert low == -high < 0
     assert len(maps) == hidden * (3 if start else 1)
     assert {text.get_text()[:4] for text in bar.texts} == {"blue", "red:"}
-    assert "grey: the 56 pixels that no training image lights" in told(weights.figure)
-    for picture in (
-        weights,
-        pages.firing_rates(records, "note"),
-        pages.path(records, np.zeros(784), 7, on_it, "note"),
-        pages.run(records, [90, 95], 100, "note"),
-    ):
-        assert picture.caption.rstrip(".") in told(picture.figure)
-        assert not overlapping(picture.figure)
-        assert picture.figure.get_figwidth() == canvas.WIDTH
-    run = pages.run(records, [], 0)
-    assert len(run.figure.axes) == 1
-    many = f"{records.correct} of 120 images are recognised; most often "
-    assert re.fullmatch(rf"{many}(\d) is read as (?!\1)\d \(\d+\)\.", run.caption)
+    assert "grey: the 56 pixels that no training image lights" in told(weights)
+
+
+def test_a_run_names_the_most_frequent_confusion(records_of):
+    caption = pages.run(records_of(3), [], 0).caption
+    many = f"{records_of(3).correct} of 120 images are recognised; most often "
+    assert re.fullmatch(rf"{many}(\d) is read as (?!\1)\d \(\d+\)\.", caption)
 
 
 def test_the_words_of_the_report_and_a_long_title_fit_their_page(records_of):
@@ -216,9 +203,6 @@ def test_the_words_of_the_report_and_a_long_title_fit_their_page(records_of):
     with house_style():
         canvas.write_title(figure, "a finding of many words " * 5, "and how to read it " * 8)
         assert max(box.x1 for box in boxes(figure, figure.texts)) <= figure.bbox.width
-
-
-# --- The canvas ------------------------------------------------------------------------------
 
 
 def drawing(words="a finding"):

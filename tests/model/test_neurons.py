@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from model import neurons
 from model.export import to_csv, to_json
-from model.neurons import BINS, HELD, RANKED
+from model.neurons import HELD, RANKED
 from model.parameters import Parameters
 from tests.conftest import CHECKOUT
 from tests.model.conftest import (
@@ -135,12 +135,6 @@ def test_the_order_of_examples_decides_nothing():
             assert_array_equal(array, before[name][..., order], name)
         elif name != "divided":  # of what is as far from the median, the first comes
             assert_array_equal(array, before[name], name)
-
-
-def test_what_lies_on_an_edge_is_counted_in_the_bin_above():
-    hand = case(hidden=1, examples=BINS + 1, zs=np.arange(BINS + 1.0)[:, None])
-    counted = record(**hand).z_histogram.sum(axis=(0, 1))
-    assert counted.tolist() == [1] * (BINS - 1) + [2]  # of the last edge, in the last bin
 
 
 def test_a_role_is_stated_only_where_all_splits_agree():

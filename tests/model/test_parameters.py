@@ -33,8 +33,6 @@ def bits(p):
 
 SMALL = Parameters(**document())
 
-# --- The record, its fingerprint and its file ----------------------------------------------------
-
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f8", np.int64])
 def test_arrays_of_any_dtype_and_layout_are_copied_exactly_and_read_only(dtype):
@@ -118,9 +116,6 @@ def test_a_seed_decides_the_start_and_nothing_else_does():
     assert (prints[0], len(set(prints))) == (prints[1], 3)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
     assert repr(initial_parameters([2, 1], np.int64(3)).metadata) == "{'seed': 3}"
-
-
-# --- Refused in one line: where it is wrong, what was expected and received ----------------------
 
 
 def refused_file(tmp_path, content):
@@ -225,14 +220,6 @@ def test_what_no_network_has_is_refused(changes, line):
 @pytest.mark.parametrize(("sizes", "seed", "line"), SEEDS, ids=short)
 def test_a_start_that_cannot_be_drawn_is_refused(sizes, seed, line):
     assert refused(initial_parameters, sizes, seed) == line
-
-
-def test_file_that_is_cut_or_changed_is_refused(tmp_path):
-    SMALL.save(tmp_path / "small.json")
-    whole = (tmp_path / "small.json").read_text().rstrip()
-    for length in range(1, len(whole), 3):
-        assert refused_file(tmp_path, whole[:length]).startswith(JSON)
-    assert refused_file(tmp_path, whole.replace("0.25", "0.26")).endswith(CHANGED)
 
 
 ROOM = f"expected at most {MAX_OTHER_BYTES:,} bytes beside the numbers of weights and biases"

@@ -57,16 +57,6 @@ def test_rounding_does_not_choose_between_equal_sets():
     assert (digits_in(found), mcc) == ((1,), one)
 
 
-def test_matthews_of_one_digit_equals_the_formula():
-    # 8 of 10 in the set fire, 2 of 20 outside: (8*18 - 2*2) / sqrt(10*10*20*20)
-    assert selectivity.matthews(ints(8), ints(10), ints(10), ints(30)).tolist() == [0.7]
-    fired, shown = ints(3, 9, 0, 4), ints(10, 10, 0, 7)
-    expected = [matthews_from_scratch((digit,), fired, shown) for digit in range(4)]
-    assert selectivity.digit_matthews(fired, shown) == pytest.approx(expected, abs=1e-15)
-    for never_changes in (ints(0, 0), ints(5, 7)):
-        assert not selectivity.digit_matthews(never_changes, ints(5, 7)).any()
-
-
 def test_intervals_are_those_of_their_papers():
     # Newcombe 1998, table I: Wilson's interval for 81 of 263, and for 0 of 20.
     found = selectivity.wilson(np.array([81, 0, 0]), np.array([263, 20, 0]))
@@ -132,13 +122,6 @@ def test_intervals_are_as_wide_as_those_of_drawing_images_again():
     assert_allclose(selectivity.mean_interval(a), [a.mean() - reach, a.mean() + reach])
 
 
-def test_sums_do_not_depend_on_their_order_and_nothing_has_no_mean():
-    orders = itertools.permutations([1e16, 1.0, -1e16, 1.0])
-    assert {selectivity.mean(np.array(order)) for order in orders} == {0.5}
-    for measure in (selectivity.mean, selectivity.standard_deviation):
-        assert math.isnan(measure(np.array([])))
-
-
 def test_correlation_agrees_with_numpy_and_stays_within_one():
     a, b = np.random.default_rng(2).normal(size=(2, 784))
     expected = pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-12)
@@ -146,9 +129,6 @@ def test_correlation_agrees_with_numpy_and_stays_within_one():
     assert 1 - 1e-15 <= selectivity.correlation(a, a) <= 1.0
     assert -1.0 <= selectivity.correlation(a, -a) <= -1.0 + 1e-15
     assert math.isnan(selectivity.correlation(np.ones(4), np.arange(4.0)))
-
-
-# --- Roles -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
