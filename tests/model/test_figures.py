@@ -144,7 +144,12 @@ def test_images_carry_their_digit_and_z(records_of, images):
 
 @pytest.mark.parametrize(
     "layer",
-    [{"hidden": 1}, {"hidden": 3}, {"hidden": 20, "start": False}, {"sizes": (784, 3, 7, 10)}],
+    [
+        {"hidden": 1},
+        {"hidden": 3},
+        {"hidden": 20, "start": False},
+        {"hidden": 4, "sizes": (784, 4, 7, 10)},
+    ],
     ids=str,
 )
 def test_every_picture_of_any_layer_says_what_it_shows_on_its_page(records_of, images, layer):
@@ -155,9 +160,12 @@ def test_every_picture_of_any_layer_says_what_it_shows_on_its_page(records_of, i
         on_it = np.linspace(0, 1, records.hidden)
         pictures.append(pages.path(records, np.zeros(784), 7, on_it, NOTE))
     expected = {picture: [picture.caption.rstrip(".")] for picture in pictures}
-    for n in range(min(records.hidden, 3)):  # for 6, dead, constant
-        for draw in (pages.sheet, pages.activations):
+    maps = len(figures.heatmaps(records, 0))
+    for n in range(min(records.hidden, 4)):  # for 6, dead, constant, any other
+        both = int((records.divided[n] >= 0).any(axis=-1).all(axis=-1).sum())
+        for draw, panels in ((pages.sheet, maps + 5 + both), (pages.activations, 3)):
             picture = draw(records, n, images, NOTE)
+            assert len(picture.figure.axes) == panels
             assert picture.caption == words.title(records, n) + "."
             expected[picture] = [words.fires(records, n), words.role_line(records, n)]
     for picture, parts in expected.items():
@@ -171,8 +179,7 @@ def test_a_sheet_is_drawn_where_little_is_known(records_of, images):
     picture = pages.sheet(records_of(3, start=False), 0, images)
     assert [axes for axes in picture.figure.axes if title(axes) == "weights"]
     assert "Every digit is on one side alone." in told(picture.figure)
-    assert len(pages.sheet(records_of(1), 0, images).figure.axes) == 8  # no handwriting
-    deeper = pages.sheet(records_of(sizes=(784, 3, 7, 10)), 2, images).figure
+    deeper = pages.sheet(records_of(4, (784, 4, 7, 10)), 2, images).figure
     assert "Weights to the next layer" in told(deeper)
 
 
