@@ -46,9 +46,6 @@ DIGIT_ROOM, AREA = 0.36, 20.0
 LARGEST_AREA = 420.0
 
 
-# --- The layer -------------------------------------------------------------------------------
-
-
 def draw_switches(axes: Axes, records: NeuronRecords) -> None:
     """Draw every neuron as a row, its digits placed by firing rate and sized by what is lost.
 
@@ -159,9 +156,6 @@ def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str)
     last, best = (percent(count / examples, 2) for count in (correct[-1], max(correct)))
     many = f"{len(correct)} epochs" if len(correct) > 1 else "one epoch"
     axes.set_title(f"{last} after {many}" + (f" (best {best})" if best != last else ""))
-
-
-# --- One neuron ------------------------------------------------------------------------------
 
 
 def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
@@ -301,9 +295,6 @@ def ranked_title(records: NeuronRecords, n: int) -> str:
     return f"Largest z: {', '.join(told)}"
 
 
-# --- Heatmaps --------------------------------------------------------------------------------
-
-
 def check_pixels(sizes: tuple[int, ...]) -> None:
     """Refuse a network that does not look at images of 28 by 28 pixels."""
     if sizes[0] != SIDE * SIDE:
@@ -403,9 +394,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
     # A start that was rounded to a grid has moved by less than this: not by learning.
     moved = 1.0 if records.change is None else np.abs(records.change[:, records.never_lit]).max()
     return f"{told} (their weights never moved)" if moved < 1e-6 else told
-
-
-# --- Parts of all these ----------------------------------------------------------------------
 
 
 def _odds(rate: Any) -> Any:

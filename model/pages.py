@@ -63,9 +63,6 @@ def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
     return figure
 
 
-# --- One neuron ------------------------------------------------------------------------------
-
-
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """All that is known of one neuron: its weights, its images, its push, and what is lost."""
     figures.check_neuron(n, records.hidden)
@@ -112,9 +109,6 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 
     return Picture(f"activations-{n:02d}.png", f"{n}", title, (ACTIVATIONS, draw), note)
-
-
-# --- The layer -------------------------------------------------------------------------------
 
 
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
@@ -231,9 +225,6 @@ def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str
         axes.set_aspect("auto")
 
     return Picture("run.png", "Run", title, (RUN, draw), note)
-
-
-# --- The report ------------------------------------------------------------------------------
 
 
 def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:

@@ -34,9 +34,6 @@ NUMBERS = "MCC", "fires", "frozen", "deleted"
 LEFT_OUT = "top 8", "fires", "frozen", "deleted", "MCC"  # in this order, where there is no room
 
 
-# --- One neuron ------------------------------------------------------------------------------
-
-
 def name(records: NeuronRecords, n: int) -> str:
     """A neuron's number, and its informal name where it has one."""
     return f"Neuron {n}" + (f' ("{records.names[n]}")' if records.names[n] else "")
@@ -129,9 +126,6 @@ def _set(records: NeuronRecords, digits: Any) -> str:
     if not shown.all() or others.sum() >= digits.sum() or not others.any():
         return listed(np.flatnonzero(digits & shown)) or "no digit"
     return f"all but {listed(np.flatnonzero(others))}"
-
-
-# --- The layer -------------------------------------------------------------------------------
 
 
 def layer(records: NeuronRecords) -> str:
@@ -266,9 +260,6 @@ def columns(records: NeuronRecords) -> list[list[str]]:
     return rows
 
 
-# --- The report, and what a file says --------------------------------------------------------
-
-
 def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notice: str) -> str:
     """The small print of a figure: which images and which model, what the images are not."""
     plural = "" if records.examples == 1 else "s"
@@ -361,9 +352,6 @@ def _rule(records: NeuronRecords) -> list[str]:
         "Otherwise: feature-selective.",
         f"A role is stated only where all sets of images agree{held}; else it is between.",
     ]
-
-
-# --- Numbers and lists -----------------------------------------------------------------------
 
 
 def percent(fraction: float, places: int = 0) -> str:
