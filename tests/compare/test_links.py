@@ -19,6 +19,7 @@ from compare.difference import Verdict
 from compare.links import LINKS
 from compare.material import Material, synthetic_material
 from compare.mistakes import by, slices, step, with_velocity
+from compare.standard import undecided
 from compare.twins import ReferenceTwin, TorchTwin
 from model.mnist_files import SHA256
 from model.parameters import Parameters
@@ -175,6 +176,59 @@ def train_that_keeps(kept: slice) -> Any:
     return {"train": train}
 
 
+def deltas_of_the_last_backprop() -> Any:
+    def backprop(net: Any, x: Any, y: Any) -> Any:
+        net.__dict__["last"] = Columns.deltas(net, x, y)
+        return Columns.backprop(net, x, y)
+
+    def deltas(net: Any, x: Any, y: Any) -> Any:
+        last = net.__dict__.get("last", [x])
+        return last if last[-1].shape == y.shape else Columns.deltas(net, x, y)
+
+    return {"backprop": backprop, "deltas": deltas}
+
+
+def with_what_backprop_left() -> Any:
+    """The first step of train adds the gradient of a backprop since the last step."""
+
+    def backprop(net: Any, x: Any, y: Any) -> Any:
+        net.__dict__["left"] = Columns.backprop(net, x, y)
+        return net.left
+
+    def update_mini_batch(net: Any, x: Any, y: Any, eta: float) -> None:
+        net.__dict__.pop("left", None)
+        Columns.descend(net, *Columns.backprop(net, x, y), eta, x.shape[1])
+
+    def train(net: Any, x: Any, y: Any, order: Any, size: int, eta: float) -> None:
+        nablas = net.__dict__.pop("left", None)
+        for chosen in slices(order, size):
+            if nablas:
+                Columns.descend(net, *nablas, eta, len(chosen))
+                nablas = None
+            update_mini_batch(net, x[:, chosen], y[:, chosen], eta)
+
+    return {"backprop": backprop, "update_mini_batch": update_mini_batch, "train": train}
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def naive_sigmoid(z: Any) -> Any:
+    return np.exp(z) / (1 + np.exp(z))
+
+
+def held_by_shape() -> Any:
+    """It takes the hidden layer of what it was asked since the last step, if that had one shape."""
+
+    def held(net: Any, x: Any, neuron: int, value: float) -> Any:
+        kept = net.__dict__.setdefault("kept", {}).setdefault(x.shape, Columns.trace(net, x)[1][1])
+        return Columns.onward(net, Columns.fixed(net, kept, neuron, value))
+
+    def descend(net: Any, *given: Any) -> None:
+        net.__dict__.pop("kept", None)
+        Columns.descend(net, *given)
+
+    return {"held": held, "descend": descend}
+
+
 def whole_pairs(net: Any, x: Any, labels: Any) -> int:
     many = max(1, len(labels) // 2 * 2)
     return Columns.evaluate(net, x[:, :many], labels[:many])
@@ -218,7 +272,9 @@ SABOTAGES = [
         d * (1 + 1e-9 * (len(d) == 6)) for d in Columns.deltas(net, x, y)]}),
     ("update", "(initial, step 1 in a row, one example, eta 3)", steps(lambda k, eta: -1)),
     ("update", "new_weights", steps(lambda k, eta: 1 + 1e-9)),
-    ("update", "eta 30, after evaluate)", steps(lambda k, eta: min(eta, 5.0) / eta)),
+    ("update", "eta 30)", steps(lambda k, eta: min(eta, 5.0) / eta)),
+    ("update", "eta 100)", steps(lambda k, eta: min(eta, 50.0) / eta)),
+    ("forward", "which equals nothing", {"fire": lambda net, z, last: naive_sigmoid(z)}),
     ("update", "(initial, step 3 in a row, another mini-batch of 10, eta 0.5)", {
         "update_mini_batch": lambda net, x, y, eta: Columns.update_mini_batch(
             net, x, y, net.__dict__.setdefault("eta", eta))}),
@@ -243,26 +299,31 @@ SABOTAGES = [
     ("training", "300 examples in mini-batches of 3", epochs(lambda epoch, k: 1 / (1 + (k > 39)))),
     ("training", "epoch 2", train_that_keeps(slice(2))),
     ("training", "epoch 2", train_that_keeps(slice(4, 5))),
+    ("training", "on one network, deltas after", deltas_of_the_last_backprop()),
+    ("training", "on one network, train after backprop", with_what_backprop_left()),
     ("training", "a step afterwards)", {**epochs(lambda epoch, k: 1), "feedforward": lambda net, x:
         Columns.feedforward(net, x) * ("epochs" not in net.__dict__)}),
     ("predictions", "outputs[0, 7]", in_a_batch_of(80, 2)),
-    ("update", "after evaluate)", {"evaluate": evaluate_that_forgets}),
+    ("predictions", "labels that are the digits read)", {"evaluate": evaluate_that_forgets}),
     ("predictions", "evaluate[", {"evaluate": lambda *given: Columns.evaluate(*given) + 1}),
-    ("predictions", "(7 of them)", {"evaluate": whole_pairs}),
-    ("predictions", "(7 of them)", {"evaluate": lambda net, x, labels: Columns.evaluate(
-        net, x.ravel("K").reshape(x.shape), labels)}),
-    ("predictions", "(labels that are the digits read)", {"evaluate": lambda net, *given:
+    ("predictions", "(evaluate of 7 test images)", {"evaluate": whole_pairs}),
+    ("predictions", "(evaluate of 7 test images)", {"evaluate": lambda net, x, labels:
+        Columns.evaluate(net, x.ravel("K").reshape(x.shape), labels)}),
+    ("predictions", "(evaluate of outputs that all but tie)", {"evaluate": lambda net, x, labels:
+        int(np.sum(Columns.feedforward(net, x).round(7).argmax(axis=0) == labels))}),
+    ("predictions", "labels that are the digits read)", {"evaluate": lambda net, *given:
         net.__dict__.setdefault("right", Columns.evaluate(net, *given))}),
-    ("predictions", "(after a step, labels moved by one)", {"evaluate": lambda net, x, labels:
+    ("predictions", "on one network, evaluate after", {"evaluate": lambda net, x, labels:
         net.__dict__.setdefault(labels.tobytes(), Columns.evaluate(net, x, labels))}),
-    ("predictions", "(after a step)", {**steps(lambda k, eta: 1), "evaluate":
+    ("predictions", "on one network, evaluate after", {**steps(lambda k, eta: 1), "evaluate":
         lambda net, *given: net.__dict__.setdefault(
             "right" if "taken" in net.__dict__ else given[1].tobytes(),
             Columns.evaluate(net, *given))}),
     ("figures", "activations[1][0, 7]", in_a_batch_of(80, 1)),
     ("figures", "outputs while held[", {"held": lambda net, x, neuron, value:
         Columns.held(net, x, neuron - 1, value)}),
-    ("figures", "after a step, neuron 0 held at 0", as_it_was_built("held")),
+    ("figures", "on one network, held after", as_it_was_built("held")),
+    ("figures", "on one network, held after", held_by_shape()),
 ]
 # fmt: on
 
@@ -363,7 +424,10 @@ def test_an_exception_keeps_what_was_found_before_it(linked, correct, material) 
 
     link = linked("forward", changed(correct, trace=trace), material)
     assert link.verdict is Verdict.ERROR
-    assert link.sentence == "the candidate's own error: trace raised RuntimeError: too large for me"
+    assert link.sentence == (
+        "the candidate's own error: trace raised RuntimeError: too large for me "
+        "(after trained, 5 examples that are no images)"
+    )
     assert "in trace" in link.trace
     assert {d.case.split(",")[0] for d in link.differences} <= {"initial", "trained"}
 
@@ -419,6 +483,18 @@ def test_a_loader_that_differs_is_caught(
     link = linked("data", changed(correct, load_data=load_data), digits_material)
     assert link.verdict == verdict
     assert words in link.sentence
+
+
+def test_a_loader_is_called_twice_where_there_is_time(linked, correct, digits_material) -> None:
+    def load_data(self: Any, path: Any, calls: list[None] = []) -> Any:  # noqa: B006
+        calls.append(None)
+        return ReferenceTwin.load_data(path)[:: 1 if len(calls) < 2 else -1]
+
+    link = linked(
+        "data", changed(correct, load_data=load_data), replace(digits_material, quick=False)
+    )
+    assert link.verdict is Verdict.DIFFERENT
+    assert "called again" in link.sentence
 
 
 @pytest.mark.parametrize("packed", ["plain", "torchvision", "gz", "pickle"])
@@ -558,7 +634,7 @@ def test_with_a_large_eta_two_correct_networks_part_and_with_eta_half_they_do_no
 def test_a_digit_is_open_where_its_margin_is_within_what_two_outputs_may_be_off() -> None:
     outputs = np.array([[0.5, 0.5, 0.9], [0.5 + 1.9e-9, 0.5 + 2.1e-9, 0.1], [0.1, 0.1, 0.2]])
     allowed = np.full_like(outputs, 1e-9)
-    assert figures.undecided(outputs, allowed).tolist() == [True, False, False]
+    assert undecided(outputs, allowed).tolist() == [True, False, False]
 
 
 def test_where_rounding_may_choose_it_may_and_it_is_said_where(
