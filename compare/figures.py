@@ -26,10 +26,9 @@ from compare.twins import reference_net
 from model.export import to_json
 from model.neurons import (
     FIRING_ACTIVATION,
+    NeuronRecords,
     Observation,
     mean_activations,
-    neuron_records,
-    never_lit_pixels,
 )
 from model.parameters import Parameters
 
@@ -171,11 +170,11 @@ def files_of(material: Material, exported: Any, seen: Tensors) -> dict[str, byte
     if HELD in seen:
         held = seen[HELD].argmax(axis=1)
     zs, activations = seen["zs[0]"].T, seen["activations[1]"].T
-    records = neuron_records(
+    records = NeuronRecords(
         Parameters(material.sizes, exported[0], exported[1], names),
         Observation(zs, activations, digits, frozen=held, deleted=held, switched=digits),
         material.test_labels[: material.shown],
-        never_lit=never_lit_pixels(material.images),
+        never_lit=np.logical_not(material.images.any(axis=0)),
         rarely_lit=0,
         blanked=digits,
         initial=material.initial,

@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from model import canvas  # before matplotlib, which is imported with care there
-
-# isort: split
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from model import canvas
+from model.canvas import Axes, Figure
 from model.pages import Picture
 from model.selectivity import Array, wilson
 from model.universality import UNIVERSAL, Study, in_words, interval
@@ -52,7 +48,7 @@ def atlas(study: Study, note: str = "") -> Picture:
         right = canvas.panel(figure, 3.1, top + 3.25, 1.05, 2.1)
         draw_steps(right, study.single(), "hidden neurons", "% for one digit")
 
-    return Picture("seeds.png", title, (7.3, draw), note)
+    return Picture("seeds.png", "Seeds", title, (7.3, draw), note)
 
 
 def draw_causes(axes: Axes, study: Study) -> None:

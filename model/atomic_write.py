@@ -39,7 +39,12 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
             with contextlib.suppress(OSError):
                 beside.unlink()
             raise
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):  # the new name itself, on systems that can sync a folder
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     return Path(path)
 
 
@@ -138,13 +143,3 @@ def _said(target: Path) -> Iterator[None]:
             f"{target}: cannot be written: {error.strerror}; what stood there is untouched; "
             f"make room or choose another place"
         ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name itself on the disk, on systems where a folder can be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

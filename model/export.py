@@ -5,37 +5,35 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from model.neurons import SEED, Ablation, NeuronRecords, Ranking
+from model.neurons import SEED, NeuronRecords
 from model.selectivity import IDLE_SHARE, NEAR_BEST, WEAK_BELOW
 from model.words import headline
 
-
-def _between(first: str, last: str) -> str:
-    names = [field.name for field in fields(NeuronRecords)]
-    return " ".join(names[names.index(first) : names.index(last) + 1])
-
-
-HELD, IMAGES = (" ".join(field.name for field in fields(part)) for part in (Ablation, Ranking))
+LOST = (
+    "recall_lost recall_lost_interval correct accuracy_lost accuracy_lost_interval "
+    "most_needed_digit mistaken_for"
+)
 #: What a neuron's JSON object holds: each part's keys, and the record's field where it has another.
 PARTS = {
     "role": "kind=role digits=role_digits partition partition_holds",
-    "responds_to": _between("z_mean", "divided_digits"),
+    "responds_to": "z_mean z_sd z_quantiles z_histogram activation_mean activation_mean_all fired "
+    "firing_rate firing_rate_interval firing_rate_all partition_mcc partition_mcc_interval "
+    "digit_mcc auroc auroc_interval class_selectivity class_selectivity_interval preferred_digit "
+    "saturated_low saturated_high divided_digits",
     "pushes_towards": "weights=output_weights to_digits",
-    "frozen": HELD,
-    "deleted": HELD,
-    "weights": _between("weights", "never_lit_share"),
-    "highest": IMAGES,
-    "lowest": IMAGES,
-    "along": IMAGES,
-    "divided": "indices",
+    "frozen": LOST,
+    "deleted": LOST,
+    "weights": "weights bias change bias_change start_correlation start_share never_lit_share",
 }
 #: What is of the network: the same for all neurons.
-SHARED = _between("sizes", "output_bias")
+SHARED = (
+    "sizes examples shown z_edges never_lit confusion recall correct codes switched_correct "
+    "saturated saturated_interval rarely_lit blanked_changes output_bias"
+)
 #: The columns of the table; those with a star stand for one column each digit (or next neuron).
 COLUMNS = (
     "role digits=role_digits partition partition_holds partition_mcc class_selectivity "
@@ -82,9 +80,16 @@ def to_csv(records: NeuronRecords) -> str:
 def _neuron(records: NeuronRecords, number: int) -> dict[str, Any]:
     told: dict[str, Any] = {"number": number, "name": records.names[number]}
     for part, keys in PARTS.items():
-        own = getattr(records, part, None)  # a part of the record too, or else all of it
-        own = own if is_dataclass(own) else records
-        told[part] = dict(_entries(own, keys, number))
+        told[part] = dict(_entries(records.ways.get(part, records), keys, number))
+    for ranking in ("highest", "lowest", "along"):
+        indices = getattr(records, ranking)[number]
+        told[ranking] = {
+            "indices": _plain(indices),
+            "labels": _plain(records.labels[indices]),
+            "zs": _plain(records.z[number, indices]),
+            "activations": _plain(records.activations[number, indices]),
+        }
+    told["divided"] = {"indices": _plain(records.divided[number])}
     by_split = zip(records.splits, records.split_roles, records.split_sets, strict=True)
     told["role"]["splits"] = {
         split: {"role": str(roles[number]), "partition": np.flatnonzero(sets[number]).tolist()}

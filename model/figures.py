@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model import canvas  # before matplotlib, which is imported with care there
 
@@ -25,11 +24,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from model import neurons, words
-from model.neurons import NeuronRecords, Ranking
+from model.neurons import NeuronRecords
 from model.parameters import Parameters
+from model.selectivity import Array
 from model.words import ONE_POINT, percent, short_name
 
-Array = NDArray[Any]
 Heatmap = tuple[str, Array]  # with its name
 
 #: Pixels along the side of an image.
@@ -45,9 +44,6 @@ RATES = (0.01, 0.1, 0.5, 0.9, 0.99)
 #: Room between two digits of a row, and the area of a disc in square points for one point lost.
 DIGIT_ROOM, AREA = 0.36, 20.0
 LARGEST_AREA = 420.0
-
-
-# --- The layer -------------------------------------------------------------------------------
 
 
 def draw_switches(axes: Axes, records: NeuronRecords) -> None:
@@ -109,7 +105,9 @@ def draw_path(axes: Axes, records: NeuronRecords, activations: Array) -> None:
     norm = Normalize(-limit, limit)
     axes.imshow(cells, cmap=canvas.DIVERGING, norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        ink = _ink_on(canvas.DIVERGING(norm(value)))
+        # Dark or white, whichever is read on the colour: the weights of ITU-R BT.709.
+        light = np.dot(canvas.DIVERGING(norm(value))[:3], (0.2126, 0.7152, 0.0722)) > 0.5
+        ink = canvas.INK if light else "white"
         bold = "bold" if row == len(cells) - 1 else "normal"
         told = f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if round(value, 1) else ""
         style: Any = {"ha": "center", "va": "center", "size": 8, "color": ink, "weight": bold}
@@ -160,9 +158,6 @@ def draw_accuracy(axes: Axes, correct: Sequence[int], examples: int, split: str)
     axes.set_title(f"{last} after {many}" + (f" (best {best})" if best != last else ""))
 
 
-# --- One neuron ------------------------------------------------------------------------------
-
-
 def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
     """Draw the distribution of a neuron's z for each digit, and where its sigmoid is active.
 
@@ -193,7 +188,7 @@ def draw_z_by_digit(axes: Axes, records: NeuronRecords, n: int) -> None:
 
 def z_limits(records: NeuronRecords, n: int) -> tuple[float, float]:
     """Where a neuron's z begin and end, with some room."""
-    low, high = min(records.lowest.zs[n].min(), -1.0), max(records.highest.zs[n].max(), 1.0)
+    low, high = min(records.z[n].min(), -1.0), max(records.z[n].max(), 1.0)
     room = 0.04 * (high - low)
     return low - room, high + room
 
@@ -247,14 +242,14 @@ def draw_losses(axes: Axes, records: NeuronRecords, n: int) -> None:
     axes.legend(ncols=2, frameon=False, fontsize=8, handletextpad=0, borderpad=0, **where)
 
 
-def draw_ranked(axes: Axes, ranking: Ranking, n: int, images: Array) -> None:
+def draw_ranked(axes: Axes, records: NeuronRecords, n: int, images: Array) -> None:
     """Draw a neuron's ranked images in a row, with digit, z and index below each."""
     axes.set_axis_off()
-    for place, index in enumerate(ranking.indices[n]):
+    for place, index in enumerate(records.highest[n]):
         left = 1.12 * place * SIDE
         _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
-        z = f"{ranking.zs[n, place]:z.0f}".replace("-", "\N{MINUS SIGN}")
-        told = f"{ranking.labels[n, place]} · z {z}\nimage {index}"
+        z = f"{records.z[n, index]:z.0f}".replace("-", "\N{MINUS SIGN}")
+        told = f"{records.labels[index]} · z {z}\nimage {index}"
         axes.text(left + SIDE / 2, SIDE + 2, told, size=8, ha="center", va="top")
     axes.set(xlim=(-0.2, 1.12 * neurons.RANKED * SIDE), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
@@ -266,7 +261,8 @@ def draw_along(axes: Axes, records: NeuronRecords, n: int, images: Array) -> Non
     place = axes.get_window_extent()
     width = (high - low) * place.height / place.width
     axes.set(xlim=(low, high), ylim=(0, 1))
-    for index, z in dict(zip(records.along.indices[n], records.along.zs[n], strict=True)).items():
+    for index in dict.fromkeys(records.along[n]):
+        z = records.z[n, index]
         left = min(max(z - width / 2, low), high - width)
         _image(axes, images[index], (left, left + width, 0.0, 1.0))
     axes.set_aspect("auto")
@@ -277,7 +273,7 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     axes.set_axis_off()
     digit = records.divided_digits[n, which]
     gap = 0.8 * SIDE
-    for (side, place), index in np.ndenumerate(records.divided.indices[n, which]):
+    for (side, place), index in np.ndenumerate(records.divided[n, which]):
         left = side * (neurons.OF_EACH * SIDE * 1.06 + gap) + 1.06 * place * SIDE
         if index >= 0:
             _image(axes, images[index], (left, left + SIDE, SIDE, 0.0))
@@ -289,17 +285,14 @@ def draw_divided(axes: Axes, records: NeuronRecords, n: int, which: int, images:
     axes.set(xlim=(-0.2, end + 0.2), ylim=(SIDE + 0.2, -0.2), anchor="NW")
 
 
-def ranked_title(ranking: Ranking, n: int, what: str) -> str:
+def ranked_title(records: NeuronRecords, n: int) -> str:
     """Which digits are among a neuron's ranked images, the most frequent first."""
-    labels = ranking.labels[n].tolist()
+    labels = records.labels[records.highest[n]].tolist()
     if labels[1:] and len(set(labels)) == 1:
-        return f"{what}: all {len(labels)} show {labels[0]}"
-    counts = sorted(Counter(labels).items(), key=lambda pair: (-pair[1], pair[0]))
+        return f"Largest z: all {len(labels)} show {labels[0]}"
+    counts = Counter(sorted(labels)).most_common()
     told = [f"{d} ({count} of {len(labels)})" if count > 1 else f"{d}" for d, count in counts]
-    return f"{what}: {', '.join(told)}"
-
-
-# --- Heatmaps --------------------------------------------------------------------------------
+    return f"Largest z: {', '.join(told)}"
 
 
 def check_pixels(sizes: tuple[int, ...]) -> None:
@@ -403,9 +396,6 @@ def never_lit_legend(records: NeuronRecords) -> str:
     return f"{told} (their weights never moved)" if moved < 1e-6 else told
 
 
-# --- Parts of all these ----------------------------------------------------------------------
-
-
 def _odds(rate: Any) -> Any:
     """The logarithm of the odds of a rate, which is kept between the ends of the chart."""
     inside = np.clip(rate, LEAST_RATE, 1 - LEAST_RATE)
@@ -426,11 +416,6 @@ def _apart(places: Array, room: float) -> Array:
         if np.abs(moved - before).max() < 1e-3:
             break
     return moved
-
-
-def _ink_on(colour: Any) -> str:
-    """Dark or white, whichever is read on a colour: the weights of ITU-R BT.709."""
-    return canvas.INK if np.dot(colour[:3], (0.2126, 0.7152, 0.0722)) > 0.5 else "white"
 
 
 def _label_digits(axes: Axes, records: NeuronRecords, n: int, vertical: bool = False) -> None:

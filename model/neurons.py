@@ -16,22 +16,20 @@ is lost in two ways: frozen at its mean activation, and deleted, its activation 
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from model import selectivity
 from model.parameters import Parameters
 from model.printable import printable
 from model.selectivity import BETWEEN, IDLE, WEAK, Array, mean
 
-Arrays = dict[str, Any]
 Counts = tuple[Array, Array]  # images that a neuron fires on (hidden, digits), and shown (digits,)
 
 #: A neuron fires on an image where its activation is above this.
@@ -64,17 +62,6 @@ class Observation:
     switched: Array  # (examples,) with every activation made 0 or 1
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Images in an order, a row for each neuron; of equals the lower index comes first."""
-
-    indices: Array  # (hidden, inputs) places among the examples, counted from 0
-    labels: Array  # (hidden, inputs) the digit on each
-    zs: Array  # (hidden, inputs) the neuron's z on each
-    activations: Array  # (hidden, inputs) its activation on each
-
-
-@dataclass(frozen=True, eq=False)
 class Ablation:
     """What the network loses while a neuron is held at one value: frozen at its mean, or deleted.
 
@@ -83,86 +70,184 @@ class Ablation:
     a neuron furthest on the images of the rarer side of its switch, deleting only where it fires.
     """
 
-    recall_lost: Array  # (hidden, digits) negative where holding it helps
-    recall_lost_interval: Array  # (hidden, digits, bounds)
-    correct: Array  # (hidden,) images recognised
-    accuracy_lost: Array  # (hidden,) share of all images no longer recognised, net of those gained
-    accuracy_lost_interval: Array  # (hidden, bounds)
-    most_needed_digit: Array  # (hidden,) largest recall_lost, the lowest of equals
-    mistaken_for: Array  # (hidden,) what its images are then most often misread as, -1: nothing
+    def __init__(
+        self,
+        held: Array,  # (hidden, examples) digits answered
+        intact: Array,  # (examples,) digits answered with no neuron held
+        labels: Array,  # (examples,) digits shown
+        shown: Array,  # (digits,) images of each
+    ) -> None:
+        digits, neurons = len(shown), np.arange(len(held))
+        was, now = intact == labels, held == labels
+        lost, gained = (_of_each_digit(v, labels, digits) for v in (was & ~now, now & ~was))
+        # (hidden, digits), negative where holding it helps, and (hidden, digits, bounds)
+        self.recall_lost = selectivity.rates(lost - gained, shown)
+        self.recall_lost_interval = selectivity.paired_difference(lost, gained, shown)
+        self.correct = now.sum(axis=1)  # (hidden,) images recognised
+        # (hidden,) share of all images no longer recognised, net of those gained; (hidden, bounds)
+        self.accuracy_lost = (was.sum() - self.correct) / len(labels)
+        self.accuracy_lost_interval = selectivity.paired_difference(
+            lost.sum(axis=1), gained.sum(axis=1), np.array(len(labels))
+        )
+        # (hidden,) of the largest recall_lost, the lowest of equals
+        self.most_needed_digit = most_needed = np.nanargmax(self.recall_lost, axis=1)
+        wrong = np.array([_confusion(row, labels, digits) for row in held])[neurons, most_needed]
+        wrong[neurons, most_needed] = 0
+        # (hidden,) what its images are then most often misread as, -1: nothing
+        self.mistaken_for = np.where(wrong.any(axis=1), wrong.argmax(axis=1), -1)
 
 
-@dataclass(frozen=True, eq=False)
 class NeuronRecords:
     """All that is known of the neurons of a first hidden layer; read-only, a row for each neuron.
 
-    What speaks of the start is None where that is not known.
+    What speaks of the start is None where that is not known. The role is computed on the first of
+    `counts` and confirmed on the others; by default, on the images at hand alone. ValueError says
+    which array does not fit.
     """
 
-    names: tuple[str, ...]  # informal, from the parameters' metadata; "" for none
-    splits: tuple[str, ...]  # the images that the role was computed on, then those it was held to
-    split_roles: Array  # (splits, hidden) one of ROLES
-    split_sets: Array  # (splits, hidden, digits) bool, the digit set that best predicts firing
-    role: Array  # (hidden,) one of ROLES where all splits agree, else BETWEEN
-    role_digits: Array  # (hidden, digits) bool, what the first split's role speaks of
-    partition: Array  # (hidden, digits) bool, the first split's best set; the rest: its other side
-    partition_holds: Array  # (hidden,) bool, whether it is that of all splits
+    def __init__(
+        self,
+        parameters: Parameters,  # metadata["neuron_names"], if there, maps "11" to an informal name
+        seen: Observation,
+        labels: Array,  # (examples,) the digits shown
+        *,
+        never_lit: Array,  # (pixels,) bool, 0 in training: their weights never left their start
+        rarely_lit: int,
+        blanked: Array,  # (examples,) the digits answered with the `rarely_lit` pixels blank
+        initial: Parameters | None = None,  # that training started from
+        start_zs: Array | None = None,  # (examples, hidden) of the untrained network
+        counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
+        resamples: int = 1000,  # of the bootstrap
+    ) -> None:
+        _check_network(parameters, initial)
+        self.sizes = tuple(parameters.sizes)
+        self.names = tuple(name_of(parameters.metadata, n) for n in range(self.sizes[1]))  # or ""
+        digits = self.sizes[-1]
+        self.labels = _within("labels", np.array(labels, dtype=np.int64), 0, digits - 1)
+        self.z = _turned("zs", seen.zs, -LARGEST_Z, LARGEST_Z)  # (hidden, examples)
+        self.activations = _turned("activations", seen.activations, 0.0, 1.0)
+        self.examples, self.resamples = len(self.labels), resamples
+        # (hidden, digits) images with activation > FIRING_ACTIVATION, (digits,) images of each
+        self.fired, self.shown = firing_counts(seen.activations, self.labels, digits)
+        self._tell_roles(counts or {"these images": (self.fired, self.shown)})
+        self._measure_responses()
+        self._find_images()
+        self._measure_weights(parameters, initial, np.array(never_lit))
+        # (hidden,) variance of z under the initial weights, over that of z
+        self.start_share = None if start_zs is None else _start_share(self.z, start_zs)
+        self._measure_answers(seen)
+        self.rarely_lit, self.blanked_changes = rarely_lit, int((blanked != seen.predictions).sum())
+        for value in (v for part in (self, *self.ways.values()) for v in vars(part).values()):
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
 
-    z_mean: Array  # (hidden, digits)
-    z_sd: Array  # (hidden, digits) population standard deviation
-    z_quantiles: Array  # (hidden, digits, quantiles) linear between order statistics
-    z_histogram: Array  # (hidden, digits, bins) images in each bin of z_edges
-    activation_mean: Array  # (hidden, digits) the seed study's measure
-    activation_mean_all: Array  # (hidden,) at which mean-ablation holds the neuron
-    fired: Array  # (hidden, digits) images with activation > FIRING_ACTIVATION
-    firing_rate: Array  # (hidden, digits) fired / shown
-    firing_rate_interval: Array  # (hidden, digits, bounds)
-    firing_rate_all: Array  # (hidden,) share of all images on which it fires
-    partition_mcc: Array  # (hidden,) Matthews correlation of "is in `partition`" with "fires"
-    partition_mcc_interval: Array  # (hidden, bounds) bootstrap
-    digit_mcc: Array  # (hidden, digits) Matthews correlation of "is this digit" with "fires"
-    auroc: Array  # (hidden, digits) z larger on this digit than on another; 0.5 is chance
-    auroc_interval: Array  # (hidden, digits, bounds)
-    class_selectivity: Array  # (hidden,) Morcos et al. 2018, 0 (none) to 1
-    class_selectivity_interval: Array  # (hidden, bounds)
-    preferred_digit: Array  # (hidden,) largest mean activation, of which the index speaks
-    saturated_low: Array  # (hidden,) share of all images with z < -SATURATED_Z
-    saturated_high: Array  # (hidden,) share of all images with z > SATURATED_Z
-    divided_digits: Array  # (hidden, up to DIVIDED) of which most images are on either side
+    def _tell_roles(self, counts: Mapping[str, Counts]) -> None:
+        """The role and the partition of each neuron, as far as all splits agree on them."""
+        every = (selectivity.roles_of(*own) for own in counts.values())
+        kinds, digits, sets = map(np.array, zip(*every, strict=True))
+        agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
+        self.splits = tuple(counts)  # the images it is computed on, then those it is held to
+        self.split_roles = kinds  # (splits, hidden) one of ROLES
+        self.split_sets = sets  # (splits, hidden, digits) bool, what best predicts firing
+        self.role = np.where(agree, kinds[0], BETWEEN)
+        self.role_digits = digits[0]  # (hidden, digits) bool, what the first split's role speaks of
+        self.partition = sets[0]  # (hidden, digits) bool, one side of its switch
+        self.partition_holds = (sets == sets[0]).all(axis=(0, 2))  # on all splits
 
-    output_weights: Array  # (hidden, next) positive pushes towards
-    frozen: Ablation  # at its mean activation
-    deleted: Ablation  # at 0
+    def _measure_responses(self) -> None:
+        """Which images each neuron responds to."""
+        z, a, fired, shown = self.z, self.activations, self.fired, self.shown
+        groups = [self.labels == digit for digit in range(len(shown))]
+        deviation = selectivity.standard_deviation  # of the population
+        self.z_mean = _by_digit(mean, z, groups)  # (hidden, digits)
+        self.z_sd = _by_digit(deviation, z, groups)
+        # (hidden, digits, quantiles) linear between order statistics
+        quantiles = partial(np.quantile, q=QUANTILES)
+        self.z_quantiles = _by_digit(lambda v: quantiles(v if len(v) else NONE), z, groups)
+        self.z_edges = np.histogram_bin_edges(z, BINS)  # (bins + 1,) shared by all
+        # (hidden, digits, bins) images in each bin
+        self.z_histogram = _by_digit(lambda v: np.histogram(v, self.z_edges)[0], z, groups)
+        self.activation_mean = _by_digit(mean, a, groups)  # the seed study's measure
+        self.activation_mean_all = mean_activations(a.T)  # at which a neuron is frozen
+        self.firing_rate = selectivity.rates(fired, shown)
+        self.firing_rate_interval = selectivity.wilson(fired, shown)  # (hidden, digits, bounds)
+        self.firing_rate_all = fired.sum(axis=1) / self.examples
+        # Matthews correlation of "is in `partition`" with "fires", and its bootstrap.
+        self.partition_mcc = selectivity.matthews_of(self.partition, fired, shown)
+        again = [selectivity.resampled_counts(v, shown, self.resamples, SEED) for v in fired]
+        pairs = zip(self.partition, again, strict=True)
+        drawn = [selectivity.matthews_of(inside, *counted) for inside, counted in pairs]
+        self.partition_mcc_interval = np.quantile(drawn, (0.025, 0.975), axis=1).T
+        self.digit_mcc = selectivity.digit_matthews(fired, shown)
+        # z larger on this digit than on another; 0.5 is chance
+        self.auroc = np.array([selectivity.auroc_by_digit(v, self.labels, shown) for v in z])
+        self.auroc_interval = selectivity.auroc_interval(self.auroc, shown)
+        # The index of Morcos et al. 2018, 0 to 1, of the digit with the largest mean activation.
+        errors = selectivity.rates(_by_digit(deviation, a, groups) ** 2, shown)
+        means = zip(self.activation_mean, errors, strict=True)
+        every = zip(*(selectivity.class_selectivity(*v) for v in means), strict=True)
+        index, self.preferred_digit, self.class_selectivity_interval = map(np.array, every)
+        self.class_selectivity = index
+        self.saturated_low = (z < -SATURATED_Z).sum(axis=1) / self.examples
+        self.saturated_high = (z > SATURATED_Z).sum(axis=1) / self.examples
 
-    weights: Array  # (hidden, pixels) row by row; positive excites
-    bias: Array  # (hidden,)
-    change: Array | None  # (hidden, pixels) weights minus initial weights
-    bias_change: Array | None  # (hidden,)
-    start_correlation: Array | None  # (hidden,) Pearson, of weights and initial weights; NaN: none
-    start_share: Array | None  # (hidden,) variance of z under the initial weights, over that of z
-    never_lit_share: Array  # (hidden,) of the sum of |weight|, on pixels no image lights
+    def _find_images(self) -> None:
+        """Places, from 0, of the images that show what a neuron does; of equals the lower first."""
+        z, fires = self.z, self.activations > FIRING_ACTIVATION
+        # (hidden, inputs), by z, never by activation, which saturates
+        self.highest = np.argsort(-z, axis=1, kind="stable")[:, :RANKED]
+        self.lowest = np.argsort(z, axis=1, kind="stable")[:, :RANKED]
+        # (hidden, inputs) nearest to equal steps of z, from the smallest to the largest
+        steps = np.linspace(z.min(axis=1), z.max(axis=1), min(RANKED, self.examples), axis=1)
+        nearest = [np.abs(z - step[:, None]).argmin(axis=1) for step in steps.T]
+        self.along = np.stack(nearest, axis=1)
+        # (hidden, up to DIVIDED) digits of which most images are on either side of the switch
+        either = np.minimum(self.fired, self.shown - self.fired)
+        self.divided_digits = np.argsort(-either, axis=1, kind="stable")[:, :DIVIDED]
+        # (hidden, up to DIVIDED, 2, OF_EACH) nearest to the median of a side; -1: none
+        self.divided = np.full((*self.divided_digits.shape, 2, OF_EACH), -1)
+        for n, place, side in np.ndindex(self.divided.shape[:3]):
+            of_digit = self.labels == self.divided_digits[n, place]
+            mine = np.flatnonzero(of_digit & (fires[n] == bool(side)))
+            if len(mine):
+                far = np.abs(z[n, mine] - np.median(z[n, mine]))
+                first = mine[np.argsort(far, kind="stable")[:OF_EACH]]
+                self.divided[n, place, side, : len(first)] = first
 
-    highest: Ranking  # largest z first; never by activation, which saturates and ties
-    lowest: Ranking  # smallest z first
-    along: Ranking  # nearest to equal steps of z, from the smallest to the largest
-    divided: Ranking  # (hidden, up to DIVIDED, 2, OF_EACH) nearest to a side's median; -1: none
+    def _measure_weights(
+        self, parameters: Parameters, initial: Parameters | None, never_lit: Array
+    ) -> None:
+        """The weights, what training made of them, and how much of them is noise."""
+        self.weights, bias = (np.array(v[0]) for v in (parameters.weights, parameters.biases))
+        self.bias = bias.ravel()
+        self.output_weights = np.array(parameters.weights[1].T, order="C")  # (hidden, next)
+        self.output_bias = parameters.biases[1].flatten()  # (next,)
+        self.never_lit = never_lit
+        # (hidden,) of the sum of |weight|, on pixels no image lights
+        sums = [[math.fsum(np.abs(v).tolist()) for v in (w[never_lit], w)] for w in self.weights]
+        self.never_lit_share = np.array([part / whole if whole else 0.0 for part, whole in sums])
+        # weights and bias minus the initial ones, and (hidden,) Pearson of both; NaN: none
+        self.change = self.bias_change = self.start_correlation = None
+        if initial is not None:
+            pairs = zip(self.weights, initial.weights[0], strict=True)
+            self.change = self.weights - initial.weights[0]
+            self.bias_change = (bias - initial.biases[0]).ravel()
+            self.start_correlation = np.array([selectivity.correlation(*pair) for pair in pairs])
 
-    sizes: tuple[int, ...]  # of the network
-    examples: int  # N, the number of images behind every figure here
-    shown: Array  # (digits,) images of each digit
-    z_edges: Array  # (bins + 1,) ascending, shared by all neurons and digits
-    never_lit: Array  # (pixels,) bool
-    confusion: Array  # (digits, digits) images of each digit (row) read as each (column)
-    recall: Array  # (digits,) of the intact network
-    correct: int  # images that the intact network recognises
-    codes: int  # different sets of firing neurons
-    switched_correct: int  # recognised where every activation is rounded to 0 or 1
-    saturated: float  # share of all activations, on either side
-    saturated_interval: Array  # (bounds,)
-    rarely_lit: int  # pixels that are blank
-    blanked_changes: int  # when so many answers change
-    output_bias: Array  # (next,)
-    resamples: int  # of the bootstrap
+    def _measure_answers(self, seen: Observation) -> None:
+        """What the network reads, and what is lost where neurons are switches, or held."""
+        saturated = (np.abs(self.z) > SATURATED_Z).sum(axis=0) / self.hidden  # of each image's
+        self.saturated = mean(saturated)
+        self.saturated_interval = selectivity.mean_interval(saturated)
+        self.codes = len(np.unique(self.activations > FIRING_ACTIVATION, axis=1).T)  # different
+        # (digits, digits) images of each digit (row) read as each (column)
+        self.confusion = _confusion(seen.predictions, self.labels, len(self.shown))
+        self.recall = selectivity.rates(np.diag(self.confusion), self.shown)
+        self.correct = int(np.diag(self.confusion).sum())
+        self.switched_correct = int((seen.switched == self.labels).sum())
+        answers = seen.predictions, self.labels, self.shown
+        self.frozen = Ablation(seen.frozen, *answers)  # at its mean activation
+        self.deleted = Ablation(seen.deleted, *answers)  # at 0
 
     @property
     def hidden(self) -> int:
@@ -186,23 +271,9 @@ class NeuronRecords:
         return selective[:, None] & self.split_sets.all(axis=0)
 
     @property
-    def rarer_side(self) -> Array:
-        """The digits on the side of each switch that fewer images are on, (hidden, digits) bool."""
-        return np.where(self.firing_rate_all[:, None] < 0.5, self.partition, ~self.partition)
-
-    @property
     def by_rate(self) -> list[int]:
         """The neurons' numbers, those that fire on fewest images first."""
         return np.argsort(self.firing_rate_all, kind="stable").tolist()
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Every array with its name, those of the parts as "highest.zs"."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                yield field.name, value
-            elif dataclasses.is_dataclass(value):
-                yield from ((f"{field.name}.{part}", v) for part, v in vars(value).items())
 
     def __repr__(self) -> str:
         network = "-".join(map(str, self.sizes))
@@ -218,253 +289,28 @@ class NeuronRecords:
             rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
         return f"<p>{self!r}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
-    def __post_init__(self) -> None:
-        for _, array in self.arrays():
-            array.flags.writeable = False
 
-
-def neuron_records(
-    parameters: Parameters,  # metadata["neuron_names"], if there, maps "11" to an informal name
-    seen: Observation,
-    labels: ArrayLike,  # (examples,) the digits shown
-    *,
-    never_lit: ArrayLike,  # (pixels,) bool, `never_lit_pixels` of training images
-    rarely_lit: int,
-    blanked: ArrayLike,  # (examples,) the digits answered with the `rarely_lit` pixels blank
-    initial: Parameters | None = None,  # that training started from
-    start_zs: ArrayLike | None = None,  # (examples, hidden) of the untrained network
-    counts: Mapping[str, Counts] | None = None,  # `firing_counts` by the name of the images
-    resamples: int = 1000,  # of the bootstrap
-) -> NeuronRecords:
-    """Measure every neuron of the first hidden layer; ValueError says which array does not fit.
-
-    The role is computed on the first of `counts` and confirmed on the others; by default, on the
-    images at hand alone.
-    """
-    _check_network(parameters, initial)
-    digits, hidden = parameters.sizes[-1], parameters.sizes[1]
-    labels = _digits("labels", labels, (None,), digits)
-    shape = (len(labels), hidden)
-    z = _turned("zs", seen.zs, shape, -LARGEST_Z, LARGEST_Z)
-    a = _turned("activations", seen.activations, shape, 0.0, 1.0)
-    own = firing_counts(a.T, labels, digits)
-    split = _roles(counts or {"these images": own})
-    saturated = (np.abs(z) > SATURATED_Z).sum(axis=0) / hidden  # of an image's activations
-    return NeuronRecords(
-        names=tuple(name_of(parameters.metadata, number) for number in range(hidden)),
-        **split,
-        **_responds_to(z, a, labels, own, split["partition"], resamples),
-        **_weights(parameters, initial, never_lit),
-        **_images(z, a, labels, own),
-        **_answered({**vars(seen), "blanked": blanked}, labels, own[1], hidden),
-        start_share=_start_share(z, start_zs),
-        sizes=tuple(parameters.sizes),
-        examples=len(labels),
-        shown=own[1],
-        codes=len(np.unique(a > FIRING_ACTIVATION, axis=1).T),
-        saturated=mean(saturated),
-        saturated_interval=selectivity.mean_interval(saturated),
-        rarely_lit=rarely_lit,
-        resamples=resamples,
-    )
-
-
-def mean_activations(activations: ArrayLike) -> Array:
+def mean_activations(activations: Array) -> Array:
     """Mean of each column of (examples, hidden), at which mean-ablation holds that neuron."""
-    return np.array(
-        [mean(column) for column in _checked("activations", activations, (None, None)).T]
-    )
+    return np.array([mean(column) for column in activations.T])
 
 
-def never_lit_pixels(images: ArrayLike) -> Array:
-    """Which pixels are 0 in all of the (examples, pixels): their weights never left their start."""
-    return np.logical_not(_checked("images", images, (None, None)).any(axis=0))
-
-
-def firing_counts(activations: ArrayLike, labels: Array, digits: int) -> Counts:
+def firing_counts(activations: Array, labels: Array, digits: int) -> Counts:
     """Images of each digit that each neuron fires on (hidden, digits), and shown (digits,)."""
-    fires = (_checked("activations", activations, (None, None)) > FIRING_ACTIVATION).T
-    fired = [fires[:, labels == digit].sum(axis=1) for digit in range(digits)]
-    return np.stack(fired, axis=1), np.bincount(labels, minlength=digits)
+    fires = (activations > FIRING_ACTIVATION).T
+    return _of_each_digit(fires, labels, digits), np.bincount(labels, minlength=digits)
 
 
-def _roles(counts: Mapping[str, Counts]) -> Arrays:
-    """The role and the partition of each neuron, as far as all splits agree on them."""
-    every = (selectivity.roles_of(*own) for own in counts.values())
-    kinds, digits, sets = map(np.array, zip(*every, strict=True))
-    agree = (kinds == kinds[0]).all(axis=0) & (digits == digits[0]).all(axis=(0, 2))
-    return {
-        "splits": tuple(counts),
-        "split_roles": kinds,
-        "split_sets": sets,
-        "role": np.where(agree, kinds[0], BETWEEN),
-        "role_digits": digits[0],
-        "partition": sets[0].copy(),
-        "partition_holds": (sets == sets[0]).all(axis=(0, 2)),
-    }
+def _of_each_digit(rows: Array, labels: Array, digits: int) -> Array:
+    """How many images of each digit are in each of the (rows, examples) bools, (rows, digits)."""
+    return np.stack([rows[:, labels == digit].sum(axis=1) for digit in range(digits)], axis=1)
 
 
-def _responds_to(
-    z: Array, a: Array, labels: Array, counts: Counts, partition: Array, resamples: int
-) -> Arrays:
-    """Which images each neuron responds to; z and a are (hidden, examples)."""
-    fired, shown = counts
-    groups = [labels == digit for digit in range(len(shown))]
-    means = _by_digit(mean, a, groups)
-    errors = selectivity.rates(_by_digit(selectivity.standard_deviation, a, groups) ** 2, shown)
-    selective = (selectivity.class_selectivity(*v) for v in zip(means, errors, strict=True))
-    index, preferred, bounds = map(np.array, zip(*selective, strict=True))
-    areas = np.array([selectivity.auroc_by_digit(row, labels, shown) for row in z])
-    edges = np.histogram_bin_edges(z, BINS)
-    return {
-        "z_mean": _by_digit(mean, z, groups),
-        "z_sd": _by_digit(selectivity.standard_deviation, z, groups),
-        "z_quantiles": _by_digit(
-            lambda v: np.quantile(v if len(v) else NONE, QUANTILES), z, groups
-        ),
-        "z_histogram": _by_digit(lambda values: np.histogram(values, edges)[0], z, groups),
-        "z_edges": edges,
-        "activation_mean": means,
-        "activation_mean_all": np.array([mean(row) for row in a]),
-        "fired": fired,
-        "firing_rate": selectivity.rates(fired, shown),
-        "firing_rate_interval": selectivity.wilson(fired, shown),
-        "firing_rate_all": fired.sum(axis=1) / len(labels),
-        "partition_mcc": selectivity.matthews_of(partition, fired, shown),
-        "partition_mcc_interval": _mcc_interval(partition, fired, shown, resamples),
-        "digit_mcc": selectivity.digit_matthews(fired, shown),
-        "auroc": areas,
-        "auroc_interval": selectivity.auroc_interval(areas, shown),
-        "class_selectivity": index,
-        "class_selectivity_interval": bounds,
-        "preferred_digit": preferred,
-        "saturated_low": (z < -SATURATED_Z).sum(axis=1) / len(labels),
-        "saturated_high": (z > SATURATED_Z).sum(axis=1) / len(labels),
-    }
-
-
-def _mcc_interval(partition: Array, fired: Array, shown: Array, resamples: int) -> Array:
-    """The 95 % bootstrap interval of the partition's Matthews correlation, (hidden, bounds)."""
-    found = []
-    for inside, part in zip(partition, fired, strict=True):
-        again = selectivity.resampled_counts(part, shown, resamples, SEED)
-        found.append(selectivity.matthews_of(inside, *again))
-    return np.quantile(found, (0.025, 0.975), axis=1).T
-
-
-def _answered(given: Arrays, labels: Array, shown: Array, hidden: int) -> Arrays:
-    """What the network reads, and what is lost with neurons held or switched, or pixels blank."""
-    digits, one, each = len(shown), labels.shape, (hidden, len(labels))
-    intact, switched, blanked = (
-        _digits(name, given[name], one, digits) for name in ("predictions", "switched", "blanked")
-    )
-    held = {way: _digits(way, given[way], each, digits) for way in HELD}
-    confusion = _confusion(intact, labels, digits)
-    right = np.diag(confusion)
-    return {
-        "confusion": confusion,
-        "recall": selectivity.rates(right, shown),
-        "correct": int(right.sum()),
-        "switched_correct": int((switched == labels).sum()),
-        "blanked_changes": int((blanked != intact).sum()),
-        **{way: ablation(answers, intact, labels, shown) for way, answers in held.items()},
-    }
-
-
-def ablation(held: Array, intact: Array, labels: Array, shown: Array) -> Ablation:
-    """What is lost, from (hidden, examples) digits answered and (examples,) answered intact."""
-    digits, neurons = len(shown), np.arange(len(held))
-    was, now = intact == labels, held == labels
-    lost, gained = (
-        np.array([np.bincount(labels[row], minlength=digits) for row in rows])
-        for rows in (was & ~now, now & ~was)
-    )
-    recall_lost = selectivity.rates(lost - gained, shown)
-    most_needed = np.nanargmax(recall_lost, axis=1)
-    confusion = np.array([_confusion(row, labels, digits) for row in held])
-    wrong = confusion[neurons, most_needed]
-    wrong[neurons, most_needed] = 0
-    correct, every = now.sum(axis=1), np.array(len(labels))
-    return Ablation(
-        recall_lost=recall_lost,
-        recall_lost_interval=selectivity.paired_difference(lost, gained, shown),
-        correct=correct,
-        accuracy_lost=(was.sum() - correct) / len(labels),
-        accuracy_lost_interval=selectivity.paired_difference(
-            lost.sum(axis=1), gained.sum(axis=1), every
-        ),
-        most_needed_digit=most_needed,
-        mistaken_for=np.where(wrong.any(axis=1), wrong.argmax(axis=1), -1),
-    )
-
-
-def _start_share(z: Array, start_zs: ArrayLike | None) -> Array | None:
+def _start_share(z: Array, start_zs: Array) -> Array:
     """How much of z's variance the initial weights alone would make, NaN of a constant z."""
-    if start_zs is None:
-        return None
-    start = _turned("start_zs", start_zs, (z.shape[1], len(z)), -LARGEST_Z, LARGEST_Z)
-    own, drawn = (
-        np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in (z, start)
-    )
+    both = _turned("start_zs", start_zs, -LARGEST_Z, LARGEST_Z), z
+    drawn, own = (np.array([selectivity.standard_deviation(row) ** 2 for row in v]) for v in both)
     return selectivity.rates(drawn, own)
-
-
-def _images(z: Array, a: Array, labels: Array, counts: Counts) -> Arrays:
-    """The images that show what a neuron does."""
-    low, high = z.min(axis=1), z.max(axis=1)
-    steps = np.linspace(low, high, min(RANKED, z.shape[1]), axis=1)
-    along = np.array(
-        [[np.abs(row - s).argmin() for s in own] for row, own in zip(z, steps, strict=True)]
-    )
-    either = np.minimum(counts[0], counts[1] - counts[0])
-    digits = np.argsort(-either, axis=1, kind="stable")[:, :DIVIDED]
-    divided = np.full((*digits.shape, 2, OF_EACH), -1)
-    for n, place in np.ndindex(digits.shape):
-        for side in (0, 1):
-            fires = (a[n] > FIRING_ACTIVATION) == bool(side)
-            mine = np.flatnonzero((labels == digits[n, place]) & fires)
-            if len(mine):
-                far = np.abs(z[n, mine] - np.median(z[n, mine]))
-                first = mine[np.argsort(far, kind="stable")[:OF_EACH]]
-                divided[n, place, side, : len(first)] = first
-    return {
-        "highest": _ranked(np.argsort(-z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
-        "lowest": _ranked(np.argsort(z, axis=1, kind="stable")[:, :RANKED], z, a, labels),
-        "along": _ranked(along, z, a, labels),
-        "divided_digits": np.array(digits, order="C"),
-        "divided": _ranked(divided, z, a, labels),
-    }
-
-
-def _ranked(indices: Array, z: Array, a: Array, labels: Array) -> Ranking:
-    """What is known of some examples of each neuron, (hidden, ...)."""
-    neuron = np.arange(len(z)).reshape(-1, *[1] * (indices.ndim - 1))
-    return Ranking(
-        np.array(indices, order="C"), labels[indices], z[neuron, indices], a[neuron, indices]
-    )
-
-
-def _weights(parameters: Parameters, initial: Parameters | None, never_lit: ArrayLike) -> Arrays:
-    """The weights, what training made of them, and how much of them is noise."""
-    weights, bias = (np.array(v[0]) for v in (parameters.weights, parameters.biases))
-    mask = np.array(_checked("never_lit", never_lit, weights.shape[1:], kinds="b"))
-    sums = [[math.fsum(np.abs(v).tolist()) for v in (w[mask], w)] for w in weights]
-    found: Arrays = {
-        "weights": weights,
-        "bias": bias.ravel(),
-        "output_weights": np.array(parameters.weights[1].T, order="C"),
-        "output_bias": parameters.biases[1].flatten(),
-        "never_lit": mask,
-        "never_lit_share": np.array([part / whole if whole else 0.0 for part, whole in sums]),
-    }
-    if initial is None:
-        return found | dict.fromkeys(("change", "bias_change", "start_correlation"))
-    start = initial.weights[0]
-    pairs = zip(weights, start, strict=True)
-    found["change"] = weights - start
-    found["bias_change"] = (bias - initial.biases[0]).ravel()
-    found["start_correlation"] = np.array([selectivity.correlation(*pair) for pair in pairs])
-    return found
 
 
 def _by_digit(measure: Any, values: Array, groups: list[Array]) -> Array:
@@ -501,34 +347,15 @@ def _check_network(parameters: Parameters, initial: Parameters | None) -> None:
         )
 
 
-def _turned(name: str, values: ArrayLike, shape: tuple[int, int], low: float, high: float) -> Array:
-    """Check numbers of shape (examples, hidden) and turn them, (hidden, examples)."""
-    array = _checked(name, np.asarray(values, dtype=np.float64), shape, low, high)
-    return np.ascontiguousarray(array.T)
+def _turned(name: str, values: Array, low: float, high: float) -> Array:
+    """Numbers of (examples, hidden), checked and turned, (hidden, examples)."""
+    return np.array(_within(name, np.asarray(values, dtype=np.float64), low, high).T, order="C")
 
 
-def _digits(name: str, values: ArrayLike, shape: tuple[int | None, ...], below: int) -> Array:
-    """Check that what is shown or answered are digits."""
-    return _checked(name, values, shape, 0, below - 1, "iu").astype(np.int64)
-
-
-def _checked(
-    name: str,
-    values: ArrayLike,
-    shape: tuple[int | None, ...],
-    low: float = -math.inf,
-    high: float = math.inf,
-    kinds: str = "biuf",
-) -> Array:
-    """Check an array's shape (None: one or more), its kinds of numbers, and their range."""
-    array, numbers = np.asarray(values), {"iu": "integers", "b": "bools"}.get(kinds, "numbers")
-    wanted = zip(array.shape, shape, strict=False)
-    if array.ndim != len(shape) or not all(n == m if m else n for n, m in wanted):
-        expected = str(shape).replace("None", "1 or more")
-        raise ValueError(f"{name}: expected shape {expected}, received {array.shape}")
-    if array.dtype.kind not in kinds:
-        raise ValueError(f"{name}: expected {numbers}, received {array.dtype}")
-    for place in np.argwhere(~((array >= low) & (array <= high))).tolist():
-        expected = f"{numbers} from {low:g} to {high:g}"
-        raise ValueError(f"{name}: expected {expected}, received {array[*place]} at {place}")
-    return array
+def _within(name: str, values: Array, low: float, high: float) -> Array:
+    """The values, where all lie in a range."""
+    for place in np.argwhere(~((values >= low) & (values <= high))).tolist():
+        kind = "integers" if values.dtype.kind == "i" else "numbers"
+        expected = f"{kind} from {low:g} to {high:g}"
+        raise ValueError(f"{name}: expected {expected}, received {values[*place]} at {place}")
+    return values

@@ -32,6 +32,7 @@ class Picture:
     """A page of one part, the name of its file, and what it shows in a sentence."""
 
     file: str
+    name: str  # in a list: of a neuron its number
     title: str  # the sentence without its stop
     part: Part
     note: str = ""
@@ -62,9 +63,6 @@ def page(note: str, *parts: Part, least: float = 0.0) -> Figure:
     return figure
 
 
-# --- One neuron ------------------------------------------------------------------------------
-
-
 def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
     """All that is known of one neuron: its weights, its images, its push, and what is lost."""
     figures.check_neuron(n, records.hidden)
@@ -88,14 +86,14 @@ def sheet(records: NeuronRecords, n: int, images: Array, note: str = "") -> Pict
         canvas.write(
             figure, 5.0, top + 3.45, "Handwriting on either side of it", size=9, weight="bold"
         )
-        both = (records.divided.indices[n] >= 0).any(axis=-1).all(axis=-1)
+        both = (records.divided[n] >= 0).any(axis=-1).all(axis=-1)
         for place in np.flatnonzero(both).tolist():
             axes = panel(figure, 5.0, top + 3.87 + 0.65 * place, 2.85, 0.36)
             figures.draw_divided(axes, records, n, place, images)
         if not both.any():
             canvas.write(figure, 5.0, top + 3.75, "Every digit is on one side alone.", size=8)
 
-    return Picture(f"neuron-{n:02d}.png", words.title(records, n), (SHEET, draw), note)
+    return Picture(f"neuron-{n:02d}.png", f"{n}", words.title(records, n), (SHEET, draw), note)
 
 
 def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -> Picture:
@@ -104,16 +102,13 @@ def activations(records: NeuronRecords, n: int, images: Array, note: str = "") -
 
     def draw(figure: Figure, _: float) -> None:
         canvas.write_title(figure, title, words.role_line(records, n))
-        told = figures.ranked_title(records.highest, n, "Largest z")
+        told = figures.ranked_title(records, n)
         canvas.write(figure, 0.3, 1.05, told, size=9, weight="bold")
-        figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records.highest, n, images)
+        figures.draw_ranked(panel(figure, 0.3, 1.25, 7.4, 0.82), records, n, images)
         figures.draw_z_by_digit(panel(figure, 0.6, 2.85, 3.5, 2.1), records, n)
         figures.draw_class_selectivity(panel(figure, 5.1, 2.85, 2.7, 2.1), records, n)
 
-    return Picture(f"activations-{n:02d}.png", title, (ACTIVATIONS, draw), note)
-
-
-# --- The layer -------------------------------------------------------------------------------
+    return Picture(f"activations-{n:02d}.png", f"{n}", title, (ACTIVATIONS, draw), note)
 
 
 def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
@@ -133,23 +128,18 @@ def firing_rates(records: NeuronRecords, note: str = "") -> Picture:
         )
         top = 0.3 + canvas.write_title(figure, title, how)
         figures.draw_switches(panel(figure, 1.4, top, WIDTH - 3.1, tall - top - 0.6), records)
-        draw_disc_legend(figure, records, tall - 0.4)
+        axes = panel(figure, 1.4, tall - 0.5, WIDTH - 2.0, 0.3)  # what the discs are, by three
+        axes.set_axis_off()
+        axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
+        axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
+        largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
+        for place, points in enumerate((1, max(2, largest // 3), largest)):
+            left = 2.95 + 0.65 * place
+            area = figures.disc_area(records) * points
+            axes.scatter([left], [0], s=area, c=canvas.LOST_PALE)
+            axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
 
-    return Picture("firing-rates.png", title, (tall, draw), note)
-
-
-def draw_disc_legend(figure: Figure, records: NeuronRecords, top: float) -> None:
-    """What the orange discs are, by three of them."""
-    axes = panel(figure, 1.4, top - 0.1, WIDTH - 2.0, 0.3)
-    axes.set_axis_off()
-    axes.set(xlim=(0, WIDTH - 2.0), ylim=(-1, 1))
-    axes.text(0, 0, "Points of recall that a digit loses while frozen:", va="center", size=8)
-    largest = max(3, math.ceil(100 * np.nanmax(records.frozen.recall_lost)))
-    for place, points in enumerate((1, max(2, largest // 3), largest)):
-        left = 2.95 + 0.65 * place
-        area = figures.disc_area(records) * points
-        axes.scatter([left], [0], s=area, c=canvas.LOST_PALE)
-        axes.text(left + 0.22, 0, f"{points}", va="center", size=8)
+    return Picture("firing-rates.png", "Switches", title, (tall, draw), note)
 
 
 def weights(records: NeuronRecords, note: str = "") -> Picture:
@@ -187,7 +177,7 @@ def weights(records: NeuronRecords, note: str = "") -> Picture:
             canvas.write(figure, 0.15, down - 0.36, "■", size=8, color=canvas.NEVER_LIT)
             canvas.write(figure, 0.3, down - 0.36, grey, size=8)
 
-    return Picture("weights.png", title, (tall, draw), note)
+    return Picture("weights.png", "Weights", title, (tall, draw), note)
 
 
 def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: str = "") -> Picture:
@@ -214,7 +204,7 @@ def path(records: NeuronRecords, image: Array, digit: int, on_it: Array, note: s
         told = f"{fires} of {records.hidden} fire;\nread as {read}"
         canvas.write(figure, 0.15, top + 1.4, told, size=9, linespacing=1.4)
 
-    return Picture("path.png", title, (tall, draw), note)
+    return Picture("path.png", "One image", title, (tall, draw), note)
 
 
 def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str = "") -> Picture:
@@ -234,10 +224,7 @@ def run(records: NeuronRecords, correct: Sequence[int], examples: int, note: str
         figures.draw_confusion(axes, records)
         axes.set_aspect("auto")
 
-    return Picture("run.png", title, (RUN, draw), note)
-
-
-# --- The report ------------------------------------------------------------------------------
+    return Picture("run.png", "Run", title, (RUN, draw), note)
 
 
 def first_page(records: NeuronRecords, told: Sequence[str], note: str) -> Figure:

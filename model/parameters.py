@@ -151,7 +151,7 @@ class Parameters:
         lines = [f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in keys.items()]
         lines += [f'"weights": {_rows(self.weights)}', f'"biases": {_rows(self.biases)}']
         text = "{\n" + ",\n".join(lines) + "\n}\n"
-        _check_room(_beside_layers(text))  # load would refuse it
+        _check_room(len(_LAYERS.sub("", text)))  # load would refuse it
         write_atomically(path, text.encode("ascii"))
 
     def __repr__(self) -> str:
@@ -304,16 +304,12 @@ def _parse(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")  # Windows editors put a byte order mark in front
         # Before anything is made of it: brackets and keys take far more memory than the file has.
-        _check_room(_beside_layers(text))
+        _check_room(len(_LAYERS.sub("", text)))
         if text.count("[") > 2 * MAX_PARAMETERS:  # a row of weights and one of biases for each unit
             raise ValueError(f"expected at most {2 * MAX_PARAMETERS:,} lists, received more")
         return json.loads(text, object_pairs_hook=_object)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"expected a JSON object in UTF-8: {error}") from None
-
-
-def _beside_layers(text: str) -> int:
-    return len(text) - sum(len(layers.group()) for layers in _LAYERS.finditer(text))
 
 
 def _check_room(other: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
-
 
 def printable(text: object, most: int = 255) -> str:
     """The text with every control, format and surrogate character replaced, and cut to a length.
@@ -12,4 +10,4 @@ def printable(text: object, most: int = 255) -> str:
     """
     shown = str(text)
     shown = shown if len(shown) <= most else shown[: most - 1] + "…"
-    return "".join(letter if letter.isprintable() else UNPRINTABLE for letter in shown)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from model import canvas  # before matplotlib, which is imported with care there
+from model.canvas import Axes, Figure
 from model.printable import printable
 
 # isort: split
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 Configuration = dict[str, Any]

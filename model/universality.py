@@ -48,30 +48,26 @@ def assignment(cost: Array) -> Array:
     augmenting path algorithm for dense and sparse linear assignment problems".
     """
     n = len(cost)
-    of_row, of_column = np.zeros(n), np.zeros(n)  # the dual prices
-    row_of = np.full(n, -1)
+    of_row, of_column = np.zeros(n), np.zeros(n + 1)  # the dual prices
+    row_of = np.full(n + 1, -1)  # of each column, the last being none: there every path starts
     for start in range(n):
-        least, before, done = np.full(n, np.inf), np.full(n, -1), np.zeros(n, dtype=bool)
-        row, column = start, -1
-        while row >= 0:
-            reduced = cost[row] - of_row[row] - of_column
-            if column >= 0:
-                reduced = reduced + least[column]
-            nearer = ~done & (reduced < least)
-            least[nearer], before[nearer] = reduced[nearer], column
-            column = int(np.where(done, np.inf, least).argmin())
+        row_of[n], column = start, n
+        least, before, done = np.full(n, np.inf), np.full(n, n), np.zeros(n + 1, dtype=bool)
+        while row_of[column] >= 0:
             done[column] = True
-            row = row_of[column]
-        shift = least[column] - least
-        of_column[done] -= shift[done]
-        taken = done & (row_of >= 0)
-        of_row[row_of[taken]] += shift[taken]
-        of_row[start] += least[column]
-        while column >= 0:
-            previous = before[column]
-            row_of[column] = start if previous < 0 else row_of[previous]
-            column = previous
-    return np.argsort(row_of)
+            row, free = row_of[column], ~done[:n]
+            reduced = cost[row] - of_row[row] - of_column[:n]
+            nearer = free & (reduced < least)
+            least[nearer], before[nearer] = reduced[nearer], column
+            column = int(np.where(free, least, np.inf).argmin())
+            step = least[column]
+            of_row[row_of[done]] += step
+            of_column[done] -= step
+            least[free] -= step
+        while column < n:  # along the path each column takes the row of the one before
+            row_of[column] = row_of[before[column]]
+            column = before[column]
+    return np.argsort(row_of[:n])
 
 
 def partitions(fired: Array, shown: Array) -> Array:

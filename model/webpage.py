@@ -1,44 +1,21 @@
-"""A page of HTML that shows figures with their findings in words; no scripts, no network."""
+"""The page of HTML that shows figures with their findings in words; no scripts, no network."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-PAGES = Environment(
+#: To be rendered with what page.html says at its top.
+PAGE = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
-)
-
-
-class Shown(NamedTuple):
-    """A picture on a page."""
-
-    name: str  # in the navigation
-    anchor: str
-    source: str  # an address, of a file or `embedded`
-    caption: str  # the text for those who cannot see it
-    captioned: bool  # whether it stands below the picture too
-
-
-def page(
-    title: str,
-    sections: Sequence[tuple[str, Sequence[str]]],  # headings, each with its sentences
-    table: Sequence[Sequence[str]],  # rows of cells, the heads first
-    pictures: Sequence[Shown],
-    note: str,
-) -> bytes:
-    """Fill page.html with plain text, which it escapes; the first picture stands at the top."""
-    told = {"title": title, "sections": sections, "table": table, "pictures": pictures}
-    return PAGES.get_template("page.html").render(told, note=note).encode()
+).get_template("page.html")
 
 
 def embedded(png: bytes) -> str:

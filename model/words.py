@@ -34,9 +34,6 @@ NUMBERS = "MCC", "fires", "frozen", "deleted"
 LEFT_OUT = "top 8", "fires", "frozen", "deleted", "MCC"  # in this order, where there is no room
 
 
-# --- One neuron ------------------------------------------------------------------------------
-
-
 def name(records: NeuronRecords, n: int) -> str:
     """A neuron's number, and its informal name where it has one."""
     return f"Neuron {n}" + (f' ("{records.names[n]}")' if records.names[n] else "")
@@ -49,8 +46,12 @@ def title(records: NeuronRecords, n: int) -> str:
 
 def headline(records: NeuronRecords, n: int) -> str:
     """The same without its name: "fires for 5 and 6; frozen, 5 loses 2.1 points; deleted, ..."."""
-    lost = [f"{way}, {_lost(held, n)}" for way, held in records.ways.items()]
-    return "; ".join([fires(records, n), *lost])
+    told = [fires(records, n)]
+    for way, held in records.ways.items():
+        lost = largest_loss(held)[n]
+        loses = f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
+        told.append(f"{way}, {loses if lost >= ONE_POINT else 'no digit loses a point'}")
+    return "; ".join(told)
 
 
 def fires(records: NeuronRecords, n: int) -> str:
@@ -127,17 +128,6 @@ def _set(records: NeuronRecords, digits: Any) -> str:
     return f"all but {listed(np.flatnonzero(others))}"
 
 
-def _lost(held: Ablation, n: int) -> str:
-    """What is lost without a neuron: "5 loses 2.1 points"."""
-    lost = largest_loss(held)[n]
-    if lost < ONE_POINT:
-        return "no digit loses a point"
-    return f"{held.most_needed_digit[n]} loses {100 * lost:.1f} points"
-
-
-# --- The layer -------------------------------------------------------------------------------
-
-
 def layer(records: NeuronRecords) -> str:
     """Which layer of which network is shown."""
     many = len(records.sizes) - 2
@@ -188,7 +178,8 @@ def recognised(records: NeuronRecords, correct: int) -> str:
 def rarer(records: NeuronRecords, held: Ablation) -> tuple[int, int]:
     """Neurons that cost a point or more and have a partition; most needed on its rarer side."""
     costly = (largest_loss(held) >= ONE_POINT) & records.fires_for.any(axis=1)
-    on_it = records.rarer_side[np.arange(records.hidden), held.most_needed_digit]
+    inside = records.partition[np.arange(records.hidden), held.most_needed_digit]
+    on_it = inside == (records.firing_rate_all < 0.5)
     return int(costly.sum()), int((costly & on_it).sum())
 
 
@@ -236,7 +227,7 @@ def table(records: NeuronRecords, width: int = 100) -> list[str]:
         "MCC": [f"{mcc:.2f}" for mcc in records.partition_mcc],
         "fires": [percent(rate) for rate in records.firing_rate_all],
         **lost,
-        "top 8": ["".join(map(str, own)) for own in records.highest.labels],
+        "top 8": ["".join(map(str, own)) for own in records.labels[records.highest]],
     }
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     for name in LEFT_OUT:
@@ -269,9 +260,6 @@ def columns(records: NeuronRecords) -> list[list[str]]:
     return rows
 
 
-# --- The report, and what a file says --------------------------------------------------------
-
-
 def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notice: str) -> str:
     """The small print of a figure: which images and which model, what the images are not."""
     plural = "" if records.examples == 1 else "s"
@@ -283,10 +271,19 @@ def note(records: NeuronRecords, split: str, model: str, fingerprint: str, notic
 
 def history(metadata: Mapping[str, Any]) -> tuple[list[int], int]:
     """Validation images recognised after each epoch, and out of how many; ([], 0) if not told."""
-    correct, examples = _counted(metadata, "validation")
-    if not isinstance(correct, list) or not all(_is_part(count, examples) for count in correct):
+    return _counted(metadata, "validation", list)
+
+
+def _counted(metadata: Mapping[str, Any], split: str, kind: type) -> tuple[list[int], int]:
+    """What a file says, where it can be, of images of a split recognised, and out of how many."""
+    accuracy = metadata.get("accuracy")
+    told: Mapping[str, Any] = accuracy if isinstance(accuracy, Mapping) else {}
+    found, examples = told.get(split), told.get(f"{split}_of", 0)
+    counts: Any = found if kind is list else [found]
+    if not isinstance(found, kind) or not all(type(v) is int for v in (examples, *counts)):
         return [], 0
-    return correct, examples
+    known = 0 < examples <= MOST_IMAGES and all(0 <= count <= examples for count in counts)
+    return (counts, examples) if known else ([], 0)
 
 
 def sections(parameters: Parameters, records: NeuronRecords) -> list[Section]:
@@ -314,26 +311,11 @@ def _training(metadata: Mapping[str, Any]) -> list[str]:
         f"It was trained for {epochs} epochs of stochastic gradient descent on the quadratic cost, "
         f"with mini-batches of {mini_batch_size} and a learning rate eta of {eta}{exactly}."
     ]
-    correct, examples = _counted(metadata, "test")
-    if _is_part(correct, examples):
-        rate = percent(correct / examples, 2)
-        told.append(
-            f"After training it recognised {correct:,} of {examples:,} test images ({rate})."
-        )
+    counts, examples = _counted(metadata, "test", int)
+    for correct in counts:
+        of = f"{correct:,} of {examples:,} test images ({percent(correct / examples, 2)})"
+        told.append(f"After training it recognised {of}.")
     return told
-
-
-def _counted(metadata: Mapping[str, Any], split: str) -> tuple[Any, Any]:
-    """What a file says of how many images of a split were recognised, and of how many."""
-    accuracy = metadata.get("accuracy")
-    told = accuracy if isinstance(accuracy, Mapping) else {}
-    return told.get(split), told.get(f"{split}_of")
-
-
-def _is_part(count: Any, examples: Any) -> bool:
-    """Whether a file can mean that so many of so many images were recognised."""
-    whole = type(count) is int and type(examples) is int
-    return whole and 0 <= count <= examples and 0 < examples <= MOST_IMAGES
 
 
 def _method(records: NeuronRecords) -> list[str]:
@@ -370,9 +352,6 @@ def _rule(records: NeuronRecords) -> list[str]:
         "Otherwise: feature-selective.",
         f"A role is stated only where all sets of images agree{held}; else it is between.",
     ]
-
-
-# --- Numbers and lists -----------------------------------------------------------------------
 
 
 def percent(fraction: float, places: int = 0) -> str:

@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
 def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What the page knows, and its arrays: weights and biases, those of the start, images."""
     records, parameters, args = opened.records, opened.parameters, opened.args
-    rankings = {name: getattr(records, name).indices for name in RANKINGS}
+    rankings = {name: getattr(records, name) for name in RANKINGS}
     shown = np.unique(np.concatenate([v.ravel() for v in rankings.values()]))
     shown = np.union1d(shown, np.arange(min(args.images, len(opened.images))))
     begin = opened.initial or initial_parameters(parameters.sizes, 0)

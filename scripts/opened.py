@@ -21,7 +21,7 @@ from model.export import to_csv, to_json
 from model.figures import check_pixels
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
-from model.neurons import NeuronRecords, firing_counts, neuron_records
+from model.neurons import NeuronRecords, firing_counts
 from model.observe import observe, trace
 from model.pages import Picture
 from model.parameters import Parameters
@@ -48,9 +48,6 @@ ROLES_ON = ("validation", "test", "training")
 RARELY = 0.01  # of the training images
 SEEDS = MODEL / "seeds.json"
 STUDY_NOTE = "10,000 validation images; model/seeds.json, made by scripts.seeds"
-#: What the pictures of the whole layer are called in a page.
-NAMES = {"firing-rates": "Switches", "weights": "Weights", "path": "One image"}
-NAMES |= {"run": "Run", "seeds": "Seeds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +94,10 @@ class Opened:
         with busy("drawing") as tell:
             for picture in self.pictures():
                 tell(picture.file)
-                stem, source = Path(picture.file).stem, address(picture)
-                name = NAMES.get(stem) or f"{int(stem.removeprefix('neuron-'))}"
-                captioned = stem not in NAMES  # the others say it in their titles
-                shown.append(webpage.Shown(name, stem, source, picture.caption, captioned))
+                shown.append((picture, address(picture)))
         title, table = words.page_title(self.records), words.columns(self.records)
-        return webpage.page(title, sections, table, shown, self.note)
+        told = {"title": title, "sections": sections, "table": table, "note": self.note}
+        return webpage.PAGE.render(told, pictures=shown).encode()
 
     def save(self, picture: Picture) -> Path:
         """Write a picture to the output folder and return its path."""
@@ -183,7 +178,7 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     initial = start_of(parameters, args.initial)
     untrained = None if initial is None else network(initial, args.backend, kept)
     lit = np.mean(np.asarray(data[0].x) > 0, axis=0)
-    records = neuron_records(
+    records = NeuronRecords(
         parameters,
         seen,
         labels,

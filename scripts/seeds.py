@@ -38,7 +38,7 @@ import numpy as np
 from model.atomic_write import write_atomically
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
-from model.neurons import ablation, firing_counts
+from model.neurons import Ablation, firing_counts
 from model.observe import observe, trace
 from model.parameters import Parameters
 from model.universality import correlations, matched, partitions
@@ -236,7 +236,7 @@ def measured(
         "fired": fired.tolist(),
     }
     for way, held in (("frozen", seen.frozen), ("deleted", seen.deleted)):
-        lost = ablation(held, seen.predictions, validation.y, shown)
+        lost = Ablation(held, seen.predictions, validation.y, shown)
         most = zip(lost.most_needed_digit, np.nanmax(lost.recall_lost, axis=1), strict=True)
         entry[way] = [[int(digit), round(float(points), 4)] for digit, points in most]
     if member.arm == "base":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from model.neurons import HELD, NeuronRecords, Observation, neuron_records
+from model.neurons import HELD, NeuronRecords, Observation
 from model.parameters import Parameters
 
 DIGITS = 10
@@ -17,6 +18,24 @@ UNKNOWN = {"initial": None, "start_zs": None}
 EXAMPLES = 120
 EDGE = np.zeros((28, 28), dtype=bool)
 EDGE[0] = EDGE[-1] = True
+
+
+def refused(call, *arguments):
+    """The one line with which something is refused."""
+    with pytest.raises((ValueError, OSError)) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def row(rest=0, **digits):
+    """So many of the 100 images of each digit: d4=90 for 90 of digit 4, rest for the others."""
+    return [digits.get(f"d{digit}", rest) for digit in range(DIGITS)]
+
+
+def counts(*rows):
+    """Counts of neurons that fire on so many of the 100 images of each digit."""
+    return np.array(rows), np.full(DIGITS, 100)
 
 
 def parameters_of(sizes, seed=0, **metadata) -> Parameters:
@@ -28,8 +47,15 @@ def parameters_of(sizes, seed=0, **metadata) -> Parameters:
 
 def record(parameters, labels, **given) -> NeuronRecords:
     """The records of these arguments, those of an Observation among them."""
-    seen = Observation(*(given.pop(field.name) for field in fields(Observation)))
-    return neuron_records(parameters, seen, labels, **given)
+    seen = Observation(*(np.asarray(given.pop(field.name)) for field in fields(Observation)))
+    return NeuronRecords(parameters, seen, labels, **given)
+
+
+def but(records, **given):
+    """The same records but for these."""
+    other = copy.copy(records)
+    vars(other).update(given)
+    return other
 
 
 def case(hidden=5, examples=300, sizes=None, metadata=None, **more):

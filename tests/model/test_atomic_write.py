@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-import signal
 import stat
 import subprocess
 import sys
@@ -15,46 +14,26 @@ import pytest
 from model.atomic_write import check_target, sole_writer, write_atomically
 from model.canvas import new_figure, save_pdf, save_png
 from model.parameters import Parameters
+from tests.conftest import CHECKOUT
+from tests.model.conftest import refused
 
 NETWORK = Parameters([2, 1], [[[1.0, 2.0]]], [[[3.0]]])
-WRITERS = {
-    "bytes": lambda path: write_atomically(path, b"new"),
-    "network": lambda path: NETWORK.save(path) or path,
-    "png": lambda path: save_png(new_figure(2, 2), path),
-    "pdf": lambda path: save_pdf([new_figure(2, 2)], path, "title"),
-}
-IN = {"cwd": Path(__file__).parents[2], "text": True}
+WRITERS = (
+    lambda path: write_atomically(path, b"new"),
+    NETWORK.save,
+    lambda path: save_png(new_figure(2, 2), path),
+    lambda path: save_pdf([new_figure(2, 2)], path, "title"),
+)
 
 
-@pytest.fixture(params=WRITERS)
-def write(request):
-    return WRITERS[request.param]
-
-
-def refused(call, *arguments):
-    with pytest.raises(OSError) as caught:  # noqa: PT011 what it says is asserted by the caller
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_write_that_fails_leaves_the_old_file_alone(write, tmp_path, monkeypatch):
-    def failing(descriptor):
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch):
+    def interrupted(descriptor):
         raise KeyboardInterrupt
 
-    (tmp_path / "file").write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", failing)
-    with pytest.raises(KeyboardInterrupt):
-        write(tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
-def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # no file may grow beyond
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # as a full disk: none may grow beyond
     try:
         line = refused(write_atomically, path, b"x" * 5000)
     finally:
@@ -63,8 +42,10 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path):
         f"{path}: cannot be written: File too large; what stood there is untouched; "
         f"make room or choose another place"
     )
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new")
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"old", ["file"])
 
 
 def test_content_is_on_the_disk_before_the_name_and_the_folder_after(tmp_path, monkeypatch):
@@ -91,23 +72,22 @@ def test_a_name_of_any_length_that_the_system_takes_is_written(tmp_path, name):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o444])
-def test_a_write_through_a_link_replaces_its_target_which_keeps_its_mode(write, tmp_path, mode):
+def test_a_write_through_a_link_replaces_its_target_which_keeps_its_mode(tmp_path, mode):
     (tmp_path / "runs").mkdir()
     target, link = tmp_path / "runs" / "file", tmp_path / "latest"
     target.write_bytes(b"old")
     target.chmod(mode)
     link.symlink_to(target)
-    assert write(link) == link
+    assert write_atomically(link, b"new") == link
     assert link.is_symlink()
-    assert target.read_bytes() != b"old"
-    assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", mode)
     assert os.listdir(tmp_path / "runs") == ["file"]
 
 
 NO_FILE = "expected the name of a file to write, received a pipe, device or socket"
 
 
-def test_what_is_no_place_for_a_file_is_refused_and_left(write, tmp_path):
+def test_what_is_no_place_for_a_file_is_refused_by_every_writer_and_left(tmp_path):
     (tmp_path / "file").write_text("")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "device").symlink_to("/dev/null")
@@ -126,10 +106,8 @@ def test_what_is_no_place_for_a_file_is_refused_and_left(write, tmp_path):
     ]:
         path = tmp_path / name
         assert refused(check_target, path) == f"{path}: {line}"
-        assert refused(write, path).endswith(line)
-    for call in (check_target, write):
-        assert "File name too long" in refused(call, tmp_path / ("n" * 256))
-    assert refused(write, Path("/dev/full")) == f"/dev/full: {NO_FILE}"
+        assert all(refused(write, path).endswith(line) for write in WRITERS)
+    assert "File name too long" in refused(check_target, tmp_path / ("n" * 256))
     assert sorted(os.listdir(tmp_path)) == before
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
@@ -142,57 +120,30 @@ def test_without_permission_to_write_in_its_folder_or_to_read_it_is_refused(tmp_
 
     path = tmp_path / "secret.json"
     monkeypatch.setattr(os, "access", lambda folder, mode: mode != os.W_OK)
-    line = f"{path}: no permission to write in {tmp_path}; choose another"
-    assert refused(check_target, path) == line
+    line = refused(check_target, path)
+    assert line == f"{path}: no permission to write in {tmp_path}; choose another"
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", forbidden)
         line = refused(Parameters.load, path)
     assert line == f"{path}: no permission to read it; expected a readable file, see ls -l"
 
 
-# --- Killed, and two at once --------------------------------------------------------------------
-
-KILLED = """
-import os, signal, sys
+HELD = """
+import os, sys
 from model.atomic_write import sole_writer, write_atomically
-def kill(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-os.fsync = kill
+os.fsync = lambda _: print("held", flush=True) or sys.stdin.read()
 with sole_writer(sys.argv[1]):
     write_atomically(sys.argv[1], b"half")
 """
-HELD = """
-import sys
-from model.atomic_write import sole_writer
-with sole_writer(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
-def test_what_a_killed_process_left_is_swept_by_the_next_and_not_written_through(tmp_path):
+def test_another_run_is_refused_while_the_first_lives_and_sweeps_what_it_leaves(tmp_path):
     path, victim = tmp_path / "file", tmp_path / "victim"
     path.write_bytes(b"old")
-    run = subprocess.run([sys.executable, "-c", KILLED, path], **IN, check=False, timeout=60)
-    assert run.returncode == -signal.SIGKILL
-    left = [name for name in os.listdir(tmp_path) if name != "file"]
-    assert [name[:8] for name in left] == [".jalebi-"] * 2
-    assert path.read_bytes() == b"old"
-    with sole_writer(path):
-        write_atomically(path, b"new")
-    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"new", ["file"])
-    victim.write_bytes(b"mine")
-    for name in left:
-        (tmp_path / name).symlink_to(victim)
-    assert "cannot be written" in refused(write_atomically, path, b"newer")
-    assert victim.read_bytes() == b"mine"
-
-
-def test_another_run_is_refused_while_the_first_lives(tmp_path):
-    path, command = tmp_path / "file", [sys.executable, "-c", HELD, tmp_path / "file"]
     (tmp_path / "link").symlink_to(path)
+    command, here = [sys.executable, "-c", HELD, path], {"cwd": CHECKOUT, "text": True}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **IN, **pipes) as process:
+    with subprocess.Popen(command, **here, **pipes) as process:
         assert process.stdout.readline() == "held\n"
         for name in (path, tmp_path / "link"):
             with pytest.raises(BlockingIOError) as caught, sole_writer(name):
@@ -203,9 +154,18 @@ def test_another_run_is_refused_while_the_first_lives(tmp_path):
         with sole_writer(tmp_path / "other"):
             pass
         process.kill()
+    left = {*os.listdir(tmp_path)} - {"file", "link"}
+    assert [name[:8] for name in left] == [".jalebi-"] * 2
+    assert path.read_bytes() == b"old"
     with sole_writer(path):
-        pass
-    assert os.listdir(tmp_path) == ["link"]
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert {*os.listdir(tmp_path)} == {"file", "link"}
+    victim.write_bytes(b"mine")
+    for name in left:  # nor is anything written through them
+        (tmp_path / name).symlink_to(victim)
+    assert "cannot be written" in refused(write_atomically, path, b"newer")
+    assert victim.read_bytes() == b"mine"
 
 
 def test_writers_of_one_file_wait_for_each_other(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 from model.initial import initial_parameters
 from model.parameters import MAX_FILE_BYTES, MAX_OTHER_BYTES, MAX_PARAMETERS, Parameters
-from tests.conftest import memory_below
+from tests.conftest import CHECKOUT, memory_below
+from tests.model.conftest import refused
 
 # A 2-3-1 network; every number is exact in binary, so that it can be typed here.
 SIZES = [2, 3, 1]
@@ -17,35 +18,6 @@ WEIGHTS = [[[0.5, -1.0], [2.0, 0.25], [0.0, 3.0]], [[1.0, -0.5, 4.0]]]
 BIASES = [[[0.125], [-2.0], [1.0]], [[0.75]]]
 # As `sha256sum` has it of its 128 bytes; the same in plain Python: tests/test_specification.py
 FINGERPRINT = "ddd2014a03b9936fefd9467808b8d48a2536a6ca182a99fc857e13b81ee20cbe"
-SMALL_FILE = f"""\
-{{
-"format": "jalebi-1",
-"sizes": [2, 3, 1],
-"fingerprint": "{FINGERPRINT}",
-"accuracy": {{"out_of": 10000, "test": 9415}},
-"seed": 7,
-"weights": [
-[
-[0.5, -1.0],
-[2.0, 0.25],
-[0.0, 3.0]
-],
-[
-[1.0, -0.5, 4.0]
-]
-],
-"biases": [
-[
-[0.125],
-[-2.0],
-[1.0]
-],
-[
-[0.75]
-]
-]
-}}
-"""
 
 
 def document(**changes):
@@ -60,8 +32,6 @@ def bits(p):
 
 
 SMALL = Parameters(**document())
-
-# --- The record, its fingerprint and its file ----------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f8", np.int64])
@@ -85,22 +55,22 @@ def test_arrays_of_any_dtype_and_layout_are_copied_exactly_and_read_only(dtype):
         p.sizes = (2, 3)
 
 
-def test_the_fingerprint_does_not_see_the_sign_of_zero_and_files_keep_it(tmp_path):
+def test_the_fingerprint_does_not_see_the_sign_of_zero():
     weights = [[[0.5, -1.0], [2.0, 0.25], [-0.0, 3.0]], WEIGHTS[1]]
     negative = Parameters(SIZES, weights, BIASES, {"seed": 1})
-    assert negative.fingerprint == SMALL.fingerprint
-    negative.save(tmp_path / "a.json")
-    assert bits(Parameters.load(tmp_path / "a.json")) == bits(negative) != bits(SMALL)
+    assert negative.fingerprint == SMALL.fingerprint == FINGERPRINT
+    assert bits(negative) != bits(SMALL)
 
 
-def test_saved_file_is_the_golden_text_whatever_the_order_of_metadata_and_loads(tmp_path):
-    path, told = tmp_path / "small.json", {"seed": 7, "accuracy": {"test": 9415, "out_of": 10000}}
-    turned = {"accuracy": {"out_of": 10000, "test": 9415}, "seed": 7}
-    for metadata, place in ((told, path), (turned, str(path))):
-        Parameters(SIZES, WEIGHTS, BIASES, metadata).save(place)
-        assert path.read_text() == SMALL_FILE
-        loaded = Parameters.load(place)
-        assert (bits(loaded), loaded.metadata) == (bits(SMALL), told)
+def test_a_file_is_the_same_bytes_whatever_the_order_of_metadata(tmp_path):
+    """The shipped one is the golden text."""
+    path, shipped = tmp_path / "again.json", CHECKOUT / "model" / "train.json"
+    p = Parameters.load(shipped)
+    turned = {key: p.metadata[key] for key in [*p.metadata][::-1]}
+    turned["accuracy"] = dict([*turned["accuracy"].items()][::-1])
+    for metadata, place in ((p.metadata, path), (turned, str(path))):
+        Parameters(p.sizes, p.weights, p.biases, metadata).save(place)
+        assert path.read_bytes() == shipped.read_bytes()
 
 
 def test_files_of_other_writers_load(tmp_path):
@@ -127,8 +97,8 @@ def test_odd_numbers_and_metadata_come_back_bit_for_bit(tmp_path):
 
 
 def test_a_large_network_loads_whatever_its_layout_and_the_largest_fits(tmp_path):
-    p = Parameters([500, 300, 2], [np.ones((300, 500)) / 3, np.ones((2, 300))],
-                   [np.ones((300, 1)), np.ones((2, 1))], {"note": "x" * 900_000})  # fmt: skip
+    weights, biases = [np.ones((300, 500)) / 3, np.ones((2, 300))], [[[1]] * 300, [[1]] * 2]
+    p = Parameters([500, 300, 2], weights, biases, {"note": "x" * 900_000})
     p.save(tmp_path / "p.json")
     assert (tmp_path / "p.json").stat().st_size > 3 * MAX_OTHER_BYTES
     document = json.loads((tmp_path / "p.json").read_text())
@@ -143,21 +113,9 @@ def test_a_seed_decides_the_start_and_nothing_else_does():
     """To which numbers: tests/test_shipped.py."""
     before = np.random.get_state()[1].tolist()  # noqa: NPY002 the global state is what is watched
     prints = [initial_parameters([3, 2], seed).fingerprint for seed in (0, 0, 1, 2**63 - 1)]
-    assert prints[0] == prints[1]
-    assert len(set(prints)) == 3
+    assert (prints[0], len(set(prints))) == (prints[1], 3)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
     assert repr(initial_parameters([2, 1], np.int64(3)).metadata) == "{'seed': 3}"
-
-
-# --- Refused in one line: where it is wrong, what was expected and received ----------------------
-
-
-def refused(call, *arguments):
-    """The one line with which something is refused."""
-    with pytest.raises((ValueError, OSError)) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def refused_file(tmp_path, content):
@@ -195,19 +153,14 @@ DOCUMENTS = [  # what is wrong in a file or in the arguments, and the line that 
     ({"sizes": [784]}, f"{LIST} a list of 1"),
     ({"sizes": [1] * 101}, f"{LIST} a list of 101"),
     ({"sizes": [2, 3.0, 1]}, f"sizes[1]: {WHOLE} 3.0"),
-    ({"sizes": [2, "3", 1]}, f'sizes[1]: {WHOLE} "3"'),
     ({"sizes": [2, 3, True]}, f"sizes[2]: {WHOLE} true"),
     ({"sizes": [0, 3, 1]}, f"sizes[0]: {WHOLE} 0"),
     ({"sizes": [2, 65_537, 1]}, f"sizes[1]: {WHOLE} 65537"),
-    ({"sizes": [2, 10**30, 1]}, f"sizes[1]: {WHOLE} a whole number of 100 bits"),
     ({"sizes": [1000, 1000, 1]}, f"{MILLION} 1,002,001"),
     ({"weights": WEIGHTS[:1]}, f"weights: {LAYERS} a list of 1"),
-    ({"weights": 5}, f"weights: {LAYERS} 5"),
     ({"biases": {"0": BIASES[0]}}, f"biases: {LAYERS} a dict (JSON object)"),
     ({"weights": ["w", WEIGHTS[1]]}, f'weights[0]: {SHAPE} "w"'),
-    ({"weights": [WEIGHTS[0][:2], WEIGHTS[1]]}, f"weights[0]: {SHAPE} shape (2, 2)"),
     ({"weights": [[[0.5, 1.0], [2.0], [0.0, 3.0]], ROW]}, f"weights[0]: {SHAPE} shape (3,)"),
-    ({"biases": [[0.125, -2.0, 1.0], [0.75]]}, f"biases[0]: {COLUMN} shape (3,)"),
 ]
 FILES = [
     *((json.dumps(document(**changes)), line) for changes, line in [
@@ -216,7 +169,6 @@ FILES = [
         ({"sizes": None, "weights": None, "biases": None}, f"{OBJECT} none"),
         ({"format": "jalebi-2"}, f'format: expected "jalebi-1", received "jalebi-2"; {NEWER}'),
         ({"fingerprint": "a" * 64}, f'{OTHER} "{"a" * 64}": {CHANGED}'),
-        ({"fingerprint": 5}, f"{OTHER} 5: {CHANGED}"),
     ]),
     *((json.dumps(document()).replace("2.0", written, 1), f"weights{ENTRY}: {FINITE} {received}")
       for written, received in [
@@ -236,10 +188,14 @@ ARRAYS = [
       for key in ("format", "fingerprint", "sizes", "weights", "biases")),
     ({"metadata": [1]}, "metadata: expected a dict, received a list of 1"),
 ]
+SEEDS = [
+    *(([2, 1], seed, f"seed: expected a whole number from 0 to {2**63 - 1}, received {told}")
+      for seed, told in [(-1, "-1"), (2**63, f"{2**63}"), (0.0, "0.0"), (True, "true")]),
+    ([784, 0, 10], 0, f"sizes[1]: {WHOLE} 0"),
+]
 NO_JSON = [
     ("", f"{JSON} Expecting value: line 1"),
     ("[1, 2]", f"{OBJECT} a list of 2"),
-    ("null", f"{OBJECT} null"),
     ('{"sizes": [2, 3, 1],\n"weights": [,]}', f"{JSON} Expecting value: line 2 column 13"),
     ("{}\n{}", f"{JSON} Extra data: line 2"),
     (b'{"note": "\xff"}', f"{JSON} 'utf-8' codec can't decode byte 0xff in position 10"),
@@ -261,13 +217,9 @@ def test_what_no_network_has_is_refused(changes, line):
     assert refused(lambda: Parameters(**document(**changes))) == line
 
 
-def test_file_that_is_cut_or_changed_is_refused(tmp_path):
-    whole = SMALL_FILE.rstrip()
-    for length in range(1, len(whole), 3):
-        assert refused_file(tmp_path, whole[:length]).startswith(JSON)
-    assert refused_file(tmp_path, whole.replace("0.25", "0.26")).endswith(
-        ": a number in it was changed"
-    )
+@pytest.mark.parametrize(("sizes", "seed", "line"), SEEDS, ids=short)
+def test_a_start_that_cannot_be_drawn_is_refused(sizes, seed, line):
+    assert refused(initial_parameters, sizes, seed) == line
 
 
 ROOM = f"expected at most {MAX_OTHER_BYTES:,} bytes beside the numbers of weights and biases"
@@ -324,18 +276,3 @@ def test_file_that_load_would_refuse_is_not_written(tmp_path):
     assert os.listdir(tmp_path) == []
     beside = f'{{{NETWORK}, "note": {{"weights": [{"1," * 600_000}1]}}}}'
     assert refused_file(tmp_path, beside).startswith(ROOM)
-
-
-SEED = "seed: expected a whole number from 0 to 9223372036854775807, received"
-
-
-@pytest.mark.parametrize(
-    ("sizes", "seed", "line"),
-    [
-        ([2, 1], -1, f"{SEED} -1"), ([2, 1], 2**63, f"{SEED} 9223372036854775808"),
-        ([2, 1], 0.0, f"{SEED} 0.0"), ([2, 1], True, f"{SEED} true"),
-        ([2, 1], None, f"{SEED} null"), ([784, 0, 10], 0, f"sizes[1]: {WHOLE} 0"),
-    ],
-)  # fmt: skip
-def test_a_start_that_cannot_be_drawn_is_refused(sizes, seed, line):
-    assert refused(initial_parameters, sizes, seed) == line

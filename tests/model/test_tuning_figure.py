@@ -1,13 +1,13 @@
 """The figure of a tuning: from the written results alone, for any number of configurations."""
 
 import copy
-import statistics
 
 import matplotlib
 import numpy as np
 import pytest
 
 from model.tuning_figure import MOST_PANELS, tuning_figure
+from scripts.tune import mean, spread
 
 
 def results(configurations=3, seeds=3, epochs=5, worst=0.8):
@@ -16,12 +16,10 @@ def results(configurations=3, seeds=3, epochs=5, worst=0.8):
     for k, final in enumerate(np.roll(np.linspace(worst, 0.95, configurations), 2)):
         shares = final - 0.1 / np.arange(1, epochs + 1) + 0.004 * rng.random((seeds, epochs))
         ends = shares[:, -1].tolist()
-        sd = statistics.stdev(ends) if seeds > 1 else None
-        told = {"mean": statistics.fmean(ends), "sd": sd, "min": min(ends), "max": max(ends)}
         one = {"by_epoch": shares.tolist(), "mean_by_epoch": shares.mean(axis=0).tolist()}
         one |= {"name": f"{200 + k} hidden, mini-batch 100, eta 3.0", "final": ends}
-        records.append(one | {"accuracy": told})
-    best = max(range(configurations), key=lambda k: records[k]["accuracy"]["mean"])
+        records.append(one | {"accuracy": spread(ends)})
+    best = records.index(max(records, key=mean))
     return {
         "configurations": records, "chosen": {"configuration": best}, "seeds": list(range(seeds)),
         "epochs": epochs, "arithmetic": "fixed-point", "notice": "", "finding": "This one is best",
@@ -59,16 +57,15 @@ def test_the_best_comes_first_and_its_lines_are_its_accuracies_in_percent():
     figure = tuning_figure(found)
     one = found["configurations"][found["chosen"]["configuration"]]
     assert figure.texts[0].get_text() == "This one is best"
-    assert figure.axes[0].get_title(loc="left") == one["name"]
-    assert figure.axes[-1].get_yticklabels()[0].get_text() == one["name"]
+    first = figure.axes[0].get_title("left"), figure.axes[-1].get_yticklabels()[0].get_text()
+    assert first == (one["name"], one["name"])
     drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
     expected = [one["mean_by_epoch"], one["mean_by_epoch"], *one["by_epoch"]]
     assert drawn == [[100 * share for share in shares] for shares in expected]
     accuracy = one["accuracy"]
     told = f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}"
     assert told in [text.get_text() for text in figure.axes[-1].texts]
-    assert found == before
-    assert dict(matplotlib.rcParams) == style
+    assert (found, dict(matplotlib.rcParams)) == (before, style)
     shown = figure.texts[-1].get_text()
     assert "synthetic digits, not MNIST (\N{REPLACEMENT CHARACTER}[1m" in shown
     assert shown.isprintable()
@@ -78,6 +75,6 @@ def test_the_best_comes_first_and_its_lines_are_its_accuracies_in_percent():
 def test_what_lies_far_behind_is_an_arrow_at_the_edge(worst, arrows):
     found = results(3, 2, 3, worst=worst)
     spread = tuning_figure(found).axes[-1]
-    edge = 100 * found["configurations"][found["chosen"]["configuration"]]["accuracy"]["mean"] - 10
+    edge = 100 * max(map(mean, found["configurations"])) - 10
     assert [line.get_marker() for line in spread.lines].count("<") == arrows
     assert (spread.get_xlim()[0] == pytest.approx(edge)) == bool(arrows)

@@ -1,14 +1,13 @@
 """What is said of the records is true of them: words against the arrays behind them."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model import words
 from model.parameters import Parameters
-from tests.model.conftest import PREDICTED, UNKNOWN, case, parameters_of, record
+from tests.model.conftest import PREDICTED, UNKNOWN, but, case, counts, parameters_of, record, row
 
 LABELS = np.repeat(np.arange(10), 100)
 PLACE = np.tile(np.arange(100), 10)
@@ -26,14 +25,6 @@ def records_of_rates(percent, lost=(0, 0), sizes=None, names=None, **more):
     given = UNKNOWN | dict.fromkeys(("labels", *PREDICTED), LABELS)
     given |= {"zs": zs, "frozen": frozen, "deleted": deleted, **more}
     return record(**case(len(percent), 1000, sizes, {"neuron_names": names or {}}, **given))
-
-
-def row(rest=0, **digits):
-    return [digits.get(f"d{digit}", rest) for digit in range(10)]
-
-
-def counts(*percent):
-    return np.array(percent), np.full(10, 100)
 
 
 def headline(records):
@@ -60,7 +51,7 @@ UNCLEAR = records_of_rates(
 )
 HALF = records_of_rates([row(d1=99, d3=99, d5=99, d7=99, d9=99)])
 UNSEEN = records_of_rates([row(d1=0, rest=99)])
-UNSEEN = replace(UNSEEN, shown=np.where(np.arange(10) == 9, 0, UNSEEN.shown))
+UNSEEN = but(UNSEEN, shown=np.where(np.arange(10) == 9, 0, UNSEEN.shown))
 GAIN = records_of_rates([row(d4=98)], predictions=np.where(LABELS == 4, 9, LABELS))
 SEVEN = records_of_rates([
     row(), row(d6=98), row(d4=98, d6=98), row(d1=0, rest=99), row(d0=60, rest=40),
@@ -71,6 +62,7 @@ FIVE = records_of_rates(
     [row(d4=98), row(d4=98), row(rest=99, d4=2), row(rest=99, d4=2), row(rest=100)],
     (LOST, LOST + 1),
 )
+EXACTLY_HALF = records_of_rates([row(d0=100, d2=100, d4=100, d6=100, d8=100)], (row(d9=9), row()))
 DEEP = records_of_rates([row(d4=98), row()], sizes=(12, 2, 3, 10))
 STARTED = records_of_rates(
     [row(d4=98)] * 2, initial=parameters_of((12, 2, 10)), blanked=np.where(PLACE == 0, 0, LABELS),
@@ -102,8 +94,8 @@ SAID = [
     (UNSEEN, lambda r: words.sides(r, 0), "rest | {1}"),
     (HALF, lambda r: words.sides(r, 0), "{1 3 5 7 9} | rest"),
     (HALF, fires, "fires for 1, 3, 5, 7 and 9"),
-    (replace(HALF, shown=UNSEEN.shown[::-1]), lambda r: words.sides(r, 0), "rest | {2 4 6 8}"),
-    (replace(HALF, shown=UNSEEN.shown), lambda r: words.sides(r, 0), "{1 3 5 7} | rest"),
+    (but(HALF, shown=UNSEEN.shown[::-1]), lambda r: words.sides(r, 0), "rest | {2 4 6 8}"),
+    (but(HALF, shown=UNSEEN.shown), lambda r: words.sides(r, 0), "{1 3 5 7} | rest"),
     (PAIR, lambda r: words.title(r, 0), 'Neuron 0 ("Jalebi") fires for 4 and 6; frozen, 4 loses '
      "43.0 points; deleted, 4 loses 44.0 points"),
     (PAIR, lambda r: words.role_line(r, 0), "Feature-selective, {4 6} | rest, on these images; "
@@ -126,6 +118,7 @@ SAID = [
     (SEVEN, lambda r: words.findings(r)[0].rpartition(". ")[2],
      f"It uses {SEVEN.codes} different sets of firing neurons on 1,000 images."),
     (FIVE, lambda r: words.rarer(r, r.frozen), (4, 3)),
+    (EXACTLY_HALF, lambda r: words.rarer(r, r.frozen), (1, 1)),  # there silence is rarer
     (FIVE, lambda r: words.findings(r)[2], "Most needed is a digit on the rarer side of the switch"
      ": frozen, 3 of 4; deleted, 3 of 4. Idle is not useless: deleted, 4 costs 1.0 points of all "
      "images."),
@@ -171,7 +164,7 @@ def test_of_a_table_in_a_narrow_terminal_whole_columns_are_left_out(records_of):
 
 
 def test_percentages_of_the_layer_have_their_intervals(records_of):
-    records = replace(records_of(3), correct=110, switched_correct=90)
+    records = but(records_of(3), correct=110, switched_correct=90)
     assert words.recognised(records, 90) == "75.00 (66.56 to 81.89) %"  # Wilson's, by hand
     told = words.findings(records)[0]
     ends = f"{100 * records.saturated:.1f} {interval(records.saturated_interval, 100, 1)}"

@@ -123,7 +123,7 @@ def test_split_and_limit_decide_which_images_are_shown(arguments_for, few_digits
     np.testing.assert_array_equal(one.images, other.images)
     assert one.note == other.note
     first = open_with([*argv, "--limit", "5"])
-    assert first.records.highest.indices.shape == (3, 5)
+    assert first.records.highest.shape == (3, 5)
     np.testing.assert_array_equal(first.images, one.images[:5])
     training = np.asarray(load_data_wrapper(few_digits)[0].x)  # never lit are those of training
     np.testing.assert_array_equal(first.records.never_lit, ~training.any(axis=0))
