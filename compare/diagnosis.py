@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.balls import named
 from compare.columns import Columns
 from compare.difference import Link, Refused
 from compare.host import Host
@@ -38,6 +39,7 @@ EXACT = {"data": 2.0**-23, "initial weights": 2.0**-52}  # handed out as they we
 LOOSE = {"training": 2.0**10}  # times that: an epoch of a few steps amplifies it a little
 CLEARLY = 16.0  # times that is what a mistake must at least change
 NOTHING = 2.0**-50  # a strength that is 0 but for rounding
+STEPS = 3  # in a row: a learning rate that falls is otherwise a gradient that is clipped
 EPOCH, MINI_BATCH = 18, 5  # the epoch that is tried: a last mini-batch of three
 EDGE = 100  # rows at both ends of a set that stand for it
 
@@ -57,6 +59,7 @@ class Lesson:
     link: str
     material: Material
     start: Parameters
+    blind: bool = False  # gradients are seen in steps alone
 
     @property
     def m(self) -> int:
@@ -112,17 +115,20 @@ def ask_data(lesson: Lesson, make: Make) -> Named:
         yield SETS[2 * k + 1], labels
 
 
+def forward(net: Any, x: Array) -> Named:
+    """Yield everything that a network computes of x."""
+    if offers(net, "trace"):
+        zs, activations = net.trace(x)
+        yield from named(zs=zs, activations=activations[1:]).items()
+    yield "feedforward", net.feedforward(x)
+
+
 def ask_forward(lesson: Lesson, make: Make) -> Named:
-    p, x = lesson.material, lesson.batch(0)[0]
+    p, (x, _), (y, _) = lesson.material, lesson.batch(0), lesson.batch(1)
     other = make(p.trained if lesson.start is p.initial else p.initial)
     net = make(lesson.start)
-    for asked, which, x_asked in ((other, 2, x), (net, 0, x), (net, 1, lesson.batch(1)[0])):
-        if offers(asked, "trace"):
-            zs, activations = asked.trace(x_asked)
-            for k, (z, a) in enumerate(zip(zs, activations[1:], strict=True)):
-                yield f"zs[{k}] #{which}", z
-                yield f"activations[{k + 1}] #{which}", a
-        yield f"feedforward #{which}", asked.feedforward(x_asked)
+    for k, (asked, columns) in enumerate(((other, x), (net, x), (net, y))):
+        yield from ((f"{name} #{k}", v) for name, v in forward(asked, columns))
     if offers(net, "evaluate"):
         images = p.test_images.T.astype(np.float64)
         yield "evaluate", np.array(net.evaluate(images, p.test_labels))
@@ -150,13 +156,13 @@ def ask_gradients(lesson: Lesson, make: Make) -> Named:
 def ask_update(lesson: Lesson, make: Make) -> Named:
     net = make(lesson.start)
     start = old = exported(net)
-    for k in (0, 1):
+    for k in range(STEPS):
         net.update_mini_batch(*lesson.batch(k), lesson.material.eta)
         new = exported(net)
         yield from ((f"step of {name} #{k}", new[name] - v) for name, v in old.items())
         old = new
     other = make(lesson.start)
-    other.update_mini_batch(*lesson.batch(0), lesson.material.eta / 4)
+    other.update_mini_batch(*lesson.batch(0), lesson.material.eta / 10)  # no float32 number
     new = exported(other)
     yield from ((f"step of {name} at another eta", new[name] - v) for name, v in start.items())
     yield from ((f"new {name}", v) for name, v in old.items())
@@ -181,7 +187,7 @@ LESSONS: dict[str, Callable[[Lesson, Make], Named]] = {
 }
 # What is asked where a link broke, if not its own lesson, and whose mistakes may explain it too.
 ASKED = {"training": ("update", "training"), "predictions": ("forward",), "figures": ("forward",)}
-BESIDES = {"forward": ("predictions", "figures")}
+BESIDES = {"forward": ("predictions", "figures"), "blind": ("gradients",)}
 
 
 def diagnose(
@@ -196,7 +202,8 @@ def diagnose(
             for name, start in material.starts.items():
                 if name == "zeros":  # nothing can be told apart there
                     continue
-                found = examined(host, Lesson(question, material, start), rows)
+                blind = question == "update" and not Trial(host, start).offers("backprop")
+                found = examined(host, Lesson(question, material, start, blind), rows)
                 if isinstance(found, Diagnosis):
                     return found
                 first = first or found
@@ -227,7 +234,7 @@ class Case:
     @property
     def once(self) -> Answers:
         """What was asked of a new network: no answer that an earlier one may have changed."""
-        later = ("new", "eval", "#1", "after")
+        later = ("new", "eval", "#1", "#2", "after")
         return {n: v for n, v in self.found.items() if not any(part in n for part in later)}
 
     @property
@@ -257,9 +264,7 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
             return ""
         if lesson.link != "data" and first_wrong(lesson.answers(candidate), found, lesson.within):
             return CHANGING
-        links = (lesson.link, *BESIDES.get(lesson.link, ()))
-        if lesson.link == "update" and not candidate(lesson.start).offers("backprop"):
-            links = ("update", "gradients")
+        links = (lesson.link, *BESIDES.get("blind" if lesson.blind else lesson.link, ()))
         rows = [m for link in links for m in mistakes if m.link == link]
         case = Case(host, lesson, rows, found, {name: right[name] for name in found})
         for explain in (known, in_a_format, *PROBES[lesson.link]):
@@ -343,6 +348,10 @@ def share(effect: Array, found: Array) -> float:
 
 def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
     """Yield the strengths that a mistake may have, as far as the candidate's answers tell."""
+    if mistake.measured:
+        parts = ([v for n, v in case.found.items() if n.endswith(f"#{k}")] for k in range(STEPS))
+        yield mistake.measured(parts, case.lesson.material.eta)
+        return
     if not mistake.linear:
         yield from mistake.strengths or (STATED,)
         return
@@ -359,22 +368,29 @@ def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
 
 def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
     """Return a mistake as a diagnosis, its strength told by what it stands for."""
-    told = digits(strength)
-    name, sentence = (v.replace("{}", told) for v in (mistake.name, mistake.advice))
+    told, more = digits(strength), digits(strength * lesson.m)
+    name, sentence = (
+        v.replace("{}", told).replace("{m}", more) for v in (mistake.name, mistake.advice)
+    )
     if mistake.factor:
-        meant = meanings(strength, lesson)
+        of_cost = mistake.factor == "a cost" or (lesson.blind and mistake.factor == "a step")
+        meant = meanings(strength, lesson, of_cost)
         name = mistake.name.replace("{}", meant[0][0]) if meant else name
-        means = "; or ".join(means for _, means in meant) or "look where the cost is computed"
         batch = f"a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits"
+        means = "; or ".join(means for _, means in meant) or "look where it is computed"
         sentence = f"{sentence} ({batch}): {means}"
     return Diagnosis(name, sentence)
 
 
-def meanings(factor: float, lesson: Lesson) -> list[tuple[str, str]]:
+def meanings(factor: float, lesson: Lesson, of_cost: bool = True) -> list[tuple[str, str]]:
     """Return the names of a factor, and what it may mean."""
     rows = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta)
     near = 2.0**10 * lesson.within
-    return [(name, means) for name, v, means in rows if abs(factor - v) <= near * abs(v)]
+    return [
+        (name, means)
+        for name, v, means, of in rows
+        if abs(factor - v) <= near * abs(v) and (of_cost or not of)
+    ]
 
 
 def digits(v: float) -> str:
@@ -518,17 +534,14 @@ def by_quotient(case: Case) -> Diagnosis | None:
 
 def by_company(host: Host, lesson: Lesson, x: Array) -> Diagnosis | None:
     """Find answers to a batch that depend on the other examples in it."""
-    trial, ours = Trial(host, lesson.start), Columns.of(lesson.start)
-    asked: list[Callable[[Any, Array], Array]] = [lambda net, x: net.feedforward(x)]
-    if trial.offers("trace"):
-        asked.append(lambda net, x: net.trace(x)[0][0])
-    for ask in asked:
-        found, right = ask(trial, x), ask(ours, x)
-        size = CLEARLY * WITHIN[lesson.material.dtype] * float(np.abs(right).max())
-        wrong = np.flatnonzero(np.abs(found - right).max(axis=0) > size)
-        first = wrong[:1]
-        # Sums in another order differ a little, in narrow formats.
-        if wrong.size and apart(ask(trial, x[:, first]), found[:, first]) > 1e-3:
+    trial, right = Trial(host, lesson.start), dict(forward(Columns.of(lesson.start), x))
+    for name, found in forward(trial, x):
+        size = CLEARLY * WITHIN[lesson.material.dtype] * float(np.abs(right[name]).max())
+        wrong = np.flatnonzero(np.abs(found - right[name]).max(axis=0) > size)
+        if not wrong.size:
+            continue
+        alone = dict(forward(trial, x[:, wrong[:1]]))[name]
+        if apart(alone, found[:, wrong[:1]]) > 1e-3:  # sums in another order differ a little
             return Diagnosis(
                 "answers that depend on the rest of the batch",
                 f"{wrong.size:,} of {x.shape[1]:,} examples are answered wrong in one batch, and "
