@@ -126,9 +126,10 @@ def refuse_what_does_not_apply(found: argparse.ArgumentParser, given: argparse.N
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chain and return the exit status."""
-    from compare import chain, report
+    from compare import chain, host, report
     from model.atomic_write import check_target
 
+    host.keep_memory()
     for path in filter(None, (arguments.json, arguments.junit, arguments.divergence)):
         check_target(path)
     given = {k: v for k, v in vars(arguments).items() if k not in NOT_FOR_PROVE}

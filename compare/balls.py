@@ -101,7 +101,7 @@ class Rules:
     def gamma(self, n: Any) -> Any:
         """Return what n roundings add up to, relative (Higham, lemma 3.1); n may be an array."""
         u = self.u
-        if not np.all(n * u < 1):
+        if not (n if isinstance(n, int) else np.max(n)) * u < 1:
             raise ValueError(
                 f"gamma_n needs n u < 1: {np.max(n)} roundings in {self.name} leave no certain "
                 "digit; use float64, or a smaller layer or mini-batch"

@@ -136,7 +136,11 @@ class Candidate(Protocol):
         """Return nabla_b and nabla_w, shaped as biases and weights: the sum over the mini-batch."""
 
     def update_mini_batch(self, x: Array, y: Array, eta: float) -> None:
-        """Take one step: w - (eta / m) * nabla_w, and the same for the biases."""
+        """Take one step: w - (eta / m) * nabla_w, and the same for the biases.
+
+        The sum over the mini-batch comes first, then one subtraction: to subtract example after
+        example rounds w each time.
+        """
 
     # Further methods, each optional; what is offered is tried.
     #
@@ -149,6 +153,6 @@ class Candidate(Protocol):
     # held(x, neuron, value) -> output activations while one neuron of the first hidden layer is
     #                held at a value, which may be any number; in fixed-point one of 0 to 1
     # load_data(path) -> (training, validation, test), a pair each of images (N, 784), byte / 256,
-    #                and labels (N,). path is a folder with MNIST's four IDX files.
+    #                and labels (N,). path is a folder with MNIST's four IDX files, unpacked.
     # with_arithmetic(name), with_device(name), class methods -> a class: the same candidate in
     #                another arithmetic (one of `DTYPES`), or on another device

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from compare.diagnosis import diagnose
 from compare.difference import (
     CandidateError,
@@ -34,6 +36,7 @@ QUICK_EXAMPLES, QUICK_SHOWN = 1000, 200  # of the fixed-point epoch, and of the 
 FULL_EPOCHS, ALL = 2, 2**31
 
 
+@np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")  # whatever a caller set
 def prove(
     candidate: type | str | None = None,
     *,

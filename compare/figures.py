@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.calls import HELD, in_every_order
 from compare.difference import NotOffered, Refused, Untried
 from compare.host import Host
 from compare.material import PIXELS, Material
-from compare.standard import Expected, Standard
+from compare.standard import Expected, Standard, undecided
 from compare.trial import Trial
 from compare.twins import reference_net
 from model.export import to_json
@@ -38,7 +39,6 @@ FAVOURITE = 11  # whose sheet is drawn
 ALL_PICTURES = 1000  # of fewer images one small picture is drawn, as a quick proof does
 LISTED = 20  # open decisions that are listed
 FIXED = "fixed-point"
-HELD = "outputs while held"
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
 Block = tuple[dict[str, Expected], Tensors]  # of images: what both networks do
@@ -79,7 +79,8 @@ def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[I
                 f"{min(asked.shown, len(asked.test_images)):,} images are made of is within "
                 f"rounding of the reference's, and {some}"
             )
-        yield from when_moved(trial, asked)
+        if trial.offers("held"):
+            yield from in_every_order(host, asked, "evaluate", "held")
     notes["sentence"] = "; ".join(told)
     if missing:
         notes["not_offered"] = missing
@@ -110,26 +111,6 @@ def seen_by(trial: Trial, x: Array, held: list[tuple[int, float]]) -> Tensors:
     return found
 
 
-def when_moved(trial: Trial, material: Material) -> Iterator[Item]:
-    """Yield the outputs while neurons are held, deleted too, after a step and after an epoch."""
-    x, last = material.test_images[: min(BLOCK, material.shown)].T, material.sizes[1] - 1
-    (own, y), m = material.mini_batch(0), material.mini_batch_size
-    # Any number can be held, but fixed-point numbers are activations, between 0 and 1.
-    low, large = (0.0, 1.0) if material.dtype == FIXED else (-0.5, 1.5)
-    for case, verb, given, asked, held in (
-        ("a step", "update_mini_batch", (), x, [(0, 0.0), (last, large), (last // 2, 0.25)]),
-        ("an epoch", "train", (np.arange(m)[::-1], m), x[:, :1], [(last, low), (last, 0.75)]),
-    ):
-        if not (trial.offers("held") and trial.offers(verb)):
-            continue
-        getattr(trial, verb)(own, y, *given, material.eta)
-        moved = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
-        told = ", then ".join(f"neuron {neuron} held at {value:g}" for neuron, value in held)
-        columns = asked.astype(np.float64)
-        expected = {**moved.forward(columns), HELD: moved.held(columns, held)}
-        yield f"{material.dtype}, after {case}, {told}", expected, seen_by(trial, columns, held)
-
-
 def open_decisions(blocks: list[Block]) -> dict[str, Any]:
     """Return which decisions lie so near a threshold that rounding may choose.
 
@@ -152,16 +133,6 @@ def open_decisions(blocks: list[Block]) -> dict[str, Any]:
         "digits": len(digits),
         "where": (roles + digits)[:LISTED],
     }
-
-
-def undecided(outputs: Array, allowed: Array | float) -> NDArray[np.bool_]:
-    """Return for which images (..., outputs, images) rounding may choose the digit.
-
-    A margin above twice what is allowed of each output leaves rounding no choice.
-    """
-    second, first = np.moveaxis(np.sort(outputs, axis=-2), -2, 0)[-2:]
-    most = np.broadcast_to(allowed, outputs.shape).max(axis=-2)
-    return np.asarray(first - second <= 2 * most)
 
 
 def same_files(trial: Trial, material: Material, blocks: list[Block]) -> Item:

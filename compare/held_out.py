@@ -123,9 +123,9 @@ def network2(net: Book, x: Array, y: Array, eta: float) -> None:
     net.step(*nablas, eta / x.shape[1])
 
 
-def nine_of_ten_steps(net: Any, x: Array, y: Array, eta: float) -> None:
+def all_but_every_twelfth(net: Any, x: Array, y: Array, eta: float) -> None:
     net.steps = net.__dict__.get("steps", 0) + 1
-    if net.steps % 10:
+    if net.steps % 12:
         Book.update_mini_batch(net, x, y, eta)
 
 
@@ -163,8 +163,8 @@ written(Book, "eta is 3.0, whatever is asked", "update", "eta ignored",
 written(Book, "a step along a gradient of almost 0 is left out", "update",
         "none of the known mistakes", step=lambda net, b, w, rate:
         Book.step(net, b, w, rate * (max(float(np.abs(nw).max()) for nw in w) > 1e-4)))
-written(Book, "every tenth step is lost", "training", "none of the known mistakes",
-        update_mini_batch=nine_of_ten_steps)
+written(Book, "every twelfth step is lost", "training", "none of the known mistakes",
+        update_mini_batch=all_but_every_twelfth)
 written(Book, "np.random.shuffle, as in the book's SGD, after the order was given", "training",
         "an order of its own", train=lambda net, x, y, order, size, eta:
         Book.train(net, x, y, np.random.default_rng(5).permutation(order), size, eta))

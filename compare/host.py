@@ -37,6 +37,9 @@ MEMORY = 8.0  # GiB of data
 MOST_PRINTED, LONGEST_PRINTED = 200, 500  # lines of what it prints, and bytes of one
 MARK = "JALEBI_CANDIDATE"  # in the environment of a candidate, and of all that it starts
 DOING = {"describe": "started", "build": "built", "call": "computed", "forget": "let go"}
+# What makes glibc keep the memory of large arrays for the next ones: fresh pages cost as much as
+# the arithmetic. By name in an environment, by number in mallopt(3).
+KEPT = {"MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1), "MALLOC_MMAP_MAX_": (-4, 0)}
 PATIENCE = 1.0  # seconds that a process may take to end by itself
 TOGETHER = (
     "the candidate was tried in this process, as it has no name by which another could import it: "
@@ -125,7 +128,12 @@ class Child(Host):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**dict.fromkeys(THREADS, "1"), **os.environ, **environ},
+                env={
+                    **dict.fromkeys(THREADS, "1"),
+                    **{name: str(value) for name, (_, value) in KEPT.items()},
+                    **os.environ,
+                    **environ,
+                },
                 start_new_session=True,  # Ctrl-C is for this process
                 pipesize=2**20,  # large arrays cross in fewer pieces
             )
@@ -193,6 +201,15 @@ class Child(Host):
                     os.kill(int(environ.parent.name), signal.SIGKILL)
         self.listener.join(PATIENCE)
         self.asker.shutdown(wait=False)
+
+
+def keep_memory() -> None:
+    """Keep the memory of large arrays for the next ones, where the system's library can."""
+    with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
+        import ctypes
+
+        for number, value in KEPT.values():
+            ctypes.CDLL(None).mallopt(number, value)
 
 
 def limit_memory(process: int, gigabytes: float) -> None:

@@ -6,10 +6,13 @@ itself. Its docstring is its finding in words where all is well.
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 import reference.mnist_loader
 from compare.balls import named
+from compare.calls import SOME, in_every_order
 from compare.columns import Columns
 from compare.difference import (
     CandidateError,
@@ -31,22 +35,31 @@ from compare.difference import (
     measure,
     summary,
 )
-from compare.figures import figures, undecided
+from compare.figures import figures
 from compare.host import Host
-from compare.material import Material
-from compare.standard import Expected, Standard, after_step
-from compare.training import all_but_learnt, training
+from compare.material import Material, changed
+from compare.standard import Expected, Standard, after_step, could_change, counted
+from compare.training import LITTLE, all_but_learnt, training
 from compare.trial import Trial
 from compare.witnesses import witnesses
-from model.mnist_files import is_pickle
+from model.mnist_files import SHA256, is_pickle, locate
 from model.parameters import Parameters
+from model.synthetic_digits import idx_bytes
 
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
 Notes = dict[str, Any]
 Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
-ETAS = (3.0, 0.5, 30.0, 0.1, 0.001)  # taken in turn: a step takes the eta that it is handed
+ETAS = (
+    3.0,
+    0.5,
+    30.0,
+    0.1,
+    0.001,
+    100.0,
+    1e-6,
+)  # taken in turn: a step takes the eta that it is handed
 BLOCK = 1000  # images at a time stay in the cache
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
@@ -62,17 +75,39 @@ def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     if material.folder is None:
         raise Untried(f"{material.source}: no data files to load")
     trial = Trial(host, material.initial)
-    theirs = trial.load_data(material.folder)
     loaded = material.loaded or reference.mnist_loader.load_data(material.folder)
     ours = [v for part in loaded for v in part]
+    with folder_of_four(material.folder, ours) as folder:
+        theirs = trial.load_data(folder)
+        again = theirs if material.quick else trial.load_data(folder)
     if not is_pickle(material.folder):  # the files' bytes, read a third way
         third = Columns([1], [], []).load_data(material.folder)
         for name, v, raw in zip(SETS, ours, (v for part in third for v in part), strict=True):
             yield from exactly(name, v, raw, "the reference's loader")
-    for name, found, v in zip(SETS, theirs, ours, strict=True):
+    for name, found, second, v in zip(SETS, theirs, again, ours, strict=True):
         yield from exactly(name, found, v, "the candidate's loader")
+        if second is not found:
+            yield from exactly(name, second, v, "the candidate's loader, called again")
     counts = " + ".join(f"{len(v):,}" for v in ours[1::2])
     notes["sentence"] = f"every pixel and label of {counts} images, and the split, are the same"
+
+
+@contextlib.contextmanager
+def folder_of_four(folder: Path, sets: list[NDArray[Any]]) -> Iterator[Path]:
+    """Give the folder that holds MNIST's four plain files; it is made where they are packed."""
+    files = [] if is_pickle(folder) else list(locate(folder).values())
+    if files and not any(file.suffix == ".gz" for file in files):
+        yield files[0].parent
+        return
+    images, labels = (np.concatenate(sets[k:4:2]) for k in (0, 1))
+    parts = (images, labels, sets[4], sets[5])
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made, "MNIST", "raw")  # as torchvision has it
+        folder.mkdir(parents=True)
+        for name, v in zip(SHA256, parts, strict=True):
+            v = (v * 256).reshape(-1, 28, 28) if v.ndim == 2 else v
+            (folder / name).write_bytes(idx_bytes(v.astype(np.uint8)))
+        yield folder
 
 
 def exactly(
@@ -83,8 +118,11 @@ def exactly(
     if found.dtype.kind not in kinds:
         wanted = "integers (N,)" if kinds == "iu" else "floating-point numbers (N, 784), byte / 256"
         raise Unusable(f"load_data: {name}: expected {wanted}, received dtype {found.dtype}")
-    if found.shape != expected.shape:
+    if found.shape[1:] != expected.shape[1:]:
         raise Unusable(f"{name} ({whose}): expected {expected.shape}, received {found.shape}")
+    if len(found) != len(expected):
+        counts = f"expected {len(expected):,}, received {len(found):,}"
+        raise Refused(f"{name} ({whose}): {counts}: it is split elsewhere")
     for start in range(0, len(expected), BLOCK):
         part = slice(start, start + BLOCK)
         if start and np.array_equal(found[part], expected[part]):
@@ -157,12 +195,6 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
         for k, (case, batch) in enumerate(batches.items()):
             eta, (x, y) = etas[k % len(etas)], batch or all_but_learnt(here, material)
             case = f"{start}, step {k + 1} in a row, {case}, eta {eta:g}"
-            if k == 3 and trial.offers("evaluate"):  # it learns no less for that
-                trial.evaluate(x, y.argmax(axis=0))
-                case = f"{case}, after evaluate"
-            if k == 4 and trial.offers("held"):
-                trial.held(x, 0, 0.5)
-                case = f"{case}, after held"
             found = host.beside(partial(trial.step_asked_for, x, y, eta, k % 2 == 1))
             expected = Standard(here, material.dtype).update(x, y, eta)
             forth, back, (weights, biases) = found()
@@ -197,50 +229,38 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
-        yield "test images", *counted(trial, images, labels, outputs, open_ones)
-        yield "after evaluate", standard.start(), exported(trial)
-        read = outputs.argmax(axis=0)  # of these, every one counts
-        yield "labels that are the digits read", *counted(trial, images, read, outputs, open_ones)
-        for some in (slice(1), slice(1, 8), slice(8, 265), slice(-BLOCK, None), slice(BLOCK)):
-            case = f"{len(labels[some])} of them"
-            yield case, *counted(trial, images[some], labels[some], outputs[:, some], open_ones)
-        yield from evaluated_when_moved(host, material)
+        read = outputs.argmax(axis=0)  # as labels, every one counts
+        parts = (
+            slice(1),
+            slice(1, 8),
+            slice(8, 265),
+            slice(material.sizes[0]),
+            slice(-BLOCK, None),
+        )
+        for some in (slice(None), *parts):
+            for told, digits_ in (("", labels), (", labels that are the digits read", read)):
+                right = counted(outputs[:, some], digits_[some], open_ones)
+                x = columns[:, some]
+                x = x if x.shape[1] % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
+                found = np.array([trial.evaluate(x, digits_[some])])
+                case = f"evaluate of {x.shape[1]:,} test images{told}"
+                yield case, {"evaluate": right}, {"evaluate": found}
+        tied, x = all_but_tied(material), columns[:, :SOME]
+        close = Standard(tied, material.dtype).forward(x)["feedforward"]
+        read = close.reference.argmax(axis=0)
+        right = counted(close.reference, read, could_change(close))
+        found = np.array([Trial(host, tied).evaluate(x, read)])
+        yield "evaluate of outputs that all but tie", {"evaluate": right}, {"evaluate": found}
+        yield from in_every_order(host, material, "evaluate")
     note_missing(notes, trial, "evaluate")
 
 
-def evaluated_when_moved(host: Host, material: Material) -> Iterator[Item]:
-    """Yield what evaluate counts before and after a step and an epoch: each time anew."""
-    images, labels = material.test_images[:BLOCK], material.test_labels[:BLOCK]
-    trial = Trial(host, material.initial)
-    (x, y), eta, m = material.mini_batch(0), material.eta, material.mini_batch_size
-    for case in ("at first", "after a step", "after an epoch"):
-        if case == "after a step" and trial.offers("update_mini_batch"):
-            trial.update_mini_batch(x, y, eta)
-        if case == "after an epoch" and trial.offers("train"):
-            trial.train(*material.batch(np.arange(10 * m)), np.arange(10 * m), m, eta)
-        here = Standard(Parameters(material.sizes, *trial.export()), material.dtype)
-        now = here.forward(images.T.astype(np.float64))["feedforward"]
-        others = (labels + 1) % material.sizes[-1]
-        order = -1 if case == "after a step" else 1  # so that what is asked last is asked again
-        for which, asked in (("", labels), (", labels moved by one", others))[::order]:
-            yield f"{case}{which}", *counted(trial, images, asked, now.reference, could_change(now))
-
-
-def counted(
-    trial: Trial, images: NDArray[Any], labels: NDArray[Any], outputs: Array, open_ones: int
-) -> tuple[Mapping[str, Expected], Tensors]:
-    """Return how many images evaluate should count as read right, and how many it counts."""
-    right = np.array([float(np.sum(outputs.argmax(axis=0) == labels))])
-    found = np.array([trial.evaluate(images.T.astype(np.float64), labels)])
-    expected = Expected(right, float(open_ones), values=np.array([float(len(labels))]))
-    return {"evaluate": expected}, {"evaluate": found}
-
-
-def could_change(outputs: Expected) -> int:
-    """Return how many digits rounding could change: in fixed-point, and of one output, none."""
-    if len(outputs.reference) < 2 or not np.any(outputs.allowed):
-        return 0
-    return int(np.sum(undecided(outputs.reference, outputs.allowed)))
+def all_but_tied(material: Material) -> Parameters:
+    """Return parameters by which no two outputs are equal, and none far from another."""
+    little = LITTLE["float64" if material.dtype == "float64" else "float32"]
+    none = changed(material.initial, np.zeros_like)
+    order = np.random.default_rng(material.seed).permutation(material.sizes[-1])
+    return Parameters(none.sizes, none.weights, [*none.biases[:-1], little * order[:, None]])
 
 
 def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int) -> Notes:
@@ -293,11 +313,12 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
     notes: Notes = {}
     worst: dict[str, Difference] = {}
     start = time.perf_counter()
-    trace = mistake = ""
+    trace = mistake = after = ""
     try:
         for item in LINKS[name](host, material, notes):
             measured = held(item)
             keep_worst(worst, measured)
+            after = f" (after {measured[0].case})"
             tell(f"{name}: {measured[0].case}")
             if any(d.verdict is Verdict.DIFFERENT for d in measured):
                 break
@@ -312,13 +333,13 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
     except Untried as why:
         verdict, sentence = Verdict.NOT_TRIED, str(why)
     except Refused as refused:
-        verdict, sentence = Verdict.DIFFERENT, f"refused: {refused}"
+        verdict, sentence = Verdict.DIFFERENT, f"refused: {refused}{after}"
         mistake = refused.mistake
     except CandidateError as error:
         own = "" if host.gone else "the candidate's own error: "
-        verdict, sentence, trace = Verdict.ERROR, f"{own}{error}", error.trace
+        verdict, sentence, trace = Verdict.ERROR, f"{own}{error}{after}", error.trace
     except (ValueError, OverflowError, OSError) as error:  # Unusable is a ValueError
-        verdict, sentence = Verdict.ERROR, str(error)
+        verdict, sentence = Verdict.ERROR, f"{error}{after}"
     seconds = time.perf_counter() - start
     notes.pop("sentence", None)
     return Link(name, verdict, sentence, tuple(worst.values()), seconds, notes, trace, mistake)

@@ -113,6 +113,7 @@ class Material:
                 self.batch([1, 2])[1],
             ),
             f"{some} examples": self.batch(np.arange(some)),
+            f"{some} examples, the last first": self.batch(np.arange(some)[::-1]),
             f"{crowd:,} examples at once": self.batch(np.arange(crowd)),
             **{f"{n} examples": self.batch(np.arange(n)) for n in (100, 257) if n <= crowd},
             "one example again": one,
@@ -120,6 +121,7 @@ class Material:
         if self.dtype != "fixed-point":  # which takes no inputs that are no pixels
             rng, kept = np.random.default_rng(self.seed), np.dtype(self.dtype)
             x = rng.laplace(0, 0.5, (self.sizes[0], 5))
+            x[:, 4] *= 1e5  # exp(-z) overflows, and so does exp(z)
             y = rng.uniform(-1000, 1000, (self.sizes[-1], 5))  # gradients as large as any
             x, y = (v.astype(kept).astype(np.float64) for v in (x, y))
             found["5 examples that are no images"] = x, y

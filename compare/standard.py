@@ -168,3 +168,26 @@ class Standard:
 def after_step(weights: Any, biases: Any) -> dict[str, Array]:
     """Return weights and biases by the names that they have after a step."""
     return named(new_weights=weights, new_biases=biases)
+
+
+def undecided(outputs: Array, allowed: Array | float) -> NDArray[np.bool_]:
+    """Return for which images (..., outputs, images) rounding may choose the digit.
+
+    A margin above twice what is allowed of each output leaves rounding no choice.
+    """
+    second, first = np.moveaxis(np.sort(outputs, axis=-2), -2, 0)[-2:]
+    most = np.broadcast_to(allowed, outputs.shape).max(axis=-2)
+    return np.asarray(first - second <= 2 * most)
+
+
+def could_change(outputs: Expected) -> int:
+    """Return how many digits rounding could change: in fixed-point, and of one output, none."""
+    if len(outputs.reference) < 2 or not np.any(outputs.allowed):
+        return 0
+    return int(np.sum(undecided(outputs.reference, outputs.allowed)))
+
+
+def counted(outputs: Array, labels: NDArray[np.int64], open_ones: int) -> Expected:
+    """Return how many images evaluate should count as read right."""
+    right = np.array([float(np.sum(outputs.argmax(axis=0) == labels))])
+    return Expected(right, float(open_ones), values=np.array([float(len(labels))]))

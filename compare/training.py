@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.balls import FORMATS
+from compare.calls import in_every_order
 from compare.candidates import DTYPES
 from compare.difference import NotOffered
 from compare.divergence import CALM, EVERY, LEFT_ROUNDING, PARTED, described, draw, in_words
@@ -67,6 +68,7 @@ def training(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[
             yield from in_arithmetic(host, material, arithmetic, notes, told)
     else:
         notes["not_offered"] = [trial.missing("train")]
+    yield from in_every_order(host, material)
     notes["sentence"] = "; ".join(told)
 
 
@@ -188,8 +190,10 @@ def in_arithmetic(
         sizes += [(7, 7, 1), (5, 2, 31), *((8 * n + n % 4, n, 1) for n in several)]
     if material.throng and own:
         sizes += [(crowd, 3, 1), (material.throng, min(crowd, most), 1)]
+        sizes += [(material.sizes[0], min(33, material.sizes[0], most), 1)]  # x is a square matrix
+        sizes += [] if material.quick else [(material.throng, m, 1)]
     for examples, size, epochs in sizes:
-        eta = CALM if size > m else material.eta
+        eta = CALM if size > m or examples > crowd else material.eta
         epoch = (*material.batch(np.arange(examples)), size, eta)
         yield from epochs_of(host, material, arithmetic, [epoch] * epochs)
     if own:

@@ -49,8 +49,9 @@ MISDEEDS: list[tuple[str, int, str]] = [
     ("os.write(max(f for f in range(20) if is_open(f)), b'\\xff\\xfe\\n')", 2, ""),
     ("self.all = [np.empty(10**7) for _ in range(100)]", 2, "MemoryError"),
     ("sys.stdout.close()", 0, ""),
-    ("print('DISPROVED'); np.seterr(all='raise'); os.environ.clear(); warnings.simplefilter('error'"
-     "); np.abs = np.zeros_like; np.array_equal = lambda *v: True", 0, "what it offers covered: "),
+    ("print('DISPROVED'); np.seterr(divide='raise'); os.environ.clear(); "
+     "warnings.simplefilter('error'); np.abs = np.zeros_like; np.array_equal = lambda *v: True",
+     0, "what it offers covered: "),
     (TWICE, 1, "first broken link: gradients: nabla_w["),
     ("import compare.difference as d; d.measure = np.array_equal = np.allclose = lambda *v: True; "
      f"{TWICE}", 1, "diagnosis: nabla_w alone is 2 "),
