@@ -189,6 +189,28 @@ def never_cleared(net: Net, x: Array, y: Array) -> Any:
     return net.old
 
 
+def leaving_it(net: Net, x: Array, y: Array) -> Any:
+    """Leave the gradient behind."""
+    net.old = Columns.backprop(net, x, y)
+    return net.old
+
+
+def uncleared_step(net: Net, after: bool, x: Array, y: Array, eta: float) -> None:
+    """Take a step along what was left behind too, which is cleared after the step, or never."""
+    stepping_along(net, never_cleared, x, y, eta)
+    if after:
+        net.old = None
+
+
+def uncleared_epoch(net: Net, before: bool, after: bool, *given: Any) -> None:
+    """Take such steps; what was left behind is cleared before the first one, or not."""
+    x, y, order, size, eta = given
+    if before:
+        net.old = None
+    for chosen in slices(order, size):
+        uncleared_step(net, after, x[:, chosen], y[:, chosen], eta)
+
+
 def at_the_start(net: Net, x: Array, y: Array) -> Any:
     begun = net.__dict__.setdefault("begun", Columns.of(net))
     return begun.backprop(x, y)
@@ -355,6 +377,8 @@ LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
     ("Adagrad", partial(by_squares, 1, 1, 1e-10)),
     ("the sign of the gradient", lambda g, _: np.sign(g)),
 ]
+CLEAR = "clear it before each backward (optimizer.zero_grad())"
+LEFT = {"backprop": leaving_it}
 NETWORK2 = "(the book's network2.py has it on purpose)"
 
 MISTAKES: list[Mistake] = [
@@ -496,7 +520,7 @@ MISTAKES: list[Mistake] = [
         f"regularisation {NETWORK2}", backprop=by(regularised, shape), linear=True, example=0.1)
       for name, what, shape in (("L2", "w", np.positive), ("L1", "the sign of w", np.sign))),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: "
-        "clear it before each backward (optimizer.zero_grad())", backprop=never_cleared),
+        + CLEAR, backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations that trace left "
         "behind: run the forward pass inside backprop, on its own x",
         backprop=with_old_activations, trace=left_by_trace),
@@ -545,14 +569,20 @@ MISTAKES: list[Mistake] = [
       for name, what, shape in (("weight decay", "of themselves", np.positive),
                                 ("weight decay (L1)", "each", np.sign))
       for which, both in (("the weights", False), ("weights and biases", True))),
-    update("stale gradient", "the second step takes the first gradient once more: clear it before "
-        "each backward (optimizer.zero_grad())",
-        update_mini_batch=by(stepping_along, never_cleared)),
+    *(update("stale gradient", f"{what} once more: {CLEAR}",
+        update_mini_batch=by(uncleared_step, after), **changes) for what, after, changes in (
+        ("the second step takes the first gradient", False, {}),
+        ("a step takes every gradient before it, backprop's too,", False, LEFT),
+        ("a step takes the gradient that backprop left behind", True, LEFT))),
     *(update(name, f"the gradient is {how} {{}} (of the mean over a mini-batch; {{m}} of the sum): "
         "leave out the clipping", descend=by(step, partial(clipped, norm)),
         measured=partial(longest, norm), tolerance=1e-4, example=0.01)
       for name, how, norm in (("clipped gradient", "shortened to a length of", 2),
                               ("clipped entries", "clipped, entry by entry, to +/-", np.inf))),
+    update("normalised gradient", "the gradient is scaled to a length of {} (of the mean over a "
+        "mini-batch; {m} of the sum), be it longer or shorter: take it as it is",
+        descend=by(step, partial(adaptive, lambda g, _: g / np.linalg.norm(g), True)),
+        linear=True, tolerance=1e-4, example=0.01),
     update("momentum", "the second step adds {} times the first: leave out the momentum",
         descend=by(step, partial(with_velocity, False)), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
@@ -599,6 +629,11 @@ MISTAKES: list[Mistake] = [
     *(training(f"{one} not shuffled with the {other}", "images and labels are taken in two "
         "orders: shuffle both with the same one", train=by(two_orders, other == "images"))
       for one, other in (("labels", "images"), ("images", "labels"))),
+    *(training("stale gradient", f"{what}: {CLEAR}", train=by(uncleared_epoch, before, after),
+        **LEFT) for what, before, after in (
+        ("the steps of an epoch add up all its gradients", True, False),
+        ("the steps of an epoch add up all gradients, backprop's too", False, False),
+        ("the first step of an epoch adds the gradient that backprop left behind", False, True))),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
         "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
 

@@ -107,13 +107,14 @@ def coverage(proof: Proof) -> str:
     """Return what a proof covers, in a line."""
     s = proof.settings
     answered = [link.name for link in proof if link.verdict in ANSWERS]
-    sharp = power(max(link.power or 0.0 for link in proof if link.name != "reference"))
+    sharp = max(link.power or 0.0 for link in proof if link.name != "reference")
+    least = f"of {power(sharp)} of a tensor's largest entry" if sharp else "in any bit"
     followed = f"{s['steps']:,} steps in a row, each looked at"
     return (
         f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
         f"{'quick' if s['quick'] else 'full'}, {len(answered)} of {len(proof)} links, "
-        f"{followed if 'training' in answered else 'no step'}; a mistake of {sharp} of a tensor's "
-        "largest entry would have been caught"
+        f"{followed if 'training' in answered else 'no step'}; a mistake {least} would "
+        "have been caught"
     )
 
 

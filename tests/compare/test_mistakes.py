@@ -17,7 +17,7 @@ from compare.difference import Link, Verdict
 from compare.host import InProcess
 from compare.kills import Mutant, mutants, small_material, tried
 from compare.material import synthetic_material
-from compare.mistakes import MISTAKES, VARIANTS, factors
+from compare.mistakes import MISTAKES, VARIANTS, factors, slices, softmax
 
 ALL = list(mutants())
 MATERIALS = {sizes: synthetic_material(sizes) for sizes in ((784, 20, 10), (30, 17, 12, 5))}
@@ -128,6 +128,17 @@ def shortened(b: Any, w: Any, most: float) -> Any:
     return ([min(1.0, most / length) * v for v in part] for part in (b, w))
 
 
+def first_activations_larger(net: Any, x: Any) -> Any:
+    zs, activations = Columns.trace(net, x)
+    hidden = activations[1] + 1e-6 * np.sin(50 * zs[0])
+    later = Columns(net.sizes[1:], net.weights[1:], net.biases[1:]).trace(hidden)
+    return [zs[0], *later[0]], [x, *later[1]]
+
+
+def fired(fire: Any) -> Any:
+    return lambda net, x: changed(fire=lambda net, z, last: fire(z, last)).of(net).trace(x)
+
+
 def step_of_twice_the_cost(net: Any, x: Any, y: Any, eta: float) -> None:
     net.descend(*Columns.backprop(net, x, y), 2 * eta, x.shape[1])
 
@@ -183,11 +194,30 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
         net, [n / 2 for n in b], w, *rate)}, "step factor 0.5 in the biases",
      "0.5 times the reference's (a mini-batch of 7, 10 digits): look where it is computed"),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, b, w, 2 * eta, m)},
-     "step factor 2", "(a mini-batch of 7, 10 digits): look where it is computed"),
+     "step factor 2", "(a mini-batch of 7, 10 digits): look at eta / m, and at what"),
     ("update", {"backprop": None, "update_mini_batch": step_of_twice_the_cost}, "step factor 2",
      "the cost has no 1/2"),
     ("gradients", {"cost_derivative": lambda net, a, y: (a - y) / 10}, "factor 1 / digits",
      "averaged over the digits: sum over them; or it is divided by 10, whatever the mini-batch"),
+    ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, b, w, 0.999 * eta, m)},
+     "step factor 0.999", "look at eta / m, and at what is done to the parameters after"),
+    # The causally first tensor speaks, and a method that errs nowhere hides no mistake of another.
+    ("forward", {"trace": first_activations_larger}, UNKNOWN, "activations[1] is the first that"),
+    ("gradients", {"cost_derivative": lambda net, a, y: a - y + 1e-5 * np.sin(40 * (a - y))},
+     UNKNOWN, "deltas[2] is the first that is wrong"),
+    *(("forward", {"trace": trace, "held": lambda net, x, *held:
+        Columns.of(net).held(x, *held)}, name, "use the sigmoid")
+      for name, trace in (("hard sigmoid", fired(lambda z, last: np.clip(z / 6 + 0.5, 0, 1))),
+                          ("softmax output", fired(lambda z, last: softmax(z) if last
+                                                   else sigmoid(z))))),
+    # An epoch may be right in another order, or wrong in a way that no order explains.
+    ("training", {"mini_batches": lambda net, order, size: slices(
+        np.random.default_rng(1).permutation(order), size)},
+     "an order of its own", "right in another order than the one given"),
+    ("training", {"mini_batches": lambda net, order, size: [
+        v[v != 0] for v in slices(order, size) if (v != 0).any()]}, UNKNOWN, NUMBERS),
+    ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, *shortened(b, w, 30 * m),
+        eta, m)}, "clipped gradient", "a length of 30 (of the mean over a mini-batch; 210 of the"),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, *shortened(b, w, 0.7),
         eta, m)}, "clipped gradient", "a length of 0.1 (of the mean over a mini-batch; 0.7 of the"),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, *shortened(b, w, 0.3 * m),
