@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from compare.chain import prove
 
 __all__ = ["prove"]
-# Matrices this small are slower on more threads; the libraries read these once.
+# Matrices this small are slower on more threads; the libraries read these once. Where they have
+# been read already, as in a notebook, `prove` sets the number.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from compare import THREADS
 from compare.diagnosis import diagnose
 from compare.difference import (
     CandidateError,
@@ -96,7 +99,8 @@ def prove(
         host = InProcess(chosen(own_network(), arithmetic, device), notice="")
     else:
         host = hosted(candidate, arithmetic, device, timeout, memory)
-    try:
+    told = any(name in os.environ for name in THREADS)
+    with contextlib.closing(host), threadpool_limits(None if told else 1):
         if material is None:
             trained = None if model is None else Parameters.load(model)
             wanted = check_sizes(list(sizes or SIZES)) if trained is None else trained.sizes
@@ -119,8 +123,6 @@ def prove(
             if on_link is not None:
                 on_link(link)
         return concluded(host, material, done, strict)
-    finally:
-        host.close()
 
 
 def own_network() -> type:
@@ -130,6 +132,8 @@ def own_network() -> type:
             "torch_impl needs PyTorch: install PyTorch (pip install 'jalebi[torch]'), or name "
             "another --candidate"
         )
+    import torch  # noqa: F401, before the number of its threads is set
+
     return TorchTwin
 
 
@@ -204,7 +208,7 @@ def concluded(host: Host, material: Material, links: Sequence[Link], strict: boo
         "arithmetic": material.dtype,
         "data": material.source,
         **{k: getattr(material, k) for k in ("quick", "steps", "seed", "eta", "mini_batch_size")},
-        "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
+        "threads": os.environ.get("OMP_NUM_THREADS", "1"),
     }
     notice = ". ".join(filter(None, (material.notice, host.notice)))
     proof = Proof(host.label, tuple(links), settings, notice, strict=strict)

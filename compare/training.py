@@ -4,7 +4,7 @@ One candidate lives through the run. At every step its new weights and biases ar
 reference's step from where the candidate itself stood, so that what a step should not remember
 (momentum, a stale cache, a counter) is seen in the first step that it changes. Beside it runs the
 reference, left free: how the two part is a finding (`compare.divergence`). `train` is then held
-against the candidate's own steps; and in fixed-point arithmetic, where nothing is rounded that
+against the reference's steps; and in fixed-point arithmetic, where nothing is rounded that
 summation could change, fingerprints must be equal.
 """
 
@@ -165,7 +165,7 @@ def gap(one: Any, other: Any) -> float:
     return max(float(np.abs(np.asarray(v, dtype=np.float64) - w).max()) for v, w in pairs)
 
 
-# An epoch: train against the candidate's own steps.
+# An epoch: train against the steps of its mini-batches.
 
 
 def in_arithmetic(
@@ -218,55 +218,52 @@ def each_another(material: Material) -> list[Epoch]:
 def epochs_of(
     host: Host, material: Material, arithmetic: str, epochs: list[Epoch]
 ) -> Iterator[Item]:
-    """Yield where `train` leads after each of some calls, against the candidate's own steps.
+    """Yield where `train` leads after each of some calls, against the reference's steps.
 
     What two correct ways may differ by is the sum of their steps' bounds, times what becomes of a
     small difference on the way: that is measured on the reference. Between the calls it takes a
-    step. An epoch of one step is held against the reference's.
+    step. An epoch of one step is held against the reference's as any other step.
     """
-    start = material.initial
-    whole, steps = (Trial(host, start, arithmetic) for _ in range(2))
-    rng = np.random.default_rng(material.seed)
-    starts = () if arithmetic == "fixed-point" else (start, nudged(start))
-    ours, bound, grown = [reference_net(p) for p in starts], 0.0, 1.0
+    start, fixed = material.initial, arithmetic == "fixed-point"
+    trial, rng = Trial(host, start, arithmetic), np.random.default_rng(material.seed)
+    ours = [reference_net(start, arithmetic if fixed else "float64")]
+    ours += [] if fixed else [reference_net(nudged(start))]
+    bound, grown = 0.0, 1.0
     old = after_step(start.weights, start.biases)
 
     def followed(batch: tuple[Array, Array], eta: float) -> float:
         here = Parameters(start.sizes, *ours[0].export())
-        here = in_float32(here) if arithmetic == "float32" else here
         for net in ours:
             net.update_mini_batch(*batch, eta)
-        return Standard(here, arithmetic).bound_of_step(*batch, eta)
+        here = in_float32(here) if arithmetic == "float32" else here
+        return 0.0 if fixed else Standard(here, arithmetic).bound_of_step(*batch, eta)
 
-    def asked(x: Array, y: Array, order: Any, size: int, eta: float) -> list[Any]:
-        whole.train(x, y, order, size, eta)
-        for batch in batches(x, y, order, size):
-            steps.update_mini_batch(*batch, eta)
-        return [trial.export() for trial in (whole, steps)]
+    def asked(*given: Any) -> Any:
+        trial.train(*given)
+        return trial.export()
 
     for number, (x, y, size, eta) in enumerate(epochs, 1):
         order = rng.permutation(x.shape[1])
         columns = x if number % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
         found = host.beside(partial(asked, columns, y, order, size, eta))
-        if ours:
-            bound += sum(followed(batch, eta) for batch in batches(x, y, order, size))
+        bound += sum(followed(batch, eta) for batch in batches(x, y, order, size))
+        if not fixed:
             grown = max(1.0, gap(*(net.export() for net in ours)) / NUDGE)
-        after, own = found()
-        allowed, right = SPREAD * grown * bound, after_step(*own)
+        after, allowed = found(), SPREAD * grown * bound
+        right = after_step(*ours[0].export())
         expected = {name: Expected(v, allowed, values=v - old[name]) for name, v in right.items()}
         if len(epochs) == 1 and size >= len(order):
             expected = Standard(start, arithmetic).update(x[:, order], y[:, order], eta)
         case = f"train in {arithmetic}, {len(order):,} examples in mini-batches of {size}"
         case = f"{case} at eta {eta:g}, epoch {number}"
         yield case, expected, after_step(*after)
-        one = x[:, :1], y[:, :1]
         if number < len(epochs):
-            bound += followed(one, eta) if ours else 0.0
-            for trial in (whole, steps):
-                trial.update_mini_batch(*one, eta)
+            one = x[:, :1], y[:, :1]
+            bound += followed(one, eta)
+            trial.update_mini_batch(*one, eta)
     here = Standard(Parameters(start.sizes, *after), arithmetic)
     x, y = x[:, :size], y[:, :size]
-    yield f"{case}, a step afterwards", here.step(x, y, CALM), whole.whole_step(x, y, CALM)[0]
+    yield f"{case}, a step afterwards", here.step(x, y, CALM), trial.whole_step(x, y, CALM)[0]
 
 
 def batches(x: Array, y: Array, order: Any, size: int) -> Iterator[tuple[Array, Array]]:

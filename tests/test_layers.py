@@ -24,6 +24,7 @@ ALLOWED = {
     "scripts": {"numpy", "torch", "torchvision", "matplotlib", "rich", "?", *OURS},
     **{f"model/{name}.py": {"matplotlib", "PIL"} for name in DRAWING},  # PIL comes with it
     "model/webpage.py": {"jinja2"},
+    "compare/chain.py": {"threadpoolctl"},
     "compare/pytest_plugin.py": {"pytest"},
     "scripts/__main__.py": {"jalebi"},
     "scripts/yardsticks.py": {"jax", "sklearn"},  # what is timed beside the networks

@@ -388,6 +388,24 @@ def test_a_device_is_there_or_refused_and_cuda_turns_tf32_off(
     assert told or choose(device) == torch.device(device)
 
 
+@pytest.mark.parametrize(("hidden", "threads"), [(60, 1), (70, 2)])
+def test_small_products_are_trained_on_one_thread(hidden, threads, monkeypatch):
+    seen, before = [], torch.get_num_threads()
+
+    def cost_derivative(net, a, y):
+        seen.append(torch.get_num_threads())
+        return a - y
+
+    monkeypatch.setattr(TORCH.Network, "cost_derivative", cost_derivative)
+    torch.set_num_threads(2)
+    try:
+        TORCH.sgd(TORCH.start((784, hidden, 2)), *drawn((784, hidden, 2), 20), 1, 10, 3.0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {threads}
+
+
 def test_a_network_that_is_moved_is_asked_the_same(monkeypatch):
     net, asked = TORCH.start(SIZES), []
     monkeypatch.setattr(TORCH.network, "choose_device", lambda device: asked.append(device) or 5)

@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parent.parent
 FOLDERS = ("reference", "torch_impl", "compare", "model", "scripts")
 # What the core needs, and pytest for its plugin, with what these need themselves.
 NEEDED = (
-    "numpy", "numpy.libs", "rich", "pygments", "markdown_it", "mdurl",
+    "numpy", "numpy.libs", "rich", "threadpoolctl.py", "pygments", "markdown_it", "mdurl",
     "pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging",
 )  # fmt: skip
 
@@ -142,7 +142,7 @@ def test_the_wheel_holds_one_package_whole_which_imports_no_folder_by_its_bare_n
     assert found == set()
     requires = r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra)"
     required = re.findall(requires, archive.read(metadata).decode())
-    assert set(required) == {"numpy", "rich"}
+    assert set(required) == {"numpy", "rich", "threadpoolctl"}
 
 
 TOLD = "error: {0} is not installed: pip install 'jalebi[{1}]'"

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from torch_impl.arithmetic import SIGMOID_ERROR, FixedPoint, Float32, Float64, on_grid
+from torch_impl.device import threads_for
 from torch_impl.examples import mini_batches
 
 STEPS = 10  # in one call
@@ -87,16 +88,17 @@ def update_mini_batches(
     Whoever has changed what a step is made of takes every step by itself.
     """
     ours, dtype = net.device.type == "cpu" and _as_written(net), net.arithmetic.dtype
-    for examples in order.split(STEPS * mini_batch_size):
-        kind = _kind(net, mini_batch_size, eta / mini_batch_size)
-        wanted = _taken[kind] >= RECORDED_FROM if net.compiled is None else net.compiled
-        if ours and wanted and len(examples) == STEPS * mini_batch_size:
-            ((x_taken, y_taken),) = mini_batches(x, y, examples, len(examples), dtype)
-            if _at_once(net, x_taken, y_taken, eta):
-                continue
-        for mini_batch in mini_batches(x, y, examples, mini_batch_size, dtype):
-            net.update_mini_batch(mini_batch, eta)
-            _taken[kind] += 1
+    with threads_for(mini_batch_size * max(w.numel() for w in net.weights)):
+        for examples in order.split(STEPS * mini_batch_size):
+            kind = _kind(net, mini_batch_size, eta / mini_batch_size)
+            wanted = _taken[kind] >= RECORDED_FROM if net.compiled is None else net.compiled
+            if ours and wanted and len(examples) == STEPS * mini_batch_size:
+                ((x_taken, y_taken),) = mini_batches(x, y, examples, len(examples), dtype)
+                if _at_once(net, x_taken, y_taken, eta):
+                    continue
+            for mini_batch in mini_batches(x, y, examples, mini_batch_size, dtype):
+                net.update_mini_batch(mini_batch, eta)
+                _taken[kind] += 1
 
 
 def _as_written(net: Any) -> bool:

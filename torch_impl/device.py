@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import torch
+
+SHARED_FROM = 2**19  # multiplications of a matrix product, from which a second thread helps
 
 
 def choose_device(device: str | torch.device = "cpu") -> torch.device:
@@ -27,3 +31,15 @@ def choose_device(device: str | torch.device = "cpu") -> torch.device:
             )
         torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def threads_for(multiplications: int) -> Iterator[None]:
+    """Keep products so small on one thread: to share them takes longer than to compute them."""
+    threads = torch.get_num_threads()
+    if multiplications < SHARED_FROM:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

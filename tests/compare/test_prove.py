@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import compare
 from compare import __main__, chain, kills, links
@@ -451,6 +452,27 @@ def test_the_proof_and_a_candidate_take_one_thread_unless_told(told, threads, mo
         Child("threads", [sys.executable, "-c", code]).described()
     assert main(["--candidate", "Net"]) == 2
     assert os.environ["OMP_NUM_THREADS"] == str(threads)
+
+
+def test_in_a_process_that_has_begun_the_proof_takes_one_thread_too(
+    monkeypatch, correct, material
+) -> None:
+    seen: list[int] = []
+
+    def threads() -> int:
+        return max(int(library["num_threads"]) for library in threadpool_info())
+
+    def backprop(net: Any, *batch: Any) -> Any:
+        seen.append(threads())
+        return correct.backprop(net, *batch)
+
+    for name in compare.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    counted = type("Counted", (correct,), {"backprop": backprop})
+    with threadpool_limits(2):
+        compare.prove(counted, material=material, links=["gradients"])
+        assert threads() == 2
+    assert set(seen) == {1}
 
 
 def test_material_comes_round_and_is_the_same_for_everyone() -> None:
