@@ -86,14 +86,13 @@ class Lesson:
 
     def rooms(self, found: Answers) -> dict[str, float]:
         """Return what rounding explains of every answer: of a step, that of new parameters too."""
-        sizes = {name: float(np.abs(v).max(initial=0.0)) for name, v in found.items()}
-        last_bit = 2.0**-51 * max((v for n, v in sizes.items() if n.startswith("new")), default=0.0)
-        return {
-            name: max(self.within, min(2.0**-20, last_bit / size))
-            if name.startswith("step") and size
-            else self.within
-            for name, size in sizes.items()
-        }
+        largest = max((np.abs(v).max() for n, v in found.items() if n.startswith("new")), default=0)
+        rooms = dict.fromkeys(found, self.within)
+        for name, v in found.items():
+            if name.startswith("step") and v.any():
+                last_bit = 2.0**-51 * largest / np.abs(v).max()
+                rooms[name] = max(self.within, min(2.0**-20, float(last_bit)))
+        return rooms
 
     def answers(self, make: Make) -> Answers:
         """Return what a network answers, in causal order; without what it does not offer."""
@@ -264,11 +263,6 @@ class Case:
     right: Answers
     rooms: dict[str, float]
 
-    @property
-    def once(self) -> Answers:
-        """What was asked of a new network: no answer that an earlier one may have changed."""
-        return {n: v for n, v in self.found.items() if not re.search("new|eval|#[1-9]|after", n)}
-
     def trial(self) -> Trial:
         return Trial(self.host, self.lesson.start)
 
@@ -437,13 +431,9 @@ LOOK = {
 
 def meanings(factor: float, lesson: Lesson, of_cost: bool = True) -> list[tuple[str, str]]:
     """Return the names of a factor, and what it may mean."""
-    rows = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta)
+    rows = factors(lesson.m, lesson.start.sizes[-1], lesson.material.eta, of_cost)
     near = 2.0**10 * lesson.within
-    return [
-        (name, means)
-        for name, v, means, of in rows
-        if abs(factor - v) <= near * abs(v) and (of_cost or not of)
-    ]
+    return [(name, means) for name, v, means in rows if abs(factor - v) <= near * abs(v)]
 
 
 def digits(v: float) -> str:
@@ -489,7 +479,9 @@ def in_a_format(case: Case) -> Diagnosis | None:
 
 def a_few_entries(case: Case) -> Diagnosis | None:
     """Find a few wrong entries, one in a hundred at most, where the others are right."""
-    once, right, rooms = case.once, case.right, case.rooms
+    right, rooms = case.right, case.rooms
+    # What was asked of a new network: no answer that an earlier one may have changed.
+    once = {n: v for n, v in case.found.items() if not re.search("new|eval|#[1-9]|after", n)}
     if any(v.shape != right[n].shape for n, v in once.items()):
         return None
     gaps = {n: np.abs(v - right[n]) > rooms[n] * np.abs(right[n]).max() for n, v in once.items()}

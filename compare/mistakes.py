@@ -55,34 +55,33 @@ class Mistake:
         return type(self.name, (Columns,), {**self.changes, "strength": strength})
 
 
-def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str, str]]:
-    """Return known factors: name, value, what it means, and of what: of any, or of a cost alone."""
+def factors(m: int, digits: int, eta: float, of_cost: bool = True) -> list[tuple[str, float, str]]:
+    """Return known factors, of a cost or of anything else: name, value, and what it means."""
     d = digits
     # fmt: off
-    return [
-        ("0", 0, "it gets no further (a detach, torch.no_grad, a line left out), or moves nothing",
-         ""),
-        ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted", ""),
-        ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2", "cost"),
-        ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too",
-         "cost"),
-        ("m", m, "it is not divided by the size of the mini-batch, or is summed twice", ""),
-        ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
-         "once", ""),
-        ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2", "cost"),
-        ("1 / m^2", 1 / m**2, "it is divided by m two times more than it should be", ""),
-        ("digits", d, "it is multiplied by the number of digits", "cost"),
-        ("1 / digits", 1 / d, "the cost is averaged over the digits: sum over them", "cost"),
-        ("2 / digits", 2 / d, "the cost is averaged over the digits, without 1/2: sum, and halve",
-         "cost"),
+    costs = [
+        ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
+        ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too"),
+        ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2"),
+        ("digits", d, "it is multiplied by the number of digits"),
+        ("1 / digits", 1 / d, "the cost is averaged over the digits: sum over them"),
+        ("2 / digits", 2 / d, "the cost is averaged over the digits, without 1/2: sum, and halve"),
         ("1 / (digits m)", 1 / (d * m), "the cost is averaged over the digits and the mini-batch: "
-         "sum over both", "cost"),
+         "sum over both"),
         ("2 / (digits m)", 2 / (d * m), "the cost is nn.MSELoss(), a mean over the digits and the "
-         "mini-batch: use nn.MSELoss(reduction='sum') / 2", "cost"),
-        ("1 / 10", 1 / 10, "it is divided by 10, whatever the mini-batch: leave that out", ""),
-        ("1 / eta", 1 / eta, "the learning rate is left out: w - (eta / m) nabla_w", ""),
-        ("m / eta", m / eta, "eta and the division by m are left out: w - (eta / m) nabla_w", ""),
-        ("m / 10", m / 10, "it is divided by 10 whatever the mini-batch: divide by m", ""),
+         "mini-batch: use nn.MSELoss(reduction='sum') / 2"),
+    ]
+    return [*(costs if of_cost else []),
+        ("0", 0, "it gets no further (a detach, torch.no_grad, a line left out), or moves nothing"),
+        ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
+        ("m", m, "it is not divided by the size of the mini-batch, or is summed twice"),
+        ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
+         "once"),
+        ("1 / m^2", 1 / m**2, "it is divided by m two times more than it should be"),
+        ("1 / 10", 1 / 10, "it is divided by 10, whatever the mini-batch: leave that out"),
+        ("1 / eta", 1 / eta, "the learning rate is left out: w - (eta / m) nabla_w"),
+        ("m / eta", m / eta, "eta and the division by m are left out: w - (eta / m) nabla_w"),
+        ("m / 10", m / 10, "it is divided by 10 whatever the mini-batch: divide by m"),
     ]
     # fmt: on
 
@@ -147,11 +146,14 @@ def squares(turned: Callable[[Array], Array], x: Array) -> Array:
     return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
 
 
+def flat(*layers: Array) -> Array:
+    return np.concatenate([v.ravel() for v in layers])
+
+
 def step(net: Net, law: Any, nabla_b: Arrays, nabla_w: Arrays, eta: float, m: int) -> None:
     """Take another step: a function of net, the mean gradient as one vector, eta and m."""
     nablas = [*nabla_b, *nabla_w]
-    taken = law(net, np.concatenate([n.ravel() for n in nablas]) / m, eta, m)
-    parts = np.split(taken, np.cumsum([n.size for n in nablas])[:-1])
+    parts = np.split(law(net, flat(*nablas) / m, eta, m), np.cumsum([n.size for n in nablas])[:-1])
     steps = [v.reshape(n.shape) for v, n in zip(parts, nablas, strict=True)]
     Columns.descend(net, steps[: len(nabla_b)], steps[len(nabla_b) :], 1.0, 1)
 
@@ -182,10 +184,10 @@ def cached(net: Net, x: Array) -> Any:
 
 
 def never_cleared(net: Net, x: Array, y: Array) -> Any:
+    """Return a gradient added to what was left behind, and leave the sum behind."""
     new = Columns.backprop(net, x, y)
-    old = net.__dict__.get("old") or tuple(map(zeros, new))
-    pairs = zip(old, new, strict=True)
-    net.old = tuple([v + w for v, w in zip(*pair, strict=True)] for pair in pairs)
+    pairs = zip(net.__dict__.get("old") or map(zeros, new), new, strict=True)
+    net.old = [[*map(np.add, *pair)] for pair in pairs]
     return net.old
 
 
@@ -264,13 +266,10 @@ def steps(net: Net, parts: Any, x: Array, y: Array, eta: float) -> None:
         Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
 
-def decayed(net: Net, both: bool, shape: Any, *given: Any) -> None:
-    """Take a step in which the weights, or the biases too, shrink."""
-    nabla_b, nabla_w, eta, m = given
-    pairs = [(nabla_b, net.biases, both), (nabla_w, net.weights, True)]
-    b, w = ([n + m * net.strength * on * shape(v) for n, v in zip(ns, vs, strict=True)]
-            for ns, vs, on in pairs)  # fmt: skip
-    Columns.descend(net, b, w, eta, m)
+def decayed(both: bool, shape: Any, net: Net, g: Array, eta: float, m: int) -> Array:
+    """Return a step in which the weights, or the biases too, shrink."""
+    shrinking = np.append(both * flat(*net.biases), flat(*net.weights))
+    return eta * (g + net.strength * shape(shrinking))
 
 
 def with_velocity(nesterov: bool, net: Net, g: Array, eta: float, m: int) -> Array:
@@ -305,8 +304,7 @@ def clipped(norm: float, net: Net, g: Array, eta: float, m: int) -> Array:
 
 def longest(norm: float, steps: Iterable[Arrays], eta: float) -> float:
     """Return the largest norm of a gradient that a step was taken along."""
-    vectors = (np.concatenate([v.ravel() for v in step]) for step in steps)
-    return float(max(np.linalg.norm(v, norm) for v in vectors) / eta)
+    return float(max(np.linalg.norm(flat(*step), norm) for step in steps) / eta)
 
 
 def changing_eta(law: Any, net: Net, g: Array, eta: float, m: int) -> Array:
@@ -565,7 +563,7 @@ MISTAKES: list[Mistake] = [
         ("an example left out", "the first example of the mini-batch is left out: count from 0",
          lambda m: [(slice(min(1, m - 1), None), 1)]))),
     *(update(name, f"{which} shrink by eta times {{}} {what}: leave out the weight decay "
-        f"{NETWORK2}", descend=by(decayed, both, shape), linear=True, example=0.001)
+        f"{NETWORK2}", descend=by(step, partial(decayed, both, shape)), linear=True, example=0.001)
       for name, what, shape in (("weight decay", "of themselves", np.positive),
                                 ("weight decay (L1)", "each", np.sign))
       for which, both in (("the weights", False), ("weights and biases", True))),

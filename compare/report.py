@@ -164,12 +164,6 @@ def save_json(proof: Proof, path: Path) -> None:
 
 def save_junit(proof: Proof, path: Path) -> None:
     """Write the links as the test cases of JUnit's XML, which every CI server reads."""
-    content = ElementTree.tostring(junit(proof), encoding="utf-8", xml_declaration=True)
-    write_atomically(path, content + b"\n")
-
-
-def junit(proof: Proof) -> ElementTree.Element:
-    """Return the proof as a testsuite element."""
     kinds = {Verdict.DIFFERENT: "failure", Verdict.ERROR: "error",
              Verdict.NOT_OFFERED: "skipped", Verdict.NOT_TRIED: "skipped"}  # fmt: skip
     found = [kinds.get(link.verdict) for link in proof]
@@ -199,7 +193,8 @@ def junit(proof: Proof) -> ElementTree.Element:
             parts = (f"{proof.candidate}: {link.sentence}", why, link.trace)
             inner.text = legible("\n".join(filter(None, parts)))
     ElementTree.SubElement(suite, "system-out").text = legible(as_text(proof))
-    return suite
+    content = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, content + b"\n")
 
 
 def legible(text: str) -> str:
