@@ -25,7 +25,7 @@ from compare.difference import Link, Refused
 from compare.host import Host
 from compare.links import SETS, exported
 from compare.material import Material
-from compare.mistakes import MISTAKES, STATED, Mistake, cut, factors
+from compare.mistakes import MISTAKES, OF_COST, OF_STEP, STATED, Mistake, cut, factors
 from compare.trial import Trial
 from model.parameters import Parameters
 
@@ -38,7 +38,7 @@ UNKNOWN = "none of the known mistakes"
 # roundoffs of float64, some hundred of float32 (so that TF32 stays far outside), a grid of 2**-21.
 WITHIN = {"float64": 2.0**-41, "float32": 2.0**-16, "fixed-point": 2.0**-16}
 EXACT = {"data": 2.0**-23, "initial weights": 2.0**-52}  # handed out as they were taken over
-LOOSE = {"training": 2.0**10}  # times that: an epoch of a few steps amplifies it a little
+LOOSE = {"training": 2.0**4}  # times that: an epoch of a few steps amplifies it a little
 CLEARLY = 16.0  # times that is what a mistake must at least change
 NOTHING = 2.0**-50  # a strength that is 0 but for rounding
 STEPS = 3  # in a row: a learning rate that falls is otherwise a gradient that is clipped
@@ -84,14 +84,20 @@ class Lesson:
             y = rounded(np.float32, y) if self.material.dtype == "float32" else y
         return x, y
 
-    def rooms(self, found: Answers) -> dict[str, float]:
-        """Return what rounding explains of every answer: of a step, that of new parameters too."""
-        largest = max((np.abs(v).max() for n, v in found.items() if n.startswith("new")), default=0)
-        rooms = dict.fromkeys(found, self.within)
-        for name, v in found.items():
-            if name.startswith("step") and v.any():
-                last_bit = 2.0**-51 * largest / np.abs(v).max()
-                rooms[name] = max(self.within, min(2.0**-20, float(last_bit)))
+    def rooms(self, right: Answers) -> dict[str, float]:
+        """Return what rounding explains of every answer, relative to its largest entry.
+
+        Parameters are rounded after a step, in fixed-point deltas are too, however small these are.
+        """
+        new = (float(np.abs(v).max()) for name, v in right.items() if name.startswith("new"))
+        largest, fixed = max(new, default=0.0), self.material.dtype == "fixed-point"
+        last_bit = 2.0**-22 if self.material.dtype == "float32" else 2.0**-51
+        grain = 2.0**-19 if fixed else last_bit * largest
+        kinds = ("step", "nabla", "deltas") if fixed else ("step",)
+        rooms = dict.fromkeys(right, self.within)
+        for name, v in right.items():
+            if name.startswith(kinds) and v.any():
+                rooms[name] = max(self.within, grain / float(np.abs(v).max()))
         return rooms
 
     def answers(self, make: Make) -> Answers:
@@ -278,7 +284,8 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
     candidate = functools.partial(Trial, host)
     with np.errstate(all="ignore"):
         found, right = lesson.answers(candidate), lesson.answers(Columns.of)
-        rooms = lesson.rooms(found)
+        right = {name: right[name] for name in found}
+        rooms = lesson.rooms(right)
         wrong = first_wrong(found, right, rooms)
         if wrong is None:
             return ""
@@ -286,7 +293,7 @@ def examined(host: Host, lesson: Lesson, mistakes: list[Mistake]) -> Diagnosis |
             return CHANGING
         links = (lesson.link, *BESIDES.get("blind" if lesson.blind else lesson.link, ()))
         rows = [m for link in links for m in mistakes if m.link == link]
-        case = Case(host, lesson, rows, found, {name: right[name] for name in found}, rooms)
+        case = Case(host, lesson, rows, found, right, rooms)
         alone = replace(case, found=of_wrong_methods(case))
         for explain in (known, lambda case: known(alone), in_a_format, *PROBES[lesson.link]):
             explained = explain(case)
@@ -413,20 +420,13 @@ def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
         v.replace("{}", told).replace("{m}", more) for v in (mistake.name, mistake.advice)
     )
     if mistake.factor:
-        of_cost = mistake.factor == "a cost" or (lesson.blind and mistake.factor == "a step")
+        of_cost = mistake.factor == OF_COST or (lesson.blind and mistake.factor == OF_STEP)
         meant = meanings(strength, lesson, of_cost)
         name = mistake.name.replace("{}", meant[0][0]) if meant else name
         batch = f"a mini-batch of {lesson.m}, {lesson.start.sizes[-1]} digits"
-        means = "; or ".join(means for _, means in meant) or LOOK[mistake.factor]
+        means = "; or ".join(means for _, means in meant) or mistake.factor
         sentence = f"{sentence} ({batch}): {means}"
     return Diagnosis(name, sentence)
-
-
-LOOK = {
-    "a cost": "look where the cost is computed",
-    "a step": "look at eta / m, and at what is done to the parameters after the step",
-    "a part": "look where it is computed",
-}
 
 
 def meanings(factor: float, lesson: Lesson, of_cost: bool = True) -> list[tuple[str, str]]:
@@ -472,7 +472,8 @@ def in_a_format(case: Case) -> Diagnosis | None:
         # Numbers that have no finer bits than half the last one of the largest are on a grid.
         last = {n: unit * 2.0 ** (np.frexp(np.abs(v).max())[1] - 1) for n, v in found.items()}
         floats = any(np.remainder(v, last[n]).any() for n, v in found.items())
-        if written and floats and not due and misfit(found, case.right) <= CLEARLY * unit:
+        own = name == case.lesson.material.dtype
+        if written and floats and not (own or due) and misfit(found, case.right) <= CLEARLY * unit:
             return Diagnosis(name, f"{tensor} holds nothing but numbers of {name}: {advice}")
     return None
 

@@ -25,6 +25,9 @@ Arrays = list[Array]
 Net = Any
 by = partialmethod  # a method, the first of its arguments given
 STATED = 2.0  # a strength to try a mistake with, before it is known
+OF_COST = "look where the cost is computed"
+OF_STEP = "look at eta / m, and at what is done to the parameters after the step"
+OF_PART = "look where it is computed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,7 @@ class Mistake:
     linear: bool = False  # its strength is open, and the first answer that changes is linear in it
     strengths: tuple[float, ...] = ()  # tried in turn, where it is open and not linear
     measured: Any = None  # or what tells it: a function of the steps that are taken, and of eta
-    factor: str = ""  # of what its strength is a factor, which `factors` then explains
+    factor: str = ""  # where to look if its strength is a factor that `factors` does not explain
     tolerance: float = 0.0  # relative, where libraries do it with another small constant
     example: float = STATED  # the strength of the mutant
 
@@ -448,14 +451,14 @@ MISTAKES: list[Mistake] = [
         ("in", "requires_grad=False", operator.ne, (1, 0, 2, 3)),
         ("up to", "a detach, torch.no_grad", operator.gt, (1, 2, 3)))),
     cost("factor {}", "{} times that, and so is the gradient", lambda a, y, s: s * (a - y),
-        linear=True, factor="a cost"),
+        linear=True, factor=OF_COST),
     gradients("factor {}", "nabla_b and nabla_w are {} times the reference's, and deltas are not",
         gradient=lambda net, zs, a, deltas:
             Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
-        linear=True, factor="a cost", example=1 / 7),
+        linear=True, factor=OF_COST, example=1 / 7),
     *(gradients(f"factor {{}} in {part}", f"{part} alone is {{}} times the reference's",
         gradient=lambda net, *given, k=k: scaled(net, k, *Columns.gradient(net, *given)),
-        linear=True, factor="a part", example=0.5)
+        linear=True, factor=OF_PART, example=0.5)
       for k, part in enumerate(("nabla_b", "nabla_w"))),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
         "right: delta is the derivative of the summed cost by z of each example",
@@ -530,14 +533,14 @@ MISTAKES: list[Mistake] = [
                       ("1 / m", lambda eta, m: eta * float(np.float32(1 / m))))),
     update("step factor {}", "the step is {} times the reference's",
         descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
-        linear=True, factor="a step", example=7),
+        linear=True, factor=OF_STEP, example=7),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
     *(update(f"step factor {{}} in the {part}", f"the step of the {part} alone is {{}} times the "
         "reference's", descend=lambda net, b, w, *rate, k=k:
             Columns.descend(net, *scaled(net, k, b, w), *rate),
-        linear=True, factor="a part", example=0) for k, part in enumerate(("biases", "weights"))),
+        linear=True, factor=OF_PART, example=0) for k, part in enumerate(("biases", "weights"))),
     update("layer {} is not updated", "weights and biases of layer {} (counted from 0) do not "
         "move: subtract (eta / m) nabla from every one", descend=lambda net, b, w, *rate:
             Columns.descend(net, but_one(net, b), but_one(net, w), *rate),

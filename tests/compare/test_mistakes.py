@@ -19,6 +19,8 @@ from compare.host import InProcess
 from compare.kills import Mutant, mutants, small_material, tried
 from compare.material import synthetic_material
 from compare.mistakes import MISTAKES, VARIANTS, factors, slices, softmax
+from compare.supervision import chosen
+from compare.twins import TorchTwin
 
 ALL = list(mutants())
 MATERIALS = {sizes: synthetic_material(sizes) for sizes in ((784, 20, 10), (30, 17, 12, 5))}
@@ -110,7 +112,22 @@ def test_a_mistake_is_recognised_at_other_sizes(row: Any, sizes: Any) -> None:
 @pytest.mark.parametrize("link", ["initial weights", "forward", "gradients", "update", "training"])
 @pytest.mark.parametrize("mutant", [m for m in ALL if not m.link], ids=lambda m: m.name)
 def test_nothing_is_found_in_a_correct_network(mutant: Mutant, link: str) -> None:
-    assert diagnosed(mutant.candidate, link).mistake == UNKNOWN
+    assert diagnosed(mutant.candidate, link).sentence.endswith(f"of the link {link}: it differs")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "fixed-point"])
+def test_mistakes_are_told_from_rounding_in_narrow_formats(dtype: str) -> None:
+    right: Any = chosen(TorchTwin, dtype, None)
+    for link, change, mistake in (
+        ("update", {}, UNKNOWN),
+        ("update", {"update_mini_batch": lambda net, x, y, eta:
+            right.update_mini_batch(net, x, y, 0.9 * eta)}, "step factor 0.9"),
+        ("training", {"train": lambda net, x, y, order, *given:
+            right.train(net, x, y, order[::-1].copy(), *given)}, "reversed order"),
+    ):  # fmt: skip
+        found = diagnosed(type("Changed", (right,), change), link)
+        assert found.mistake.startswith(mistake), found.sentence
+        assert found.sentence.endswith(": it differs") == (not change)
 
 
 def one_entry_larger(net: Any, d: Any, a: Any) -> Any:
