@@ -194,7 +194,9 @@ class Trial:
                 kept = "keeps an array that it was handed instead of a copy, as numpy.array(w) or "
                 kept += "torch.tensor(w) would be, not numpy.asarray(w) or torch.from_numpy(w)"
                 why, mistake = f"overflows, or {kept}", "an array kept, or overflow"
-                if label in ("weights", "biases") and not self.stepped:
+                if np.isinf(array[tuple(where)]):  # what is spoilt is not a number
+                    why, mistake = "overflows", "overflow"
+                elif label in ("weights", "biases") and not self.stepped:
                     why, mistake = kept, "shared memory"
                 nothing = f"{name}{where} is {array[tuple(where)]}, which equals nothing"
                 raise Refused(f"{nothing}: the candidate {why}", mistake)

@@ -122,4 +122,4 @@ def find_mnist(data: str | Path | None = None, download: Download | None = None)
         download(folder)
         return describe(folder)
     except OSError as error:
-        return _drawn(f"{NOWHERE}, and {error}")
+        return _drawn(f"{NOWHERE}, and {printable(error)}")

@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     with busy("comparing fingerprints") as tell:
         found = contestants(Parameters.load(SHIPPED_START), parts, args.device, args.compile)
         equal = check_equal(found, tell)
-    with counting(args.rounds * len(found), 0, "timing") as tell:
+    with counting(args.rounds * len(found), {"timing": 0}) as tell:
         times = interleaved(found, args.rounds, tell)
     print(table(times, "clock"), table(times, "processor"), sep="\n\n", end="\n\n")
     print(f"All in fixed-point have the fingerprint {equal}.")

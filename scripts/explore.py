@@ -10,7 +10,6 @@ import base64
 import gzip
 import html
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from model.atomic_write import check_target, write_atomically
 from model.initial import initial_parameters
 from model.parameters import Parameters
 from scripts.command_line import Settings, network, program, start, twin
-from scripts.opened import Opened, arithmetic_of, open_network, start_of
+from scripts.opened import Opened, arithmetic_of, open_network
 from scripts.progress import busy, counting
 from scripts.training import Run
 
@@ -58,7 +57,7 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
     rankings = {name: getattr(records, name).indices for name in RANKINGS}
     shown = np.unique(np.concatenate([v.ravel() for v in rankings.values()]))
     shown = np.union1d(shown, np.arange(min(args.images, len(opened.images))))
-    begin = start_of(parameters, args.initial) or initial_parameters(parameters.sizes, 0)
+    begin = opened.initial or initial_parameters(parameters.sizes, 0)
     arithmetic, neurons = arithmetic_of(parameters), range(records.hidden)
     kept = network(parameters, "numpy", arithmetic).arithmetic
     fixed = network(begin, "numpy", "fixed-point")  # whatever the model's, the page trains in this
@@ -76,8 +75,8 @@ def contents(opened: Opened) -> tuple[dict[str, Any], list[np.ndarray]]:
         "roles": [words.role_line(records, n) for n in neurons],
         "headlines": [words.headline(records, n) for n in neurons],
         "fires_for": records.fires_for,
-        "firing_rate": without_nan(records.firing_rate),
-        "recall_lost": without_nan(records.frozen.recall_lost),
+        "firing_rate": records.firing_rate,
+        "recall_lost": records.frozen.recall_lost,
         "held_at": kept.parameters(records.activation_mean_all),
         "never_lit": records.never_lit,
         "start_known": records.change is not None,
@@ -132,7 +131,7 @@ def packed(v: np.ndarray) -> tuple[int | None, np.ndarray]:
 
 def page(known: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
     """Put the parts of the page and what it knows into one file."""
-    head = json.dumps(known, allow_nan=False, default=lambda v: v.tolist()).encode()
+    head = json.dumps(known, allow_nan=False, default=as_lists).encode()
     content = head + b"\n" + b"".join(v.tobytes() for v in arrays)
     parts = {path.name: path.read_text(encoding="utf-8") for path in PARTS.iterdir()}
     parts["network.js"] = re.sub(r"(?m)^export ", "", parts["network.js"])
@@ -142,9 +141,9 @@ def page(known: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
     return re.sub(r"{{ ([\w.]+) }}", lambda match: parts[match[1]], template).encode()
 
 
-def without_nan(v: np.ndarray) -> list[Any]:
-    """As lists, with None for the NaN of a digit that no image shows."""
-    return [[None if math.isnan(value) else value for value in row] for row in v.tolist()]
+def as_lists(v: np.ndarray) -> Any:
+    """As JSON has it, with None for the NaN of a digit that no image shows."""
+    return np.where(np.isnan(v), np.array(None), v).tolist()
 
 
 if __name__ == "__main__":

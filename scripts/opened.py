@@ -59,6 +59,7 @@ class Opened:
 
     args: argparse.Namespace
     parameters: Parameters
+    initial: Parameters | None  # what it was trained from, where that is known
     records: NeuronRecords
     images: NDArray[Any]  # (examples, pixels)
     labels: NDArray[Any]  # (examples,)
@@ -200,7 +201,9 @@ def open_network(args: argparse.Namespace, parameters: Parameters | None = None)
     first = images[0], int(labels[0]), seen.activations[0]
     shipped = parameters.fingerprint == Parameters.load(SHIPPED_MODEL).fingerprint
     study = Study.load(SEEDS) if shipped else None  # it is of networks made alike
-    return Opened(args, parameters, records, images, labels, data, files, first, study, note)
+    return Opened(
+        args, parameters, initial, records, images, labels, data, files, first, study, note
+    )
 
 
 def shown(data: Any, limit: int | None) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from scripts import note
 
 SILENT = 2.5  # seconds without a word
+ONE = {"training": 0}
 
 
 def terminal() -> Any:
@@ -44,21 +45,21 @@ def busy(what: str) -> Iterator[Callable[[str], object]]:
 
 
 @contextmanager
-def counting(total: int, done: int = 0, *labels: str) -> Iterator[Callable[..., object]]:
-    """Show how far runs are, and how long the rest will take: a bar for each of the labels.
+def counting(total: int, done: Mapping[str, int] = ONE) -> Iterator[Callable[..., object]]:
+    """Show how far runs are, and how long the rest will take: a bar for each of them.
 
     What is yielded is told how many epochs are finished, with some news such as the accuracy, and
-    of which label if not of the first. `done` were finished before, in a resumed run.
+    of which run if not of the first. So many of each as `done` says were finished before.
     """
-    console, begun, first, *_ = terminal(), time.monotonic(), *labels, "training"
-    every = dict.fromkeys(labels or [first], done)
+    console, begun, first = terminal(), time.monotonic(), next(iter(done))
     if console is None:
+        every = dict(done)
 
-        def advance(now: int, news: str, label: str = first) -> None:
-            every[label] = now
+        def advance(now: int, news: str, name: str = first) -> None:
+            every[name] = now
             so_far, whole = sum(every.values()), total * len(every)
-            each = (time.monotonic() - begun) / (so_far - done * len(every))
-            note(f"{label}: epoch {now}/{total}  {news}  {each * (whole - so_far):.0f} s left")
+            each = (time.monotonic() - begun) / (so_far - sum(done.values()))
+            note(f"{name}: epoch {now}/{total}  {news}  {each * (whole - so_far):.0f} s left")
 
         yield advance
         return
@@ -67,5 +68,8 @@ def counting(total: int, done: int = 0, *labels: str) -> Iterator[Callable[..., 
     columns = "{task.description}", BarColumn(), "epoch {task.completed}/{task.total}"
     left = "{task.fields[news]}", TimeRemainingColumn(), "left"
     with Progress(*columns, *left, console=console) as bar:
-        tasks = {one: bar.add_task(one, total=total, completed=done, news="") for one in every}
-        yield lambda now, news, label=first: bar.update(tasks[label], completed=now, news=news)
+        tasks = {
+            name: bar.add_task(name, total=total, completed=epochs, news="")
+            for name, epochs in done.items()
+        }
+        yield lambda now, news, name=first: bar.update(tasks[name], completed=now, news=news)

@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     asked = {"device": args.device, "compile": args.compile}
     settings = Settings(epochs=epochs, seed=begin.metadata["seed"], **asked)
     print(f"Training 784-20-10 twice, {epochs} epochs of {DATA[files.kind]}, from one start")
-    with counting(epochs, 0, *PACKAGES) as tell:
+    with counting(epochs, dict.fromkeys(PACKAGES, 0)) as tell:
 
         def on_news(done: int, text: str, name: str) -> None:
             if name == "proof":

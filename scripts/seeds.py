@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
     left = [one for one in every if not one.file(args.output).exists()]
     jobs = {str(group): (train, group, args.output) for group in groups(left)}
     done = (len(every) - len(left)) * EPOCHS
-    with counting(len(every) * EPOCHS, done, "networks") as show:
+    with counting(len(every) * EPOCHS, {"networks": done}) as show:
 
         def on_news(networks: int, news: str) -> None:
             nonlocal done

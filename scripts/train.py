@@ -15,10 +15,9 @@ from model.atomic_write import sole_writer
 from model.initial import initial_parameters
 from model.parameters import Parameters, describe
 from scripts.command_line import SHIPPED_START, Settings, find_data, make_folder, program, start
-from scripts.processes import run_all
 from scripts.programs import next_steps
 from scripts.progress import busy, counting
-from scripts.training import SIZES, Run, check_new, percent, report, train_one
+from scripts.training import SIZES, Run, check_new, percent, report, train_all
 
 SETTINGS = ("backend", "device", "arithmetic", "epochs", "mini_batch_size", "eta", "compile")
 OTHERS = ("data", "sizes", "seed", "seeds", "initial", "output", "resume")
@@ -44,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
             if args.resume:
                 run.resume()
         try:
-            with counting(settings.epochs, run.epochs_done) as tell:
+            with counting(settings.epochs, {"training": run.epochs_done}) as tell:
                 run.train(tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(run.kept()) from None
@@ -87,16 +86,15 @@ def train_many(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Train from every seed, keep each network in a file of its own, and print how they went."""
     folder, jobs = args.output or Path(f"trained-{args.backend}-seeds"), {}
     for seed in args.seeds:
-        name, output = f"seed {seed}", folder / f"seed-{seed}.json"
+        output = folder / f"seed-{seed}.json"
         check_new(output, args.resume)
         begin = initial_parameters(args.sizes or SIZES, seed)
-        jobs[name] = train_one, name, Settings(**settings, seed=seed), begin, output
+        jobs[f"seed {seed}"] = Settings(**settings, seed=seed), begin, output
     make_folder(folder)
     with busy("reading the data"):
         files = find_data(args.data)
     try:
-        with counting(args.epochs, 0, *jobs) as tell:
-            trained = run_all(jobs, files, tell)
+        trained = train_all(jobs, files)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder} keeps every finished epoch: --resume goes on") from None
     if all(one.failure for one in trained.values()):

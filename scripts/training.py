@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +15,10 @@ from model.mnist_files import MnistFiles
 from model.parameters import Parameters, describe
 from scripts import note, processes
 from scripts.command_line import Settings, load_examples, network, twin
+from scripts.progress import busy, counting
 
 SIZES = (784, 20, 10)
+Jobs = Mapping[str, tuple[Settings, Parameters, Path]]  # to train, by name
 
 
 class Run:
@@ -194,10 +196,33 @@ class Run:
         self.parameters = parameters
 
 
-# --- In a process of its own ----------------------------------------------------------------------
+# --- Many at once ---------------------------------------------------------------------------------
 
 
-def train_one(name: str, settings: Settings, start: Parameters, output: Path | None = None) -> Run:
+def train_all(jobs: Jobs, files: MnistFiles, test: bool = True) -> dict[str, Run]:
+    """Train networks at once, a process each, and return their runs by name."""
+    with busy("looking at what there is"):
+        done = behind(jobs, files)
+    settings = next(iter(jobs.values()))[0]
+    with counting(settings.epochs, done) as tell:
+        work = {name: (train_one, name, *job, test) for name, job in jobs.items()}
+        return processes.run_all(work, files, tell)
+
+
+def behind(jobs: Jobs, files: MnistFiles) -> dict[str, int]:
+    """Return how many epochs each has behind it, or say which cannot be trained or resumed."""
+    found, data = {}, None
+    for name, (settings, start, output) in jobs.items():
+        data = data or load_examples(files, settings.backend)
+        run = Run(settings, start, files, output, data)
+        run.resume()
+        found[name] = run.epochs_done
+    return found
+
+
+def train_one(
+    name: str, settings: Settings, start: Parameters, output: Path | None = None, test: bool = True
+) -> Run:
     """Train one network in a process of its own and tell about every epoch.
 
     What has an output is kept there and taken up where it was stopped; where it overflows it leaves
@@ -207,7 +232,7 @@ def train_one(name: str, settings: Settings, start: Parameters, output: Path | N
         run = Run(settings, start, processes.files, output, read(settings.backend))
         run.resume()
         try:
-            run.train(lambda done, news: processes.tell(done, news, name))
+            run.train(lambda done, news: processes.tell(done, news, name), test)
         except OverflowError as error:
             if output is None:
                 raise

@@ -14,7 +14,7 @@ import math
 import shutil
 import statistics
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,10 @@ from model.canvas import png_bytes
 from model.initial import initial_parameters
 from model.mnist_files import MnistFiles
 from model.tuning_figure import tuning_figure
-from reference.checks import printable as escaped
-from scripts import note
 from scripts.command_line import Settings, find_data, load_examples, make_folder, program, start
 from scripts.programs import next_steps
-from scripts.progress import busy, counting
-from scripts.training import SIZES, Run, report
+from scripts.progress import busy
+from scripts.training import SIZES, Run, report, train_all
 
 SETTINGS = ("backend", "device", "arithmetic", "compile", "epochs")
 GRID = ("hidden", "mini_batch_size", "eta", "configuration")
@@ -57,7 +55,6 @@ class Configuration:
 
 # Those that the seed study tried.
 SEED_STUDY = Configuration(25, 20, 3.0), Configuration(30, 20, 2.5), Configuration(30, 10, 3.0)
-Plan = dict[Configuration, list[Run]]
 
 
 @program(__doc__, *SETTINGS[:-1], "data", *GRID, "seeds", "epochs", "output", output="runs/tune")
@@ -69,19 +66,21 @@ def main(args: argparse.Namespace) -> None:
     with busy("reading the data"):
         files = find_data(args.data)
     make_folder(folder)
+    jobs = {}
+    for one, seed in itertools.product(tried, range(args.seeds)):
+        own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
+        begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
+        jobs[f"{one}, seed {seed}"] = own, begin, folder / one.file_name(seed)
     with sole_writer(results):
-        with busy("looking at what there is"):
-            runs = plan(tried, range(args.seeds), settings, files, folder)
-        done, total = epochs(runs)
         try:
-            with counting(total, done, "tuning") as tell:
-                train_all(runs, tell)
+            trained = iter(train_all(jobs, files, test=False).values())
+            runs = {one: list(itertools.islice(trained, args.seeds)) for one in tried}
             found = json.dumps(outcome(runs, files), indent=1) + "\n"
             written = json.loads(write_atomically(results, found.encode()).read_bytes())
             picture = write_atomically(folder / "tuning.png", png_bytes(tuning_figure(written)))
         except KeyboardInterrupt:
-            held = f"{epochs(runs)[0]} of {total} epochs"
-            raise KeyboardInterrupt(f"{folder} holds {held}: the same command goes on") from None
+            kept = f"{folder} keeps every finished epoch: the same command goes on"
+            raise KeyboardInterrupt(kept) from None
     print(table(written), chosen_report(written, folder), sep="\n\n")
     print(f"results        {results}\nfigure         {picture}")
     chosen, data = folder / written["chosen"]["file"], ["--data", args.data] if args.data else []
@@ -104,54 +103,7 @@ def asked_for(
     return list(dict.fromkeys(itertools.starmap(Configuration, tried))) or [*SEED_STUDY]
 
 
-def plan(
-    configurations: Iterable[Configuration],
-    seeds: Sequence[int],
-    settings: Settings,
-    files: MnistFiles,
-    folder: Path,
-) -> Plan:
-    """Return the runs of every configuration, one for each seed, as far as their files have come.
-
-    When one of them cannot be trained or resumed, that is said before any is.
-    """
-    data = load_examples(files, settings.backend)
-    runs: Plan = {}
-    for one in configurations:
-        runs[one] = []
-        for seed in seeds:
-            own = replace(settings, mini_batch_size=one.mini_batch_size, eta=one.eta, seed=seed)
-            begin = initial_parameters([SIZES[0], one.hidden, SIZES[-1]], seed)
-            runs[one].append(Run(own, begin, files, folder / one.file_name(seed), data))
-            runs[one][-1].resume()
-    return runs
-
-
-def epochs(runs: Plan) -> tuple[int, int]:
-    """Return how many epochs all runs have behind them, and how many they will have."""
-    every = list(itertools.chain(*runs.values()))
-    return sum(run.epochs_done for run in every), sum(run.settings.epochs for run in every)
-
-
-def train_all(runs: Plan, on_epoch: Callable[[int, str], object]) -> None:
-    """Train what is left of every run and tell the epochs done in all; no test data are seen.
-
-    Where numbers overflow the run ends and the others go on: it keeps what was said.
-    """
-    for one, run in ((one, run) for one, several in runs.items() for run in several):
-        label = f"{one}, seed {run.settings.seed}"
-
-        def tell(_: int, news: str, label: str = label) -> None:
-            on_epoch(epochs(runs)[0], f"{label}: {news}")
-
-        try:
-            run.train(tell, test=False)
-        except OverflowError as error:
-            run.failure = str(error)
-            note(f"{label}: {error}")
-
-
-def outcome(runs: Plan, files: MnistFiles) -> dict[str, Any]:
+def outcome(runs: dict[Configuration, list[Run]], files: MnistFiles) -> dict[str, Any]:
     """Return as JSON values what the tuning came to, and test the one network that it chose.
 
     The configuration with the best mean validation accuracy is chosen, of it the seed with the best
@@ -172,6 +124,7 @@ def outcome(runs: Plan, files: MnistFiles) -> dict[str, Any]:
     best = max(records, key=mean)
     several = next(several for one, several in runs.items() if str(one) == best["name"])
     run = several[best["final"].index(max(best["final"]))]
+    run.data = load_examples(files, run.settings.backend)
     trained = run.train()  # nothing is left to train: the test images are read
     accuracy = trained.metadata["accuracy"]
     return {
@@ -180,7 +133,7 @@ def outcome(runs: Plan, files: MnistFiles) -> dict[str, Any]:
         "seeds": [one.settings.seed for one in several],
         "data": files.sha256,
         "data_kind": files.kind,
-        "notice": escaped(files.notice),
+        "notice": files.notice,
         "configurations": records,
         "failed": failed,
         "chosen": {

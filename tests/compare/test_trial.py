@@ -99,10 +99,13 @@ def changes(which: int) -> Any:
     return backprop
 
 
-def with_nan(net: Any, x: Any) -> Any:
-    found = np.array(Columns.feedforward(net, x))
-    found[2, 1] = np.nan
-    return found
+def with_a(value: float) -> Any:
+    def feedforward(net: Any, x: Any) -> Any:
+        found = np.array(Columns.feedforward(net, x))
+        found[2, 1] = value
+        return found
+
+    return feedforward
 
 
 def narrow(net: Any) -> Any:
@@ -159,7 +162,9 @@ SHUT: list[tuple[str, dict[str, Any], type, str]] = [
      "backprop changed an array of shape (4, 10) that it was|inputs changed in place"),
     ("export", {"export": narrow}, Refused,
      "weights[0] is float32, and the candidate declares float|another dtype than declared"),
-    ("feedforward", {"feedforward": with_nan}, Refused,
+    ("feedforward", {"feedforward": with_a(np.inf)}, Refused,
+     "feedforward[0][2, 1] is inf, which equals nothing: the candidate overflows|overflow"),
+    ("feedforward", {"feedforward": with_a(np.nan)}, Refused,
      "feedforward[0][2, 1] is nan, which equals nothing|an array kept, or overflow"),
 ]
 # fmt: on

@@ -55,7 +55,7 @@ def small_run(few_digits, tmp_path_factory) -> Made:
 @pytest.fixture(scope="session")
 def small_tuning(few_digits, tmp_path_factory) -> Made:
     """A small tuning: three configurations, 2 seeds each, 3 epochs."""
-    arguments = ["--hidden", "3", "6", "--eta", "3.0", "--mini-batch-size", "10"]
+    arguments = ["--hidden", "6", "15", "--eta", "3.0", "--mini-batch-size", "10"]
     arguments += ["--configuration", "4,5,2", "--seeds", "2", "--epochs", "3"]
     arguments += ["--data", str(few_digits)]
     return made(tune, arguments, tmp_path_factory.mktemp("whole") / "tune")

@@ -66,6 +66,7 @@ def test_a_page_holds_the_network_its_start_and_what_numpy_makes_of_it(
     for one, other in zip(layers, [*flat(model), *flat(start)], strict=True):
         np.testing.assert_array_equal(one, other)
     assert known["places"][:25] == list(range(25))
+    assert (known["arithmetic"], known["start_known"]) == ("fixed-point", True)
     assert len(images) == len(known["labels"]) == len(known["places"])
     once, twice = known["training"]["epochs"]["mnist"]
     assert once[0] == model.fingerprint  # which was trained one epoch from that start
@@ -73,8 +74,10 @@ def test_a_page_holds_the_network_its_start_and_what_numpy_makes_of_it(
     assert len(known["training"]["epochs"]["page"]) == 2
 
 
-def test_a_network_of_float64_keeps_its_numbers(few_digits, tmp_path):
-    given = initial_parameters((784, 4, 10), seed=7)
+@pytest.mark.parametrize("told", [{}, {"arithmetic": ["octal"]}])
+def test_a_network_of_float64_keeps_its_numbers(few_digits, tmp_path, told):
+    drawn = initial_parameters((784, 4, 10), seed=7)
+    given = Parameters(drawn.sizes, drawn.weights, drawn.biases, told)
     given.save(tmp_path / "given.json")
     where = ["--data", str(few_digits), "--output", str(tmp_path / "page.html")]
     assert explore.main(["--model", str(tmp_path / "given.json"), "--epochs", "1", *where]) == 0

@@ -138,11 +138,3 @@ def test_a_start_is_found_by_its_fingerprint_or_given(arguments_for, tmp_path):
     argv = [*arguments_for(), "--model", str(bare)]
     assert open_with(argv).records.change is None
     assert not open_with([*argv, "--initial", str(bare)]).records.change.any()
-
-
-def test_the_arithmetic_is_the_one_that_the_file_names():
-    def named(**metadata):
-        return opened.arithmetic_of(Parameters((1, 1), [[[0]]], [[[0]]], metadata))
-
-    assert named(arithmetic="fixed-point") == "fixed-point"
-    assert named(arithmetic=["float64"]) == named(arithmetic="octal") == named() == "float64"

@@ -44,6 +44,7 @@ REFUSED = [
     ("train --sizes 100 5 10", f"sizes [100, 5, 10] {DIGITS}"),
     ("train --sizes 784 5 8", f"sizes [784, 5, 8] {DIGITS}"),
     ("train --mini-batch-size 101", BATCH),
+    ("train --mini-batch-size 101 --seeds 0-1", BATCH),
     ("train --device cuda", "--device cuda needs --backend torch; NumPy computes on the cpu"),
     ("train --compile", COMPILE),
     ("train --device cpu: --backend torch", f"{DEVICE} 'cpu:'"),

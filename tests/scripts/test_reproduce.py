@@ -90,12 +90,6 @@ def test_only_the_pytorch_network_and_the_proof_go_to_the_device(digits_folder, 
     }
 
 
-def test_what_is_told_by_work_done_at_once_is_heard():
-    told, jobs = [], {name: (processes.tell, name) for name in "abc"}
-    assert processes.run_all(jobs, NO_FILES, told.append, 2) == dict.fromkeys("abc")
-    assert sorted(told) == ["a", "b", "c"]
-
-
 @pytest.mark.parametrize(
     ("wrong", "waiting", "error", "line"),
     [

@@ -4,23 +4,16 @@ import itertools
 import os
 import shlex
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import torch_impl.compiled
 import torch_impl.network
-from model import mnist_files
 from model.initial import initial_parameters
 from model.parameters import Parameters
-from reference.arithmetic import FixedPoint
-from reference.network import Network
 from scripts import figures, programs, train
-from scripts.command_line import Settings
 from scripts.opened import Opened
-from scripts.training import Run
 
 
 @pytest.fixture
@@ -156,58 +149,6 @@ def test_a_start_is_trained_from_with_its_seed_or_the_given_and_what_is_known_of
     one, other = (Parameters.load(path) for path in (small_run.output, tmp_path / "out.json"))
     assert one.fingerprint == other.fingerprint
     assert other.metadata == {**one.metadata, "names": {"3": "Jalebi"}}
-
-
-# --- A run as an object -------------------------------------------------------------------------
-
-SETTINGS = Settings(epochs=2, seed=1)
-
-
-@pytest.fixture
-def run(few_digits, tmp_path):
-    """A function that makes the run of some settings; it is kept in out.json."""
-    files, begin = mnist_files.describe(few_digits), initial_parameters([784, 4, 10], 1)
-    return lambda settings=SETTINGS: Run(settings, begin, files, tmp_path / "out.json")
-
-
-def test_every_epoch_is_saved_before_it_is_reported_and_one_that_cannot_be_is_not(run, monkeypatch):
-    def full(*_):
-        raise OSError(28, "no more room")
-
-    def on_epoch(done, news):
-        saved = Parameters.load(one.output)
-        right = saved.metadata["accuracy"]["validation"][-1]
-        assert (saved.fingerprint, news) == (one.fingerprints[-1], f"validation {5 * right:.2f} %")
-        reported.append((done, saved.metadata["epochs"]))
-
-    one, reported, saves = (
-        run(replace(SETTINGS, epochs=3)),
-        [],
-        iter((os.replace, os.replace, full)),
-    )
-    monkeypatch.setattr(os, "replace", lambda *args: next(saves)(*args))
-    with pytest.raises(OSError, match="cannot be written: no more room"):
-        one.train(on_epoch)
-    assert reported == [(1, 1), (2, 2)]
-    assert one.epochs_done == Parameters.load(one.output).metadata["epochs"] == 2
-
-
-def test_it_trains_in_the_order_of_its_seed_and_a_longer_run_forgets_the_test_data(run):
-    one = run()
-    before = one.train(test=False)
-    assert set(before.metadata["accuracy"]) == {"validation", "validation_of"}
-    after = one.train()
-    assert (after.fingerprint, after.metadata["epochs"]) == (before.fingerprint, 2)
-    net = Network.from_parameters(initial_parameters([784, 4, 10], 1), FixedPoint())
-    net.SGD(one.data[0], 2, 10, 3.0, rng=np.random.default_rng(1), on_epoch=lambda *_: None)
-    assert after.fingerprint == Parameters(net.sizes, *net.export()).fingerprint
-    accuracy = after.metadata["accuracy"]
-    assert accuracy["validation"][-1] == net.evaluate(one.data[1])
-    assert accuracy["test"] == net.evaluate(one.data[2]) != accuracy["validation"][-1]
-    longer = run(replace(SETTINGS, epochs=3))
-    longer.resume()
-    accuracy = longer.train(test=False).metadata["accuracy"]
-    assert (len(accuracy["validation"]), "test" in accuracy) == (3, False)
 
 
 # --- Refused ------------------------------------------------------------------------------------
