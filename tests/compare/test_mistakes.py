@@ -229,6 +229,8 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
      "an order of its own", "right in another order than the one given"),
     ("training", {"mini_batches": lambda net, order, size: [
         v[v != 0] for v in slices(order, size) if (v != 0).any()]}, UNKNOWN, NUMBERS),
+    ("training", {"mini_batches": lambda net, order, size: slices(
+        order[: len(order) - (len(order) > 9)], size)}, UNKNOWN, NUMBERS),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, *shortened(b, w, 30 * m),
         eta, m)}, "clipped gradient", "a length of 30 (of the mean over a mini-batch; 210 of the"),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(net, *shortened(b, w, 0.7),
