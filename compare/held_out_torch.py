@@ -44,12 +44,14 @@ class Sequential(Book):
     def pixels(self, x: Tensor) -> Tensor:
         return x
 
+    def called(self, module: Any, a: Tensor) -> Tensor:
+        return module(a)
+
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        a, zs, activations = self.pixels(x), list[Tensor](), [x]
+        found = [self.pixels(x)]
         for module in self.net:
-            a = module(a)
-            (zs if isinstance(module, nn.Linear) else activations).append(a)
-        return zs, activations
+            found.append(self.called(module, found[-1]))
+        return found[1::2], found[::2]
 
     def trace(self, x: Array) -> tuple[Any, Any]:
         zs, activations = self.forward(rows(x))
@@ -95,44 +97,27 @@ def drawn(net: Any, v: Array) -> Tensor:
 
 
 def through(dtype: torch.dtype) -> Any:
-    """Return a forward pass in a dtype."""
+    """Return how a module is called in a dtype."""
 
-    def forward(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        zs, activations = list[Tensor](), [x.to(dtype)]
-        for linear in net.linear:
-            zs.append(activations[-1] @ linear.weight.to(dtype).T + linear.bias.to(dtype))
-            activations.append(torch.sigmoid(zs[-1]))
-        return zs, activations
+    def called(net: Sequential, module: Any, a: Tensor) -> Tensor:
+        parameters = {name: v.to(dtype) for name, v in module.named_parameters()}
+        return torch.func.functional_call(module, parameters, (a.to(dtype),))
 
-    return forward
+    return called
 
 
-def tf32(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+def tf32(net: Sequential, module: Any, a: Tensor) -> Tensor:
     def rounded(v: Tensor) -> Tensor:  # half away from zero, as the hardware
         bits = v.detach().float().view(torch.int32)
         return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
-    zs, activations = list[Tensor](), [x]
-    for linear in net.linear:
-        product = rounded(activations[-1]) @ rounded(linear.weight).T
-        zs.append(product.double() + linear.bias)
-        activations.append(torch.sigmoid(zs[-1]))
-    return zs, activations
+    if isinstance(module, nn.Sigmoid):
+        return module(a)
+    return (rounded(a) @ rounded(module.weight).T).double() + module.bias
 
 
 def exported_in_float32(net: Sequential) -> Any:
     return tuple([v.astype("f4") for v in part] for part in Sequential.export(net))
-
-
-def softmax(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    zs, activations = Sequential.forward(net, x)
-    return zs, [*activations[:-1], torch.softmax(zs[-1], dim=1)]
-
-
-def detached(net: Sequential, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    zs, activations = Sequential.forward(net, x)
-    z = net.linear[-1](activations[-2].detach())
-    return [*zs[:-1], z], [*activations[:-1], torch.sigmoid(z)]
 
 
 # fmt: off
@@ -148,7 +133,7 @@ for doc, link, diagnosed, method, change in (
      "biases not taken over", "kept", lambda net, v: drawn(net, v) if v.ndim == 1 else
      torch.tensor(v)),
     ("nn.Linear's own start is kept", "initial weights", "its own random start", "kept", drawn),
-    *((f"the forward pass computes in {name}", "forward", name, "forward",
+    *((f"the forward pass computes in {name}", "forward", name, "called",
        through(getattr(torch, name))) for name in ("bfloat16", "float16", "float32")),
     ("the parameters are rounded to float32 after every step", "update", "float32", "after_step",
      lambda net: net.net.float().double()),
@@ -159,9 +144,10 @@ for doc, link, diagnosed, method, change in (
     ("pixels are centred by their batch, as nn.BatchNorm1d does while it trains", "forward",
      COMPANY, "pixels", lambda net, x: x - x.mean(dim=0)),
     ("a softmax ends the network in place of the last sigmoid", "forward", "softmax output",
-     "forward", softmax),
+     "called", lambda net, module, a: torch.softmax(a, 1) if module is net.net[-1] else module(a)),
     ("zero_grad is forgotten", "gradients", "stale gradient", "clear", lambda net: None),
-    ("a detach too many", "gradients", "no gradient up to layer 1", "forward", detached),
+    ("a detach too many", "gradients", "no gradient up to layer 1", "called",
+     lambda net, module, a: module(a.detach() if module is net.linear[-1] else a)),
     ("lr=eta, of a cost that is summed over the mini-batch", "update", "step factor m", "rate",
      lambda net, eta, m: eta),
     ("the optimizer is given the weights alone", "update", "step factor 0 in the biases",
@@ -173,7 +159,7 @@ for doc, link, diagnosed, method, change in (
 ):
     written(Sequential, doc, link, diagnosed, **{method: change})
 written(Sequential, "matrix products take TF32 where float32 is declared, as on a GPU that is "
-        "allowed to", "forward", "TF32", dtype="float32", forward=tf32,
+        "allowed to", "forward", "TF32", dtype="float32", called=tf32,
         export=exported_in_float32)
 for doc, diagnosed, cost in (
     ("nn.MSELoss()", "factor 2 / (digits m)", nn.MSELoss()),

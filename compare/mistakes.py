@@ -9,6 +9,7 @@ is linear in it, or likely values are tried. Correct variants, rows too, must pa
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, partialmethod
@@ -24,6 +25,9 @@ Arrays = list[Array]
 Net = Any
 by = partialmethod  # a method, the first of its arguments given
 STATED = 2.0  # a strength to try a mistake with, before it is known
+OF_COST = "look where the cost is computed"
+OF_STEP = "look at eta / m, and at what is done to the parameters after the step"
+OF_PART = "look where it is computed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,8 @@ class Mistake:
     changes: dict[str, Any]  # methods of `Columns`, by name
     linear: bool = False  # its strength is open, and the first answer that changes is linear in it
     strengths: tuple[float, ...] = ()  # tried in turn, where it is open and not linear
-    factor: bool = False  # its strength is told by `factors`
+    measured: Any = None  # or what tells it: a function of the steps that are taken, and of eta
+    factor: str = ""  # where to look if its strength is a factor that `factors` does not explain
     tolerance: float = 0.0  # relative, where libraries do it with another small constant
     example: float = STATED  # the strength of the mutant
 
@@ -44,6 +49,8 @@ class Mistake:
     def of(cls, link: str, name: str, advice: str, **given: Any) -> Mistake:
         """Return a mistake by the methods that it changes, and by its other fields."""
         changes = {k: given.pop(k) for k in list(given) if hasattr(Columns, k)}
+        if "strengths" in given:
+            given["example"] = given["strengths"][0]
         return cls(link, name, advice, changes, **given)
 
     def network(self, strength: float = STATED) -> Any:
@@ -51,27 +58,30 @@ class Mistake:
         return type(self.name, (Columns,), {**self.changes, "strength": strength})
 
 
-def factors(m: int, digits: int, eta: float) -> list[tuple[str, float, str]]:
-    """Return known factors of a gradient, or of a step: name, value, and what it means."""
+def factors(m: int, digits: int, eta: float, of_cost: bool = True) -> list[tuple[str, float, str]]:
+    """Return known factors, of a cost or of anything else: name, value, and what it means."""
     d = digits
     # fmt: off
-    return [
-        ("0", 0, "it gets no further (a detach, torch.no_grad, a line left out), or moves nothing"),
-        ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
+    costs = [
         ("2", 2, "the cost has no 1/2, as in nn.MSELoss(reduction='sum'): divide it by 2"),
         ("1 / 2", 1 / 2, "the cost has its 1/2 twice, or it is applied to its derivative too"),
-        ("m", m, "it is not divided by the size of the mini-batch, or is summed twice"),
-        ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
-                         "once"),
         ("2 / m", 2 / m, "it is averaged over the mini-batch, and the cost has no 1/2"),
-        ("1 / m^2", 1 / m**2, "it is divided by m two times more than it should be"),
         ("digits", d, "it is multiplied by the number of digits"),
         ("1 / digits", 1 / d, "the cost is averaged over the digits: sum over them"),
         ("2 / digits", 2 / d, "the cost is averaged over the digits, without 1/2: sum, and halve"),
         ("1 / (digits m)", 1 / (d * m), "the cost is averaged over the digits and the mini-batch: "
-                                        "sum over both"),
+         "sum over both"),
         ("2 / (digits m)", 2 / (d * m), "the cost is nn.MSELoss(), a mean over the digits and the "
-                                        "mini-batch: use nn.MSELoss(reduction='sum') / 2"),
+         "mini-batch: use nn.MSELoss(reduction='sum') / 2"),
+    ]
+    return [*(costs if of_cost else []),
+        ("0", 0, "it gets no further (a detach, torch.no_grad, a line left out), or moves nothing"),
+        ("-1", -1, "the derivative of the cost is a - y, and the step is subtracted"),
+        ("m", m, "it is not divided by the size of the mini-batch, or is summed twice"),
+        ("1 / m", 1 / m, "it is averaged over the mini-batch: sum, and divide by m in the step, "
+         "once"),
+        ("1 / m^2", 1 / m**2, "it is divided by m two times more than it should be"),
+        ("1 / 10", 1 / 10, "it is divided by 10, whatever the mini-batch: leave that out"),
         ("1 / eta", 1 / eta, "the learning rate is left out: w - (eta / m) nabla_w"),
         ("m / eta", m / eta, "eta and the division by m are left out: w - (eta / m) nabla_w"),
         ("m / 10", m / 10, "it is divided by 10 whatever the mini-batch: divide by m"),
@@ -110,11 +120,9 @@ def sloped(name: str, what: str, layer: str, function: Any) -> Mistake:
     return gradients(f"{name} in {layer}", advice, slope=method)
 
 
-def ordered(name: str, advice: str, mini_batches: Any) -> Mistake:
+def ordered(name: str, advice: str, slices: Any) -> Mistake:
     """Other mini-batches: a function of the order and their size."""
-    return training(
-        name, f"{name}: {advice}", mini_batches=lambda net, *given: mini_batches(*given)
-    )
+    return training(name, f"{name}: {advice}", mini_batches=lambda net, *given: slices(*given))
 
 
 # What the rows are made of.
@@ -141,35 +149,71 @@ def squares(turned: Callable[[Array], Array], x: Array) -> Array:
     return turned(x.reshape(side, side, -1)).reshape(x.shape) if side**2 == len(x) else x
 
 
+def flat(*layers: Array) -> Array:
+    return np.concatenate([v.ravel() for v in layers])
+
+
 def step(net: Net, law: Any, nabla_b: Arrays, nabla_w: Arrays, eta: float, m: int) -> None:
-    """Take another step: a function of net, nablas (the biases' first), eta and m."""
-    steps = list(law(net, [*nabla_b, *nabla_w], eta, m))
+    """Take another step: a function of net, the mean gradient as one vector, eta and m."""
+    nablas = [*nabla_b, *nabla_w]
+    parts = np.split(law(net, flat(*nablas) / m, eta, m), np.cumsum([n.size for n in nablas])[:-1])
+    steps = [v.reshape(n.shape) for v, n in zip(parts, nablas, strict=True)]
     Columns.descend(net, steps[: len(nabla_b)], steps[len(nabla_b) :], 1.0, 1)
+
+
+def scaled(net: Net, part: int, *both: Arrays) -> Any:
+    """Return two lists, of weights and of biases, one of them times the strength."""
+    return [[net.strength * v if k == part else v for v in vs] for k, vs in enumerate(both)]
+
+
+def but_one(net: Net, layers: Arrays) -> Arrays:
+    """Return the layers, the one whose number is the strength with zeros."""
+    return [v * (k != net.strength) for k, v in enumerate(layers)]
 
 
 def zeros(layers: Iterable[Array]) -> Arrays:
     return [0.0 * v for v in layers]
 
 
-def kept_from(method: str) -> Callable[..., Any]:
-    """Return a method that gives an input's first answer again, whatever the parameters are now."""
-    answers: dict[Any, Any] = {}
+ANSWERS: dict[Any, Any] = {}
 
-    def answered(net: Net, x: Array) -> Any:
-        key = type(net), x.tobytes()
-        if key not in answers:
-            answers[key] = getattr(Columns, method)(net, np.array(x))
-        return answers[key]
 
-    return answered
+def cached(net: Net, x: Array) -> Any:
+    """Give an input's first answer again, whatever the parameters are now."""
+    key = type(net), x.tobytes()
+    if key not in ANSWERS:
+        ANSWERS[key] = Columns.trace(net, np.array(x))
+    return ANSWERS[key]
 
 
 def never_cleared(net: Net, x: Array, y: Array) -> Any:
+    """Return a gradient added to what was left behind, and leave the sum behind."""
     new = Columns.backprop(net, x, y)
-    old = net.__dict__.get("old") or tuple(map(zeros, new))
-    pairs = zip(old, new, strict=True)
-    net.old = tuple([v + w for v, w in zip(*pair, strict=True)] for pair in pairs)
+    pairs = zip(net.__dict__.get("old") or map(zeros, new), new, strict=True)
+    net.old = [[*map(np.add, *pair)] for pair in pairs]
     return net.old
+
+
+def leaving_it(net: Net, x: Array, y: Array) -> Any:
+    """Leave the gradient behind."""
+    net.old = Columns.backprop(net, x, y)
+    return net.old
+
+
+def uncleared_step(net: Net, after: bool, x: Array, y: Array, eta: float) -> None:
+    """Take a step along what was left behind too, which is cleared after the step, or never."""
+    stepping_along(net, never_cleared, x, y, eta)
+    if after:
+        net.old = None
+
+
+def uncleared_epoch(net: Net, before: bool, after: bool, *given: Any) -> None:
+    """Take such steps; what was left behind is cleared before the first one, or not."""
+    x, y, order, size, eta = given
+    if before:
+        net.old = None
+    for chosen in slices(order, size):
+        uncleared_step(net, after, x[:, chosen], y[:, chosen], eta)
 
 
 def at_the_start(net: Net, x: Array, y: Array) -> Any:
@@ -188,11 +232,9 @@ def regularised(net: Net, shape: Callable[[Array], Array], x: Array, y: Array) -
     return b, [n + net.strength * shape(v) for n, v in zip(w, net.weights, strict=True)]
 
 
-def of_some(net: Net, chosen: slice, zs: Arrays, activations: Arrays, deltas: Arrays) -> Any:
+def of_some(net: Net, some: slice, zs: Arrays, a: Arrays, d: Arrays) -> Any:
     """Return the gradient of some examples alone."""
-    return Columns.gradient(
-        net, zs, [a[:, chosen] for a in activations], [d[:, chosen] for d in deltas]
-    )
+    return Columns.gradient(net, zs, [v[:, some] for v in a], [v[:, some] for v in d])
 
 
 def with_old_activations(net: Net, x: Array, y: Array) -> Any:
@@ -208,18 +250,14 @@ def left_by_trace(net: Net, x: Array) -> Any:
 
 def last_layer_first(net: Net, x: Array, y: Array, eta: float) -> None:
     zs, activations = net.trace(x)
-    rate, delta = eta / x.shape[1], net.cost_derivative(activations[-1], y)
-    delta = delta * net.slope(zs[-1], activations[-1], True)
     for k in reversed(range(len(net.weights))):
-        net.weights[k] = net.weights[k] - rate * net.nabla_w(delta, activations[k])
-        net.biases[k] = net.biases[k] - rate * net.nabla_b(delta)
-        if k:
-            delta = net.pulled_back(net.weights[k], delta)
-            delta = delta * net.slope(zs[k - 1], activations[k], False)
+        nabla_b, nabla_w = net.gradient(zs, activations, net.backward(zs, activations, y))
+        net.weights[k] = net.weights[k] - eta / x.shape[1] * nabla_w[k]
+        net.biases[k] = net.biases[k] - eta / x.shape[1] * nabla_b[k]
 
 
-def one_part_late(net: Net, weights_first: bool, x: Array, y: Array, eta: float) -> None:
-    for weights in (weights_first, not weights_first):
+def one_part_late(net: Net, first: str, x: Array, y: Array, eta: float) -> None:
+    for weights in (first == "weights", first != "weights"):
         nabla_b, nabla_w = net.backprop(x, y)
         b, w = (zeros(nabla_b), nabla_w) if weights else (nabla_b, zeros(nabla_w))
         Columns.descend(net, b, w, eta, x.shape[1])
@@ -231,26 +269,20 @@ def steps(net: Net, parts: Any, x: Array, y: Array, eta: float) -> None:
         Columns.update_mini_batch(net, x[:, columns], y[:, columns], share * eta)
 
 
-def decayed(biases: bool, shape: Any, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
-    """Return steps by which the weights, or the biases too, shrink."""
-    shrinking = [shape(v) for v in net.weights]
-    shrinking = [shape(v) if biases else 0 * v for v in net.biases] + shrinking
-    return [eta / m * n + eta * net.strength * v for n, v in zip(nablas, shrinking, strict=True)]
+def decayed(both: bool, shape: Any, net: Net, g: Array, eta: float, m: int) -> Array:
+    """Return a step in which the weights, or the biases too, shrink."""
+    shrinking = np.append(both * flat(*net.biases), flat(*net.weights))
+    return eta * (g + net.strength * shape(shrinking))
 
 
-def with_velocity(nesterov: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
-    plain = [eta / m * n for n in nablas]
-    old = net.__dict__.get("velocity") or zeros(plain)
-    net.velocity = [net.strength * v + n for v, n in zip(old, plain, strict=True)]
-    ahead = zip(net.velocity, plain, strict=True)
-    return [n + net.strength * v for v, n in ahead] if nesterov else net.velocity
+def with_velocity(nesterov: bool, net: Net, g: Array, eta: float, m: int) -> Array:
+    net.velocity = net.strength * net.__dict__.get("velocity", 0.0) + eta * g
+    return eta * g + net.strength * net.velocity if nesterov else net.velocity
 
 
-def adaptive(law: Any, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
-    """Return steps whose length does not follow the gradient's."""
-    memory = net.__dict__.setdefault("memory", [{} for _ in nablas])
-    pairs = zip(nablas, memory, strict=True)
-    return [eta * net.strength * law(n / m if mean else n, kept) for n, kept in pairs]
+def adaptive(law: Any, mean: bool, net: Net, g: Array, eta: float, m: int) -> Array:
+    """Return a step whose length does not follow the gradient's."""
+    return eta * net.strength * law(g if mean else m * g, net.__dict__.setdefault("memory", {}))
 
 
 def adam(g: Array, kept: dict[str, Any]) -> Array:
@@ -266,18 +298,21 @@ def by_squares(old: float, new: float, least: float, g: Array, kept: dict[str, A
     return np.asarray(g / (np.sqrt(square) + least))
 
 
-def clipped(whole: bool, mean: bool, net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
-    """Return steps along a gradient of a limited length, or of limited entries."""
-    by, gradient = (1, [n / m for n in nablas]) if mean else (m, nablas)
-    length = math.sqrt(sum(float(np.vdot(n, n)) for n in gradient)) + 1e-300
-    if whole:
-        return [eta / by * min(1.0, net.strength / length) * n for n in gradient]
-    return [eta / by * np.clip(n, -net.strength, net.strength) for n in gradient]
+def clipped(norm: float, net: Net, g: Array, eta: float, m: int) -> Array:
+    """Return a step along a gradient of a limited length, or of limited entries."""
+    if norm == np.inf:
+        return eta * np.clip(g, -net.strength, net.strength)
+    return eta * min(1.0, net.strength / (np.linalg.norm(g) + 1e-300)) * g
 
 
-def shrinking_eta(net: Net, nablas: Arrays, eta: float, m: int) -> Arrays:
+def longest(norm: float, steps: Iterable[Arrays], eta: float) -> float:
+    """Return the largest norm of a gradient that a step was taken along."""
+    return float(max(np.linalg.norm(flat(*step), norm) for step in steps) / eta)
+
+
+def changing_eta(law: Any, net: Net, g: Array, eta: float, m: int) -> Array:
     net.taken = net.__dict__.get("taken", -1) + 1
-    return [eta * net.strength**net.taken / m * n for n in nablas]
+    return eta * g * (law(net.strength, net.taken) if net.taken else 1)
 
 
 def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -> None:
@@ -285,11 +320,9 @@ def diluted(net: Net, x: Array, y: Array, order: Array, size: int, eta: float) -
         net.update_mini_batch(x[:, chosen], y[:, chosen], eta * len(chosen) / size)
 
 
-def two_orders(
-    net: Net, images: bool, x: Array, y: Array, order: Array, size: int, eta: float
-) -> None:
+def two_orders(net: Net, images: bool, x: Array, y: Array, order: Array, *given: Any) -> None:
     x, y = (x[:, order], y) if images else (x, y[:, order])
-    Columns.train(net, x, y, np.arange(len(order)), size, eta)
+    Columns.train(net, x, y, np.arange(len(order)), *given)
 
 
 def slices(order: Array, size: int, length: int = 0) -> Arrays:
@@ -308,22 +341,22 @@ def cut(bits: int, v: Array) -> Array:
 # The table.
 
 # fmt: off
-PIXELS: list[tuple[str, str, Callable[[Array], Array]]] = [
+PIXELS: list[tuple[str, str, Any, tuple[float, ...]]] = [  # by x and the strength
     ("pixels divided by 255", "pixels are 256/255 times as bright: divide the bytes by 256, as "
-     "Nielsen's files do", lambda x: x * (256 / 255)),
-    ("pixels not divided", "pixels are bytes: divide them by 256", lambda x: x * 256),
-    ("pixels divided twice", "pixels are divided by 256 again: leave that out", lambda x: x / 256),
-    ("pixels divided twice", "pixels are divided by 255 again: leave that out", lambda x: x / 255),
-    ("normalised pixels", "pixels are less 0.1307, divided by 0.3081: leave out the normalisation",
-     lambda x: (x - 0.1307) / 0.3081),
-    ("normalised pixels", "bytes / 255 are less 0.1307, divided by 0.3081: leave out both",
-     lambda x: (x * (256 / 255) - 0.1307) / 0.3081),
-    ("normalised pixels", "pixels are stretched from -1 to 1: leave it out", lambda x: 2 * x - 1),
-    ("inverted pixels", "pixels are 255/256 - x: ink is bright in MNIST", lambda x: 255 / 256 - x),
-    ("inverted pixels", "pixels are 1 - x: ink is bright in MNIST", lambda x: 1 - x),
-    ("binary pixels", "pixels are made black or white: keep the greys", lambda x: 1.0 * (x > 0.5)),
+     "Nielsen's files do", lambda x, s: x * (256 / s), (255,)),
+    ("pixels divided once too often, or never", "pixels are {} times as bright: divide the bytes "
+     "by 256, once", lambda x, s: x * s, (256, 1 / 256, 1 / 255)),
+    ("normalised pixels", "bytes / {} are less 0.1307, divided by 0.3081: leave out the "
+     "normalisation, and divide by 256", lambda x, s: (x * (256 / s) - 0.1307) / 0.3081,
+     (256, 255)),
+    ("normalised pixels", "bytes / {} are stretched from -1 to 1: leave that out, and divide by "
+     "256", lambda x, s: 2 * (x * (256 / s)) - 1, (256, 255)),
+    ("inverted pixels", "pixels are {} - x: ink is bright in MNIST", lambda x, s: s - x,
+     (255 / 256, 1)),
+    ("binary pixels", "pixels are made black or white: keep the greys",
+     lambda x, s: 1.0 * (x > s), (0.5, 0)),
     ("transposed images", "rows and columns of every image are exchanged: read the pixels row by "
-     "row", partial(squares, lambda v: v.transpose(1, 0, 2))),
+     "row", lambda x, s: squares(lambda v: v.transpose(1, 0, 2), x), (1,)),
 ]
 SPLITS: list[tuple[str, Callable[[int, int], Any]]] = [  # by all examples, and a sixth of them
     ("validation is the first sixth of the file", lambda n, k: (slice(k, n), slice(0, k))),
@@ -345,16 +378,16 @@ LAWS: list[tuple[str, Callable[[Array, Any], Array]]] = [
     ("Adagrad", partial(by_squares, 1, 1, 1e-10)),
     ("the sign of the gradient", lambda g, _: np.sign(g)),
 ]
-CLIPS = (1, 0.5, 0.1, 0.25, 0.2, 0.05, 0.02, 0.01, 0.001, 2, 5, 10)
+CLEAR = "clear it before each backward (optimizer.zero_grad())"
+LEFT = {"backprop": leaving_it}
 NETWORK2 = "(the book's network2.py has it on purpose)"
-LATE = "move along the gradient at the {} already moved: compute all gradients first, then step"
 
 MISTAKES: list[Mistake] = [
-    *(data(name, advice, pixels=lambda net, images, f=f: f(Columns.pixels(net, images).T).T)
-      for name, advice, f in PIXELS),
+    *(data(name, advice, strengths=tried, pixels=lambda net, images, f=f:
+        f(Columns.pixels(net, images).T, net.strength).T) for name, advice, f, tried in PIXELS),
     data("labels off by one", "labels are the digit + {}: they are the digit, 0 to 9",
         digits=lambda net, labels: (labels.astype(np.int64) + net.strength) % 10,
-        strengths=(1, -1), example=1),
+        strengths=(1, -1)),
     *(data("another split", f"{how}: validation is the last sixth of the file",
         split=lambda net, n, f=f: f(n, n // 6)) for how, f in SPLITS),
 
@@ -364,12 +397,9 @@ MISTAKES: list[Mistake] = [
     start("weights scaled by 1 / sqrt(n_in)", f"the weights are divided by sqrt(n_in) {NETWORK2}: "
         "take them as they are",
         take=lambda net, w, b: Columns.take(net, [v / math.sqrt(v.shape[1]) for v in w], b)),
-    start("factor {} in the biases", "the biases are {} times those given: take them over",
-        take=lambda net, w, b: Columns.take(net, w, [net.strength * v for v in b]),
-        linear=True, example=0),
-    start("factor {} in the weights", "the weights are {} times those given: take them over",
-        take=lambda net, w, b: Columns.take(net, [net.strength * v for v in w], b),
-        linear=True, example=0),
+    *(start(f"factor {{}} in the {part}", f"the {part} are {{}} times those given: take them over",
+        take=lambda net, *both, k=k: Columns.take(net, *scaled(net, k, *both)),
+        linear=True, example=0) for k, part in enumerate(("weights", "biases"))),
 
     forward("factor {} in the biases", "z is w a and {} times b: add the biases, once",
         weighted=lambda net, w, a, b: w @ a + net.strength * b, linear=True, example=0),
@@ -379,17 +409,17 @@ MISTAKES: list[Mistake] = [
         "biases (bias=False is left somewhere)",
         weighted=lambda net, w, a, b:
             w @ a + b * (w is not net.weights[net.strength % len(net.weights)]),
-        strengths=(0, 1, 2, 3), example=1),
+        strengths=(1, 0, 2, 3)),
     forward("TF32", "matrix products round what they multiply to 11 bits: set "
         "torch.backends.cuda.matmul.allow_tf32 to False, and compute in float64",
         weighted=lambda net, w, a, b: cut(11, w) @ cut(11, a) + b, tolerance=2.0**-19),
     forward("transposed weights in the forward pass", "z comes from the weights read the other "
         "way round: weights[l][j, k] leads from neuron k to neuron j, so z = np.dot(w, a) + b",
         weighted=lambda net, w, a, b: turned(w) @ a + b),
-    *(forward(name, f"z is that of other pixels: {advice}", seen=lambda net, x, f=f: f(x))
-      for name, advice, f in PIXELS),
+    *(forward(name, f"z is that of other pixels: {advice}", strengths=tried,
+        seen=lambda net, x, f=f: f(x, net.strength)) for name, advice, f, tried in PIXELS),
     forward("a cached answer", "the answer is that of other parameters, which another network "
-        "had: keep no answers, neither in the class nor in its module", trace=kept_from("trace")),
+        "had: keep no answers, neither in the class nor in its module", trace=cached),
     *(fires(f"{kind} {which}", f"{where} activations are {what}", f, f if where == "all" else None)
       for kind, what, f in (("tanh", "tanh(z)", np.tanh), ("linear", "z itself", np.positive),
         ("relu", "max(z, 0)", lambda z: np.maximum(z, 0)),
@@ -400,44 +430,36 @@ MISTAKES: list[Mistake] = [
         "chapter 3", None, softmax),
     fires("sigmoid twice", "the output activations are sigmoid(sigmoid(z)): a loss or a layer "
         "applies it once more", None, lambda z: sigmoid(sigmoid(z))),
-    forward("sigmoid of {} z", "the activations are sigmoid({} z): the sigmoid is 1 / (1 + "
-        "exp(-z)), its tanh form (1 + tanh(z / 2)) / 2",
-        fire=lambda net, z, last: sigmoid(net.strength * z), strengths=(-1, 2, 0.5)),
-    forward("hard sigmoid", "the activations are clip({} z + 1/2, 0, 1), as torch's hardsigmoid "
-        "or Keras's hard_sigmoid: use the sigmoid",
-        fire=lambda net, z, last: np.clip(net.strength * z + 0.5, 0, 1),
-        strengths=(1 / 6, 0.2, 0.25), example=0.2),
-    forward("clipped z", "the activations are those of z clipped to [-{}, {}]: do not clip; where "
-        "exp(-z) overflows to infinity, the sigmoid is rightly 0",
-        fire=lambda net, z, last: sigmoid(np.clip(z, -net.strength, net.strength)),
-        strengths=(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20), example=5),
-    forward("sigmoid from a table", "the activations are those of z rounded to multiples of {}: "
-        "compute the sigmoid instead of looking it up",
-        fire=lambda net, z, last: sigmoid(np.rint(z / net.strength) * net.strength),
-        strengths=(1, 0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 2.0**-3,
-                   2.0**-4, 2.0**-5, 2.0**-6, 2.0**-7, 2.0**-8, 2.0**-10), example=0.25),
+    *(forward(name, f"the activations are {what}", strengths=tried,
+        fire=lambda net, z, last, f=f: f(z, net.strength)) for name, what, f, tried in (
+        ("sigmoid of {} z", "sigmoid({} z): the sigmoid is 1 / (1 + exp(-z)), its tanh form (1 + "
+         "tanh(z / 2)) / 2", lambda z, s: sigmoid(s * z), (-1, 2, 0.5)),
+        ("hard sigmoid", "clip({} z + 1/2, 0, 1), as torch's hardsigmoid or Keras's hard_sigmoid: "
+         "use the sigmoid", lambda z, s: np.clip(s * z + 0.5, 0, 1), (0.2, 1 / 6, 0.25)),
+        ("clipped z", "those of z clipped to [-{}, {}]: do not clip; where exp(-z) overflows to "
+         "infinity, the sigmoid is rightly 0", lambda z, s: sigmoid(np.clip(z, -s, s)),
+         (5, 1, 2, 3, 4, 6, 8, 10, 12, 15, 16, 20)),
+        ("sigmoid from a table", "those of z rounded to multiples of {}: compute the sigmoid "
+         "instead of looking it up", lambda z, s: sigmoid(np.rint(z / s) * s),
+         (*2.0 ** -np.arange(11), 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)))),
 
-    gradients("no gradient in layer {}", "nabla_b and nabla_w of layer {} (counted from 0) are 0: "
-        "let delta get there (requires_grad=False, or a loop that ends early)",
-        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a,
-            [d * (k != net.strength) for k, d in enumerate(deltas)]),
-        strengths=(0, 1, 2, 3), example=1),
-    gradients("no gradient up to layer {}", "nabla_b and nabla_w are 0 up to layer {} (counted "
-        "from 0): let delta get there (a detach, torch.no_grad, a loop that ends early)",
-        gradient=lambda net, zs, a, deltas: Columns.gradient(net, zs, a,
-            [d * (k > net.strength) for k, d in enumerate(deltas)]),
-        strengths=(1, 2, 3), example=1),
+    *(gradients(f"no gradient {where} layer {{}}", f"nabla_b and nabla_w are 0 {where} layer {{}} "
+        f"(counted from 0): let delta get there ({why}, or a loop that ends early)",
+        gradient=lambda net, zs, a, deltas, gets=gets: Columns.gradient(net, zs, a,
+            [d * gets(k, net.strength) for k, d in enumerate(deltas)]), strengths=layers)
+      for where, why, gets, layers in (
+        ("in", "requires_grad=False", operator.ne, (1, 0, 2, 3)),
+        ("up to", "a detach, torch.no_grad", operator.gt, (1, 2, 3)))),
     cost("factor {}", "{} times that, and so is the gradient", lambda a, y, s: s * (a - y),
-        linear=True, factor=True),
+        linear=True, factor=OF_COST),
     gradients("factor {}", "nabla_b and nabla_w are {} times the reference's, and deltas are not",
         gradient=lambda net, zs, a, deltas:
             Columns.gradient(net, zs, a, [net.strength * d for d in deltas]),
-        linear=True, factor=True, example=1 / 7),
-    gradients("factor {} in nabla_b", "nabla_b alone is {} times the reference's",
-        nabla_b=lambda net, d: net.strength * d.sum(axis=1, keepdims=True),
-        linear=True, factor=True, example=0.5),
-    gradients("factor {} in nabla_w", "nabla_w alone is {} times the reference's",
-        nabla_w=lambda net, d, a: net.strength * (d @ a.T), linear=True, factor=True, example=0.5),
+        linear=True, factor=OF_COST, example=1 / 7),
+    *(gradients(f"factor {{}} in {part}", f"{part} alone is {{}} times the reference's",
+        gradient=lambda net, *given, k=k: scaled(net, k, *Columns.gradient(net, *given)),
+        linear=True, factor=OF_PART, example=0.5)
+      for k, part in enumerate(("nabla_b", "nabla_w"))),
     gradients("factor {} in deltas", "deltas are {} times the reference's, and the gradients are "
         "right: delta is the derivative of the summed cost by z of each example",
         deltas=lambda net, x, y: [net.strength * d for d in Columns.deltas(net, x, y)],
@@ -454,11 +476,10 @@ MISTAKES: list[Mistake] = [
       for layer in ("the output layer", "the hidden layers", "every layer")
       if (name, layer) != ("no sigma prime", "the output layer")),
     cost("labels off by one", "that of the digit {} places on (digit j is output j, counted from "
-        "0)", lambda a, y, s: a - np.roll(y, s, axis=0), strengths=(1, -1), example=1),
-    cost("broadcasting", "the sum of a[i] - y[j] over j, as (n,) - (n, 1) is (n, n)",
-        lambda a, y, s: len(a) * a - y.sum(axis=0)),
-    cost("broadcasting", "the sum of a[i] - y[j] over i, as (n,) - (n, 1) is (n, n)",
-        lambda a, y, s: a.sum(axis=0) - len(a) * y),
+        "0)", lambda a, y, s: a - np.roll(y, s, axis=0), strengths=(1, -1)),
+    *(cost("broadcasting", f"the sum of a[i] - y[j] over {which}, as (n,) - (n, 1) is (n, n)", f)
+      for which, f in (("j", lambda a, y, s: len(a) * a - y.sum(axis=0)),
+                       ("i", lambda a, y, s: a.sum(axis=0) - len(a) * y))),
     cost("desired outputs {} and 1 - {}", "that of desired outputs {} and 1 - {}, not 0 and 1",
         lambda a, y, s: a - (s + (1 - 2 * s) * y), linear=True, example=0.1),
     cost("desired outputs -1 and 1", "that of desired outputs -1 and 1, not 0 and 1",
@@ -474,7 +495,7 @@ MISTAKES: list[Mistake] = [
     cost("absolute error", "the sign of a - y, as with nn.L1Loss", lambda a, y, s: np.sign(a - y)),
     cost("Huber cost", "a - y clipped to [-{}, {}], as with nn.HuberLoss",
         lambda a, y, s: np.clip(a - y, -s, s),
-        strengths=(0.5, 0.25, 0.2, 0.1, 0.75, 0.05), example=0.25),
+        strengths=(0.25, 0.5, 0.2, 0.1, 0.75, 0.05)),
     gradients("softmax cross-entropy of z", "the cost is nn.CrossEntropyLoss of the last z (the "
         "book's chapter 3 has it, with a softmax output): use half the squared distance of a",
         backward=lambda net, zs, a, y: Columns.backward(net, zs, [*a[:-1], softmax(zs[-1])], y),
@@ -496,39 +517,38 @@ MISTAKES: list[Mistake] = [
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
         "first, example by example, then add up (delta @ a.T)",
         nabla_w=lambda net, d, a: d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
-    gradients("an L2 term", f"nabla_w has {{}} times w in it: leave out the regularisation "
-        f"{NETWORK2}", backprop=by(regularised, np.positive), linear=True, example=0.1),
-    gradients("an L1 term", "nabla_w has {} times the sign of w in it: leave out the "
-        "regularisation", backprop=by(regularised, np.sign), linear=True, example=0.1),
+    *(gradients(f"an {name} term", f"nabla_w has {{}} times {what} in it: leave out the "
+        f"regularisation {NETWORK2}", backprop=by(regularised, shape), linear=True, example=0.1)
+      for name, what, shape in (("L2", "w", np.positive), ("L1", "the sign of w", np.sign))),
     gradients("stale gradient", "the second gradient is the sum of the first and the second: "
-        "clear it before each backward (optimizer.zero_grad())", backprop=never_cleared),
+        + CLEAR, backprop=never_cleared),
     gradients("stale activations", "the gradient is computed from the activations that trace left "
         "behind: run the forward pass inside backprop, on its own x",
         backprop=with_old_activations, trace=left_by_trace),
 
+    *(update(f"{what} in float32", f"{what} is rounded to float32: keep it a float64 number",
+        descend=lambda net, b, w, eta, m, f=f: Columns.descend(net, b, w, f(eta, m), 1))
+      for what, f in (("eta", lambda eta, m: float(np.float32(eta)) / m),
+                      ("eta / m", lambda eta, m: float(np.float32(eta / m))),
+                      ("1 / m", lambda eta, m: eta * float(np.float32(1 / m))))),
     update("step factor {}", "the step is {} times the reference's",
         descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
-        linear=True, factor=True, example=7),
+        linear=True, factor=OF_STEP, example=7),
     update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
         "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
         linear=True, example=0.1),
-    update("step factor {} in the biases", "the biases' step alone is {} times the reference's",
-        descend=lambda net, b, w, *rate:
-            Columns.descend(net, [net.strength * n for n in b], w, *rate),
-        linear=True, factor=True, example=0),
-    update("step factor {} in the weights", "the weights' step alone is {} times the reference's",
-        descend=lambda net, b, w, *rate:
-            Columns.descend(net, b, [net.strength * n for n in w], *rate),
-        linear=True, factor=True, example=0.5),
+    *(update(f"step factor {{}} in the {part}", f"the step of the {part} alone is {{}} times the "
+        "reference's", descend=lambda net, b, w, *rate, k=k:
+            Columns.descend(net, *scaled(net, k, b, w), *rate),
+        linear=True, factor=OF_PART, example=0) for k, part in enumerate(("biases", "weights"))),
     update("layer {} is not updated", "weights and biases of layer {} (counted from 0) do not "
-        "move: subtract (eta / m) nabla from every one", descend=by(step, lambda net, nablas,
-            eta, m: [eta / m * n * (k % len(net.weights) != net.strength)
-                     for k, n in enumerate(nablas)]),
-        strengths=(0, 1, 2, 3), example=1),
-    update("late bias update", f"the biases {LATE.format('weights')}",
-        update_mini_batch=by(one_part_late, True)),
-    update("late weight update", f"the weights {LATE.format('biases')}",
-        update_mini_batch=by(one_part_late, False)),
+        "move: subtract (eta / m) nabla from every one", descend=lambda net, b, w, *rate:
+            Columns.descend(net, but_one(net, b), but_one(net, w), *rate),
+        strengths=(1, 0, 2, 3)),
+    *(update(f"late update of the {late}", f"the {late} move along the gradient at the {first} "
+        "already moved: compute all gradients first, then step",
+        update_mini_batch=by(one_part_late, first))
+      for first, late in (("weights", "biases"), ("biases", "weights"))),
     update("weights updated before delta is pulled back", "delta is pulled back through weights "
         "that have moved already: finish backprop, then take the step",
         update_mini_batch=last_layer_first),
@@ -550,27 +570,34 @@ MISTAKES: list[Mistake] = [
       for name, what, shape in (("weight decay", "of themselves", np.positive),
                                 ("weight decay (L1)", "each", np.sign))
       for which, both in (("the weights", False), ("weights and biases", True))),
-    update("stale gradient", "the second step takes the first gradient once more: clear it before "
-        "each backward (optimizer.zero_grad())",
-        update_mini_batch=by(stepping_along, never_cleared)),
+    *(update("stale gradient", f"{what} once more: {CLEAR}",
+        update_mini_batch=by(uncleared_step, after), **changes) for what, after, changes in (
+        ("the second step takes the first gradient", False, {}),
+        ("a step takes every gradient before it, backprop's too,", False, LEFT),
+        ("a step takes the gradient that backprop left behind", True, LEFT))),
+    *(update(name, f"the gradient is {how} {{}} (of the mean over a mini-batch; {{m}} of the sum): "
+        "leave out the clipping", descend=by(step, partial(clipped, norm)),
+        measured=partial(longest, norm), tolerance=1e-4, example=0.01)
+      for name, how, norm in (("clipped gradient", "shortened to a length of", 2),
+                              ("clipped entries", "clipped, entry by entry, to +/-", np.inf))),
+    update("normalised gradient", "the gradient is scaled to a length of {} (of the mean over a "
+        "mini-batch; {m} of the sum), be it longer or shorter: take it as it is",
+        descend=by(step, partial(adaptive, lambda g, _: g / np.linalg.norm(g), True)),
+        linear=True, tolerance=1e-4, example=0.01),
     update("momentum", "the second step adds {} times the first: leave out the momentum",
         descend=by(step, partial(with_velocity, False)), linear=True, example=0.9),
     update("Nesterov momentum", "the first step is 1 + {} times as long, and the second adds to "
         "it: leave out the momentum",
         descend=by(step, partial(with_velocity, True)), linear=True, example=0.9),
-    update("a learning rate that changes", "the second step is {} times as long as eta asks: take "
-        "eta as it is handed in", descend=by(step, shrinking_eta), linear=True, example=0.9),
+    *(update("a learning rate that changes", "the second step is {} times as long as eta asks: "
+        "take eta as it is handed in",
+        descend=by(step, partial(changing_eta, law)), linear=True, example=0.9)
+      for law in (lambda s, t: s**t, lambda s, t: s / (s + (1 - s) * t), lambda s, t: s)),
     update("stale weights", "the second step takes the gradient at the weights before the first: "
         "use the new ones", update_mini_batch=by(stepping_along, at_the_start)),
     *(update(name, "every entry moves by a like amount whatever its gradient: use torch.optim.SGD",
         descend=by(step, partial(adaptive, law, mean)), linear=True, tolerance=1e-07, example=0.1)
       for mean in (True, False) for name, law in LAWS),
-    *(update(name, f"the {which} gradient is {how}: leave out the clipping",
-        descend=by(step, partial(clipped, name == "clipped gradient", which == "mean")),
-        strengths=CLIPS, tolerance=1e-4, example=0.01)
-      for name, how in (("clipped gradient", "shortened to a length of {}"),
-                        ("clipped entries", "clipped, entry by entry, to [-{}, {}]"))
-      for which in ("mean", "summed")),
 
     ordered("reversed order", "the examples are taken from the last to the first",
         lambda o, n: slices(o[::-1], n)),
@@ -603,6 +630,11 @@ MISTAKES: list[Mistake] = [
     *(training(f"{one} not shuffled with the {other}", "images and labels are taken in two "
         "orders: shuffle both with the same one", train=by(two_orders, other == "images"))
       for one, other in (("labels", "images"), ("images", "labels"))),
+    *(training("stale gradient", f"{what}: {CLEAR}", train=by(uncleared_epoch, before, after),
+        **LEFT) for what, before, after in (
+        ("the steps of an epoch add up all its gradients", True, False),
+        ("the steps of an epoch add up all gradients, backprop's too", False, False),
+        ("the first step of an epoch adds the gradient that backprop left behind", False, True))),
     training("last mini-batch divided by the size of the others", "the step of the last, smaller "
         "mini-batch is divided by mini_batch_size: divide it by its own size", train=diluted),
 

@@ -107,13 +107,14 @@ def coverage(proof: Proof) -> str:
     """Return what a proof covers, in a line."""
     s = proof.settings
     answered = [link.name for link in proof if link.verdict in ANSWERS]
-    sharp = power(max(link.power or 0.0 for link in proof if link.name != "reference"))
+    sharp = max(link.power or 0.0 for link in proof if link.name != "reference")
+    least = f"of {power(sharp)} of a tensor's largest entry" if sharp else "in any bit"
     followed = f"{s['steps']:,} steps in a row, each looked at"
     return (
         f"sizes {'-'.join(map(str, s['sizes']))} in {s['arithmetic']}, {s['data']}, "
         f"{'quick' if s['quick'] else 'full'}, {len(answered)} of {len(proof)} links, "
-        f"{followed if 'training' in answered else 'no step'}; a mistake of {sharp} of a tensor's "
-        "largest entry would have been caught"
+        f"{followed if 'training' in answered else 'no step'}; a mistake {least} would "
+        "have been caught"
     )
 
 
@@ -163,12 +164,6 @@ def save_json(proof: Proof, path: Path) -> None:
 
 def save_junit(proof: Proof, path: Path) -> None:
     """Write the links as the test cases of JUnit's XML, which every CI server reads."""
-    content = ElementTree.tostring(junit(proof), encoding="utf-8", xml_declaration=True)
-    write_atomically(path, content + b"\n")
-
-
-def junit(proof: Proof) -> ElementTree.Element:
-    """Return the proof as a testsuite element."""
     kinds = {Verdict.DIFFERENT: "failure", Verdict.ERROR: "error",
              Verdict.NOT_OFFERED: "skipped", Verdict.NOT_TRIED: "skipped"}  # fmt: skip
     found = [kinds.get(link.verdict) for link in proof]
@@ -198,7 +193,8 @@ def junit(proof: Proof) -> ElementTree.Element:
             parts = (f"{proof.candidate}: {link.sentence}", why, link.trace)
             inner.text = legible("\n".join(filter(None, parts)))
     ElementTree.SubElement(suite, "system-out").text = legible(as_text(proof))
-    return suite
+    content = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, content + b"\n")
 
 
 def legible(text: str) -> str:

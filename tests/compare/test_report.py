@@ -145,6 +145,8 @@ def test_a_proof_says_what_it_covers() -> None:
     assert "covered: sizes 784-20-10 in float64, MNIST, quick, 1 of 2 links, no step; a" in text
     assert "not offered: forward" in text
     assert report.conclusion(found).endswith("network, in what it offers")
+    exact = replace(found, links=(replace(found["data"], differences=(some(power=0.0),)),))
+    assert "; a mistake in any bit would" in " ".join(report.as_text(exact).split())
     trained = report.as_text(replace(found, links=(replace(found["data"], name="training"),)))
     assert "1 of 1 links, 600 steps in a row, each looked at" in " ".join(trained.split())
     judged = replace(found, links=(Link("training", EQUAL, "fine", (some(ratio=1.0),)),))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from compare.difference import Verdict
-from compare.witnesses import Complex128, by_complex_step, by_digits, by_hand, cases, witnesses
+from compare.witnesses import by_complex_step, by_digits, by_hand, cases, witnesses
 from reference.arithmetic import Float64
 from reference.network import Network
 
@@ -109,20 +109,10 @@ def test_each_witness_sees_what_is_wrong_and_nothing_in_what_is_right(network, w
     assert outside(witnesses(network))
 
 
-def test_cost_and_gradient_wrong_together_escape_the_complex_step_alone():
-    assert not outside(by_complex_step(TWICE_THE_COST, SMALL[0]))
-
-
 def test_a_cast_that_drops_the_imaginary_part_is_named():
     real = wrong(cost=lambda net, x, y: float(np.real(Network.cost(net, x, y))))
     with pytest.raises(TypeError, match="cost of complex parameters is complex; received float"):
         list(witnesses(real))
-
-
-def test_complex_arithmetic_keeps_imaginary_parts_as_small_as_the_step():
-    s = 1 / (1 + np.exp(-0.3))
-    a = Complex128().sigmoid(np.array([0.3 + 1e-100j]))
-    assert a.imag[0] / 1e-100 == pytest.approx(s * (1 - s), rel=1e-14)
 
 
 def test_the_precision_of_decimal_numbers_is_left_as_it_was():
