@@ -71,6 +71,12 @@ class Lesson:
         return next((m for m in (7, 11, 13) if m not in self.start.sizes), 7)
 
     @property
+    def other(self) -> Parameters:
+        """Another start."""
+        p = self.material
+        return p.trained if self.start is p.initial else p.initial
+
+    @property
     def within(self) -> float:
         """What rounding explains, relative to the largest entry of a tensor."""
         return EXACT.get(self.link, WITHIN[self.material.dtype]) * LOOSE.get(self.link, 1.0)
@@ -150,6 +156,13 @@ def forward(net: Any, x: Array) -> Named:
     yield "feedforward", net.feedforward(x)
 
 
+def ask_start(lesson: Lesson, make: Make) -> Named:
+    net = make(lesson.start)
+    yield from exported(net).items()
+    make(lesson.other)
+    yield from ((f"{name} after another was built", v) for name, v in exported(net).items())
+
+
 def ask_forward(lesson: Lesson, make: Make) -> Named:
     p, (x, _), (y, _) = lesson.material, lesson.batch(0), lesson.batch(1)
     other = make(p.trained if lesson.start is p.initial else p.initial)
@@ -216,7 +229,7 @@ def ask_training(lesson: Lesson, make: Make) -> Named:
 
 LESSONS: dict[str, Callable[[Lesson, Make], Named]] = {
     "data": ask_data,
-    "initial weights": lambda lesson, make: iter(exported(make(lesson.start)).items()),
+    "initial weights": ask_start,
     "forward": ask_forward,
     "gradients": ask_gradients,
     "update": ask_update,
@@ -249,9 +262,9 @@ def diagnose(
         if alone:
             return alone
     except Refused as refused:
-        if refused.mistake:
+        if refused.mistake and not first:  # what is wrong without overflow is not that
             return Diagnosis(refused.mistake, str(refused))
-        first = f"looking closer, {refused}"
+        first = first or f"looking closer, {refused}"
     except Exception as error:  # whatever it is, the verdict stands
         first = f"looking closer, {error}"
     wrong = first or link.sentence
@@ -344,16 +357,19 @@ def related(found: Array, right: Array, within: float) -> str:
     if low == high:
         return f": it is {low:.6g} in every entry" if found.size > 1 else f": {low:g} for {size:g}"
     c, more = share(right, found), float(np.mean(found - right))
+    room = within * size
+    limits = [f"at least {digits(low)}"] * bool(right.min() < low - room)
+    limits += [f"at most {digits(high)}"] * bool(right.max() > high + room)
     for words, made in (
         (f"{digits(c)} times what it should be, in every entry", c * right),
         (f"{digits(more)} more than it should be, in every entry", right + more),
         ("right but for signs", np.copysign(right, found)),
-        (f"what it should be, clipped to [{low:.6g}, {high:.6g}]", np.clip(right, low, high)),
+        (f"what it should be, clipped to {' and '.join(limits)}", np.clip(right, low, high)),
         *((f"what it should be, rounded to {k} decimals", right.round(k)) for k in range(1, 8)),
     ):
-        if np.abs(found - made).max() <= within * size:
+        if np.abs(found - made).max() <= room:
             return f": it is {words}"
-    same = np.abs(np.sort(found, axis=None) - np.sort(right, axis=None)).max() <= within * size
+    same = np.abs(np.sort(found, axis=None) - np.sort(right, axis=None)).max() <= room
     return ": its numbers are the right ones, in other places" if same else ""
 
 
@@ -503,6 +519,14 @@ def a_few_entries(case: Case) -> Diagnosis | None:
 
 def own_start(case: Case) -> Diagnosis | None:
     """Find parameters that have nothing to do with those handed in, and others that are right."""
+    theirs = case.lesson.answers(lambda _: Columns.of(case.lesson.other))
+    if any(all(np.array_equal(case.found[n], theirs[n]) for n in theirs if n.endswith(when))
+           for when in ("]", "built")):  # fmt: skip
+        return Diagnosis(
+            "another network's parameters",
+            "they are those of another network that was built: keep them in self, neither in the "
+            "class nor in its module",
+        )
     strange = []
     for kind in ("biases", "weights"):
         names = [name for name in case.found if name.startswith(kind)]

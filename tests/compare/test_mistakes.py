@@ -160,6 +160,17 @@ def fails(net: Any, *given: Any) -> Any:
     raise RuntimeError("no such layer\nsecond line")
 
 
+def in_the_class(first: bool) -> dict[str, Any]:
+    """Parameters that all networks share: those of the first one, or of the last."""
+    own: dict[str, Any] = {}
+
+    def kept(name: str) -> Any:
+        put = own.setdefault if first else own.__setitem__
+        return property(lambda net: own[name], lambda net, v: put(name, v))
+
+    return {name: kept(name) for name in ("weights", "biases")}
+
+
 # What is wrong, what it is called, and what is said. What no row knows is given no name, and of it
 # the first wrong tensor is described.
 NUMBERS = f"{UNKNOWN} explains the numbers of the link"
@@ -181,9 +192,12 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
      "but for signs"),
     ("update", {"descend": lambda net, b, w, eta, m: Columns.descend(
         net, b, w, min(eta, 1.0), m)}, UNKNOWN, "0.333333 times what it should be"),
-    ("initial weights", {"kept": lambda net, v: np.clip(v, -2, 2)}, UNKNOWN, "clipped to [-2, 2]"),
+    ("initial weights", {"kept": lambda net, v: np.clip(v, -2, 2)}, UNKNOWN,
+     "clipped to at least -2 and at most 2"),
     ("initial weights", {"kept": lambda net, v: v - 0.25}, UNKNOWN, "-0.25 more than it should be"),
     ("initial weights", {"kept": lambda net, v: 0 * v + 3}, UNKNOWN, "it is 3 in every entry"),
+    ("initial weights", in_the_class(True), "another network's parameters", "keep them in self"),
+    ("initial weights", in_the_class(False), "another network's parameters", "keep them in self"),
     ("predictions", {"evaluate": lambda net, x, labels: 99}, UNKNOWN,
      "evaluate is the first that is wrong"),
     ("forward", {"fire": lambda net, z, last: np.rint(256 * sigmoid(z)) / 256}, UNKNOWN, NUMBERS),
