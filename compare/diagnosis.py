@@ -429,12 +429,11 @@ def strengths_of(mistake: Mistake, case: Case) -> Iterator[float]:
 
 def described(mistake: Mistake, strength: float, lesson: Lesson) -> Diagnosis:
     """Return a mistake as a diagnosis, its strength told by what it stands for."""
-    told, more = digits(strength), digits(strength * lesson.m)
-    if mistake.measured:
-        told, more = f"{strength:.4g}", f"{strength * lesson.m:.4g}"
-    name, sentence = (
-        v.replace("{}", told).replace("{m}", more) for v in (mistake.name, mistake.advice)
-    )
+    write: Callable[[float], str] = "{:.4g}".format if mistake.measured else digits
+    told = {"{}": strength, "{m}": strength * lesson.m, "{/m}": strength / lesson.m}
+    name, sentence = mistake.name, mistake.advice
+    for mark, v in told.items():
+        name, sentence = (text.replace(mark, write(v)) for text in (name, sentence))
     if mistake.factor:
         of_cost = mistake.factor == OF_COST or (lesson.blind and mistake.factor == OF_STEP)
         meant = meanings(strength, lesson, of_cost)

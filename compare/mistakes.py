@@ -534,9 +534,9 @@ MISTAKES: list[Mistake] = [
     update("step factor {}", "the step is {} times the reference's",
         descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength * eta, m),
         linear=True, factor=OF_STEP, example=7),
-    update("eta ignored", "every step takes eta = {}, whatever is asked: take the eta that is "
-        "handed in", descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m),
-        linear=True, example=0.1),
+    update("eta ignored", "every step takes eta = {}, or {/m} for eta / m, whatever is asked: take "
+        "the eta that is handed in", linear=True, example=0.1,
+        descend=lambda net, b, w, eta, m: Columns.descend(net, b, w, net.strength, m)),
     *(update(f"step factor {{}} in the {part}", f"the step of the {part} alone is {{}} times the "
         "reference's", descend=lambda net, b, w, *rate, k=k:
             Columns.descend(net, *scaled(net, k, b, w), *rate),
@@ -565,8 +565,9 @@ MISTAKES: list[Mistake] = [
          "m: look at the end of the loop", lambda m: [(slice(max(1, m - 1)), max(1, m - 1) / m)]),
         ("an example left out", "the first example of the mini-batch is left out: count from 0",
          lambda m: [(slice(min(1, m - 1), None), 1)]))),
-    *(update(name, f"{which} shrink by eta times {{}} {what}: leave out the weight decay "
-        f"{NETWORK2}", descend=by(step, partial(decayed, both, shape)), linear=True, example=0.001)
+    *(update(name, f"{which} shrink by eta times {{}}, or eta / m times {{m}}, {what}: leave out "
+        f"the weight decay {NETWORK2}", descend=by(step, partial(decayed, both, shape)),
+        linear=True, example=0.001)
       for name, what, shape in (("weight decay", "of themselves", np.positive),
                                 ("weight decay (L1)", "each", np.sign))
       for which, both in (("the weights", False), ("weights and biases", True))),

@@ -199,11 +199,13 @@ def as_array(name: str, value: Any) -> Array:
             f"{name}: expected an array of numbers: {one_line(error)}; return what numpy.asarray "
             "understands"
         ) from error
-    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+    if array.dtype.kind not in "fiu":
         raise Unusable(f"{name}: expected an array of real numbers, received dtype {array.dtype}")
     if array.dtype.newbyteorder("<").str in DTYPES:
         return array
-    return array.astype(np.float32 if array.dtype == np.float16 else np.int64)
+    if array.dtype.kind == "f":  # float16, or wider than float64
+        return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    return array.astype(np.int64)
 
 
 def name_of(candidate: Any) -> str:

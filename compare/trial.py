@@ -122,10 +122,19 @@ class Trial:
         return before | named(new_weights=weights, new_biases=biases), (weights, biases)
 
     def step_asked_for(self, x: Array, y: Array, eta: float, late: bool) -> Any:
-        """Take a step, and return where it leads and what is computed there, the former last."""
+        """Take a step, and return where it leads and what is computed there, the former last.
+
+        A backprop that fails is told of where gradients are asked for: a step may do without.
+        """
         self.update_mini_batch(x, y, eta)
         there = None if late else self.export()
-        return self.forward(x), self.backward(x, y), there or self.export()
+        back: dict[str, Array] = {}
+        try:
+            back = self.backward(x, y)
+        except CandidateError:
+            if self.host.gone:
+                raise
+        return self.forward(x), back, there or self.export()
 
     def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
         self.stepped = True

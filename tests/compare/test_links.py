@@ -416,6 +416,18 @@ def test_a_missing_method_is_not_offered(linked, name, missing, correct, digits_
     assert link.sentence == f"the candidate has no method {missing}"
 
 
+def test_a_step_that_needs_no_backprop_is_judged_without(linked, correct, material) -> None:
+    def update_mini_batch(net: Any, *given: Any) -> None:
+        whole = correct([], *net.export())
+        whole.update_mini_batch(*given)
+        net.weights, net.biases = whole.export()
+
+    fails = {"backprop": lambda net, x, y: net.grad}
+    candidate = changed(correct, update_mini_batch=update_mini_batch, **fails)
+    assert linked("gradients", candidate, material).verdict is Verdict.ERROR
+    assert linked("update", candidate, material).verdict is Verdict.EQUAL
+
+
 def test_an_exception_keeps_what_was_found_before_it(linked, correct, material) -> None:
     def trace(self: Any, x: Any) -> Any:
         if self.weights[0].max() > 20:  # the saturated start

@@ -56,6 +56,7 @@ class Tensor:
     [
         lambda net: ([w.tolist() for w in net.weights], [b.tolist() for b in net.biases]),
         lambda net: iter((map(np.array, net.weights), (b[:, 0].copy() for b in net.biases))),
+        lambda net: ([np.longdouble(w) for w in net.weights], net.biases),
         lambda net: ([Tensor(w) for w in net.weights], [Tensor(b) for b in net.biases]),
         Columns.export,
     ],
