@@ -134,7 +134,7 @@ def ask_data(lesson: Lesson, make: Make) -> Named:
     def ends(rows: Array) -> Array:
         return rows if len(rows) <= 2 * EDGE else np.concatenate([rows[:EDGE], rows[-EDGE:]])
 
-    net, folder = make(lesson.start), str(lesson.material.folder)
+    net, folder = make(lesson.start), str(lesson.material.plain_folder)
     if isinstance(net, Columns):
         sets = [(len(v), net.pixels(ends(v)), net.digits(ends(w))) for v, w in net.sets(folder)]
     else:
@@ -576,7 +576,7 @@ def shuffled(case: Case) -> Diagnosis | None:
         rows = zip(np.asarray(images, dtype=np.float32), labels, strict=False)
         return sorted((int(label), v.tobytes()) for v, label in rows)
 
-    folder = case.lesson.material.folder
+    folder = case.lesson.material.plain_folder
     theirs = case.trial().load_data(folder)
     ours = Columns.of(case.lesson.start).load_data(folder)
     pairs = zip(theirs[::2], theirs[1::2], ours, strict=True)

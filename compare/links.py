@@ -6,13 +6,10 @@ itself. Its docstring is its finding in words where all is well.
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,9 +39,8 @@ from compare.standard import Expected, Standard, after_step, could_change, count
 from compare.training import LITTLE, all_but_learnt, training
 from compare.trial import Trial
 from compare.witnesses import witnesses
-from model.mnist_files import SHA256, is_pickle, locate
+from model.mnist_files import is_pickle
 from model.parameters import Parameters
-from model.synthetic_digits import idx_bytes
 
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
@@ -77,9 +73,8 @@ def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     trial = Trial(host, material.initial)
     loaded = material.loaded or reference.mnist_loader.load_data(material.folder)
     ours = [v for part in loaded for v in part]
-    with folder_of_four(material.folder, ours) as folder:
-        theirs = trial.load_data(folder)
-        again = theirs if material.quick else trial.load_data(folder)
+    theirs = trial.load_data(material.plain_folder)
+    again = theirs if material.quick else trial.load_data(material.plain_folder)
     if not is_pickle(material.folder):  # the files' bytes, read a third way
         third = Columns([1], [], []).load_data(material.folder)
         for name, v, raw in zip(SETS, ours, (v for part in third for v in part), strict=True):
@@ -90,24 +85,6 @@ def data(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             yield from exactly(name, second, v, "the candidate's loader, called again")
     counts = " + ".join(f"{len(v):,}" for v in ours[1::2])
     notes["sentence"] = f"every pixel and label of {counts} images, and the split, are the same"
-
-
-@contextlib.contextmanager
-def folder_of_four(folder: Path, sets: list[NDArray[Any]]) -> Iterator[Path]:
-    """Give the folder that holds MNIST's four plain files; it is made where they are packed."""
-    files = [] if is_pickle(folder) else list(locate(folder).values())
-    if files and not any(file.suffix == ".gz" for file in files):
-        yield files[0].parent
-        return
-    images, labels = (np.concatenate(sets[k:4:2]) for k in (0, 1))
-    parts = (images, labels, sets[4], sets[5])
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made, "MNIST", "raw")  # as torchvision has it
-        folder.mkdir(parents=True)
-        for name, v in zip(SHA256, parts, strict=True):
-            v = (v * 256).reshape(-1, 28, 28) if v.ndim == 2 else v
-            (folder / name).write_bytes(idx_bytes(v.astype(np.uint8)))
-        yield folder
 
 
 def exactly(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import reference.mnist_loader
 from compare.twins import reference_net
 from model.initial import initial_parameters
+from model.mnist_files import SHA256, is_pickle, locate
 from model.parameters import Parameters
+from model.synthetic_digits import idx_bytes
+from reference.mnist_loader import load_data
 
 Array = NDArray[np.float64]
 Batch = tuple[Array, Array]
@@ -127,6 +132,24 @@ class Material:
             found["5 examples that are no images"] = x, y
         return found
 
+    @functools.cached_property
+    def plain_folder(self) -> Path:
+        """The folder that holds MNIST's four plain files; one is made where they are packed."""
+        assert self.folder is not None
+        files = [] if is_pickle(self.folder) else list(locate(self.folder).values())
+        if files and not any(file.suffix == ".gz" for file in files):
+            return files[0].parent
+        made = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+        folder = Path(made, "MNIST", "raw")  # as torchvision has it
+        folder.mkdir(parents=True)
+        sets = [v for part in self.loaded or load_data(self.folder) for v in part]
+        images, labels = (np.concatenate(sets[k:4:2]) for k in (0, 1))
+        for name, v in zip(SHA256, (images, labels, sets[4], sets[5]), strict=True):
+            v = (v * 256).reshape(-1, 28, 28) if v.ndim == 2 else v
+            (folder / name).write_bytes(idx_bytes(v.astype(np.uint8)))
+        return folder
+
     def for_dtype(self, dtype: str) -> Material:
         """Return the material for a candidate that computes in this precision."""
         if dtype == self.dtype == "float64":
@@ -156,7 +179,7 @@ def synthetic_material(
 
 def mnist_material(folder: Path, sizes: Sequence[int], seed: int = 0, **settings: Any) -> Material:
     """Return material from MNIST's files, or from others of their kind; settings as in Material."""
-    loaded = training, _, test = reference.mnist_loader.load_data(folder)
+    loaded = training, _, test = load_data(folder)
     start = shipped("initial.json", sizes) or initial_parameters(list(sizes), seed)
     settings |= {"folder": folder, "seed": seed, "loaded": loaded}
     return with_starts(Material(tuple(sizes), {"initial": start}, *training, *test, **settings))

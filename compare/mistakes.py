@@ -514,6 +514,11 @@ MISTAKES: list[Mistake] = [
         "inside the loop over the mini-batch", gradient=by(of_some, slice(1))),
     gradients("the last example alone", "the gradient is that of the last example: add up those "
         "of all (nabla_b = nb + dnb, not nabla_b = dnb)", gradient=by(of_some, slice(-1, None))),
+    *(gradients("an example left out", f"the {which} example of the mini-batch is left out: {look}",
+        backprop=lambda net, x, y, part=part: Columns.backprop(net, x[:, part], y[:, part]))
+      for which, part, look in (
+          ("last", slice(-1), "look at the end of the loop or of the slice"),
+          ("first", slice(1, None), "count from 0"))),
     gradients("a product of sums", "nabla_w is the sum of delta times the sum of a: multiply "
         "first, example by example, then add up (delta @ a.T)",
         nabla_w=lambda net, d, a: d.sum(axis=1, keepdims=True) @ a.sum(axis=1, keepdims=True).T),
@@ -627,6 +632,8 @@ MISTAKES: list[Mistake] = [
     ordered("mini_batch_size ignored", "mini-batches have 10 examples, whatever is asked for",
         lambda o, n: slices(o, 10)),
     ordered("one step for each example", "add up the mini-batch first", lambda o, n: slices(o, 1)),
+    ordered("an epoch twice over", "train goes over the examples once",
+        lambda o, n: [*slices(o, n), *slices(o, n)]),
     ordered("one step for the whole epoch", "take one for each mini-batch", lambda o, n: [o]),
     *(training(f"{one} not shuffled with the {other}", "images and labels are taken in two "
         "orders: shuffle both with the same one", train=by(two_orders, other == "images"))
@@ -645,9 +652,10 @@ MISTAKES: list[Mistake] = [
     predictions("evaluate counts mistakes", "evaluate returns how many are wrong: return how many "
         "are right", evaluate=lambda net, x, labels: x.shape[1] - Columns.evaluate(net, x, labels)),
 
-    figures("the neuron after it is held", "held changes the neuron after the one asked for: "
-        "count from 0",
-        held=lambda net, x, k, value: Columns.held(net, x, (k + 1) % net.sizes[1], value)),
+    *(figures(f"the neuron {other} it is held", f"held changes the neuron {other} the one asked "
+        "for: count from 0", held=lambda net, x, k, value, by=by:
+            Columns.held(net, x, (k + by) % net.sizes[1], value))
+      for other, by in (("before", -1), ("after", 1))),
     figures("z is held in place of the activation", "held sets z, not the activation: set it "
         "after the sigmoid",
         held=lambda net, x, k, value: Columns.held(net, x, k, float(sigmoid(np.float64(value))))),

@@ -194,6 +194,8 @@ def as_array(name: str, value: Any) -> Array:
         if callable(getattr(value, "detach", None)):
             value = value.detach().cpu()
         array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
     except Exception as error:
         raise Unusable(
             f"{name}: expected an array of numbers: {one_line(error)}; return what numpy.asarray "
@@ -279,7 +281,9 @@ def own_trace(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     """Return the first line of an exception, with its type."""
-    first = str(error).strip().splitlines()
+    first: list[str] = []
+    with contextlib.suppress(Exception):  # its own __str__ may fail
+        first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0][:300]}" if first else type(error).__name__
 
 

@@ -15,8 +15,10 @@ import pytest
 
 from compare import divergence, figures, links, prove, training
 from compare.columns import Columns, sigmoid
+from compare.diagnosis import diagnose
 from compare.difference import Verdict
-from compare.links import LINKS
+from compare.host import InProcess
+from compare.links import LINKS, run
 from compare.material import Material, synthetic_material
 from compare.mistakes import by, slices, step, with_velocity
 from compare.standard import undecided
@@ -513,7 +515,7 @@ def test_a_loader_is_called_twice_where_there_is_time(linked, correct, digits_ma
 def test_a_candidate_is_handed_a_folder_of_four_plain_files(
     linked, packed, correct, digits_material, tmp_path
 ) -> None:
-    """However MNIST came: a loader of one's own need not search, or unpack."""
+    """However MNIST came, when it is diagnosed too: a loader need not search, or unpack."""
     names = list(SHA256)
     for name in names:
         content = (digits_material.folder / name).read_bytes()
@@ -537,6 +539,11 @@ def test_a_candidate_is_handed_a_folder_of_four_plain_files(
     link = linked("data", changed(correct, load_data=load_data), material)
     assert link.verdict is Verdict.IDENTICAL, link.sentence
     assert seen == [sorted(names)]
+    brighter = {"load_data": lambda net, path: [
+        (v * np.float32(256 / 255), labels) for v, labels in load_data(net, path)]}  # fmt: skip
+    host = InProcess(changed(correct, **brighter), "")
+    told = diagnose(host, material, run("data", host, material))
+    assert told.mistake == "pixels divided by 255"
 
 
 def test_a_reference_loader_that_errs_is_caught_by_the_files_own_bytes(

@@ -57,6 +57,7 @@ class Tensor:
         lambda net: ([w.tolist() for w in net.weights], [b.tolist() for b in net.biases]),
         lambda net: iter((map(np.array, net.weights), (b[:, 0].copy() for b in net.biases))),
         lambda net: ([np.longdouble(w) for w in net.weights], net.biases),
+        lambda net: ([w.astype(object) for w in net.weights], net.biases),
         lambda net: ([Tensor(w) for w in net.weights], [Tensor(b) for b in net.biases]),
         Columns.export,
     ],
@@ -179,6 +180,12 @@ def test_every_way_out_is_shut_with_one_line(asked, name, methods, kind, words) 
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     assert getattr(raised.value, "mistake", "") == mistake
+
+
+def test_an_exception_that_cannot_be_told_is_one_all_the_same(asked) -> None:
+    silent = type("Silent", (Exception,), {"__str__": lambda error: 1 / 0})
+    with pytest.raises(CandidateError, match=r"backprop raised Silent$"):
+        asked("backprop", backprop=raises(silent()))
 
 
 def test_an_exception_has_the_candidates_own_traceback(asked) -> None:
