@@ -75,7 +75,7 @@ class Host(ABC):
             described, _ = self.ask({"do": "describe"})
         except (CandidateError, Refused) as error:
             raise Unusable(f"{self.name}: {error}") from None
-        label, dtype = printable(described.get("label")), described.get("dtype")
+        label, dtype = printable(described.get("label", self.name)), described.get("dtype")
         if dtype not in DTYPES:
             expected = f"expected one of {', '.join(DTYPES)}, received {dtype!r:.80}"
             raise Unusable(f"{label}.dtype: {expected}")

@@ -246,11 +246,12 @@ def test_a_program_may_take_so_much_memory_and_must_start(mine: Path, material) 
     assert "backprop raised MemoryError" in found.first_broken.sentence
     for words, told in (
         ("false", r"--program: .*false: the candidate's process ended with exi"),
+        ("cat", r"^--program: cat.dtype: expected one of float64, float32, .*, received None"),
         ("/no/such/program", "cannot be started: No such file"),
         ("", "--program: expected a command, received nothing"),
     ):
-        with pytest.raises(Unusable, match=told):
-            program(words).described()
+        with pytest.raises(Unusable, match=told), contextlib.closing(program(words)) as host:
+            host.described()
 
 
 # The chain.
