@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.balls import named
+from compare.difference import Difference, Verdict
 from compare.host import Host
 from compare.material import Batch, Material
-from compare.standard import Expected, Standard, after_step, could_change, counted
+from compare.standard import Expected, Standard, after_step, could_change, counted, measured
 from compare.trial import Trial
 from model.parameters import Parameters
 
 Array = NDArray[np.float64]
-Item = tuple[str, dict[str, Expected], dict[str, Array]]
+Item = Difference | tuple[str, dict[str, Expected], dict[str, Array]]
 STEPS = ("update_mini_batch", "train")
 METHODS = (*STEPS, "trace", "feedforward", "backprop", "deltas", "export")
 SOME = 200  # test images that are counted
@@ -53,10 +54,14 @@ def in_every_order(host: Host, material: Material, *more: str) -> Iterator[Item]
             else:
                 trial.update_mini_batch(x, y, eta)
             new = trial.export()
-            yield f"{case}, eta {eta:g}", standard.update(x, y, eta), after_step(*new)
             here = Parameters(start.sizes, *new)
+            item = (f"{case}, eta {eta:g}", standard.update(x, y, eta), after_step(*new))
         else:
-            yield case, *asked(name, trial, standard, material, (x, y), rng)
+            item = (case, *asked(name, trial, standard, material, (x, y), rng))
+        if more and name not in more:  # of what other links are about, no more than what is wrong
+            yield from (d for d in measured(*item) if d.verdict is Verdict.DIFFERENT)
+        else:
+            yield item
 
 
 def every_pair(names: Sequence[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.calls import HELD, in_every_order
-from compare.difference import NotOffered, Refused, Untried
+from compare.difference import Difference, NotOffered, Refused, Untried
 from compare.host import Host
 from compare.material import PIXELS, Material
 from compare.standard import Expected, Standard, undecided
@@ -44,7 +44,7 @@ Block = tuple[dict[str, Expected], Tensors]  # of images: what both networks do
 Item = tuple[str, dict[str, Expected], Tensors]
 
 
-def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[Item]:
+def figures(host: Host, material: Material, notes: dict[str, Any]) -> Iterator[Item | Difference]:
     """records and pictures are the same"""
     if len(material.sizes) < 3 or material.sizes[-1] < 2:
         raise Untried(f"sizes {list(material.sizes)}: no hidden neuron that tells digits apart")

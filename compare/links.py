@@ -35,7 +35,7 @@ from compare.difference import (
 from compare.figures import figures
 from compare.host import Host
 from compare.material import Material, changed
-from compare.standard import Expected, Standard, after_step, could_change, counted
+from compare.standard import Expected, Standard, after_step, could_change, counted, measured
 from compare.training import LITTLE, all_but_learnt, training
 from compare.trial import Trial
 from compare.witnesses import witnesses
@@ -293,11 +293,11 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
     trace = mistake = after = ""
     try:
         for item in LINKS[name](host, material, notes):
-            measured = held(item)
-            keep_worst(worst, measured)
-            after = f" (after {measured[0].case})"
-            tell(f"{name}: {measured[0].case}")
-            if any(d.verdict is Verdict.DIFFERENT for d in measured):
+            found = held(item)
+            keep_worst(worst, found)
+            after = f" (after {found[0].case})"
+            tell(f"{name}: {found[0].case}")
+            if any(d.verdict is Verdict.DIFFERENT for d in found):
                 break
         verdict = summary(list(worst.values()))
         sentence = notes.pop("sentence", "") or str(LINKS[name].__doc__ or witnesses.__doc__)
@@ -324,11 +324,4 @@ def run(name: str, host: Host, material: Material, tell: Tell = nobody) -> Link:
 
 def held(item: Item) -> list[Difference]:
     """Measure every tensor that was found against what was expected, in causal order."""
-    if isinstance(item, Difference):
-        return [item]
-    case, expected, found = item
-    unknown = set(found) - set(expected)
-    if unknown or not found:
-        what = ", ".join(sorted(unknown)) or "anything: nothing was found"
-        raise Unusable(f"{case}: nothing to hold {what} against")
-    return [expected[name].measure(name, found[name], case) for name in expected if name in found]
+    return [item] if isinstance(item, Difference) else measured(*item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.balls import FORMATS, Ball, Bounded, bounds, named, rules_for
-from compare.difference import Difference, Verdict, measure
+from compare.difference import Difference, Unusable, Verdict, measure
 from compare.twins import reference_net
 from model.parameters import Parameters
 
@@ -191,3 +191,14 @@ def counted(outputs: Array, labels: NDArray[np.int64], open_ones: int) -> Expect
     """Return how many images evaluate should count as read right."""
     right = np.array([float(np.sum(outputs.argmax(axis=0) == labels))])
     return Expected(right, float(open_ones), values=np.array([float(len(labels))]))
+
+
+def measured(
+    case: str, expected: Mapping[str, Expected], found: Mapping[str, Array]
+) -> list[Difference]:
+    """Measure every tensor that was found against what was expected, in causal order."""
+    unknown = set(found) - set(expected)
+    if unknown or not found:
+        what = ", ".join(sorted(unknown)) or "anything: nothing was found"
+        raise Unusable(f"{case}: nothing to hold {what} against")
+    return [expected[name].measure(name, found[name], case) for name in expected if name in found]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from compare.balls import FORMATS
 from compare.calls import in_every_order
 from compare.candidates import DTYPES
-from compare.difference import NotOffered
+from compare.difference import Difference, NotOffered
 from compare.divergence import CALM, EVERY, LEFT_ROUNDING, PARTED, described, draw, in_words
 from compare.host import Host
 from compare.material import Material, changed, in_float32
@@ -31,7 +31,7 @@ from model.parameters import Parameters
 
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
-Item = tuple[str, dict[str, Expected], Tensors]
+Item = Difference | tuple[str, dict[str, Expected], Tensors]
 Epoch = tuple[Array, Array, int, float]  # x, y, examples in a mini-batch, eta
 # How many times further a candidate may come than the reference from a start one rounding away:
 # roundings come anew in every step.

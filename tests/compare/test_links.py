@@ -212,6 +212,12 @@ def with_what_backprop_left() -> Any:
     return {"backprop": backprop, "update_mini_batch": update_mini_batch, "train": train}
 
 
+def held_for_good(net: Any, x: Any, neuron: int, value: float) -> Any:
+    found = Columns.held(net, x, neuron, value)
+    net.weights[1][:, neuron] += 1e-9 * (x.shape[1] < 6)  # not while the records are made
+    return found
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def naive_sigmoid(z: Any) -> Any:
     return np.exp(z) / (1 + np.exp(z))
@@ -326,6 +332,7 @@ SABOTAGES = [
         Columns.held(net, x, neuron - 1, value)}),
     ("figures", "on one network, held after", as_it_was_built("held")),
     ("figures", "on one network, held after", held_by_shape()),
+    ("figures", " after held", {"held": held_for_good}),
 ]
 # fmt: on
 
