@@ -257,6 +257,9 @@ def diagnose(
                 if isinstance(found, Diagnosis):
                     return found
                 first = first or found
+        if not first and (material.dtype, link.name) == ("fixed-point", "initial weights"):
+            told = "parameters are exported as they were handed in: round them to the grid of "
+            return Diagnosis("not on the grid", f"{told}fixed-point numbers (docs/arithmetic.md)")
         x = material.test_images.T.astype(np.float64)
         alone = by_company(host, Lesson("predictions", material, material.trained), x)
         if alone:

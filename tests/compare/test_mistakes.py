@@ -278,6 +278,11 @@ def test_every_factor_of_a_gradient_is_recognised(row: Any) -> None:
     assert row[2] in found.sentence
 
 
+def test_fixed_point_parameters_that_are_not_rounded_to_the_grid_are_told() -> None:
+    found = diagnosed(changed(dtype="fixed-point"), "initial weights")
+    assert "round them to the grid" in found.sentence
+
+
 def test_a_mini_batch_is_no_size_of_a_layer_so_that_factors_stay_apart() -> None:
     for sizes in ((25, 12, 12, 10), (7, 11, 10), (30, 13, 7)):
         material = synthetic_material(sizes)
