@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.balls import named
-from compare.difference import Difference, Verdict
+from compare.difference import CandidateError, Difference, Verdict
 from compare.host import Host
 from compare.material import Batch, Material
 from compare.standard import Expected, Standard, after_step, could_change, counted, measured
+from compare.supervision import METHODS as ARGUMENTS
 from compare.trial import Trial
 from model.parameters import Parameters
 
@@ -33,9 +34,11 @@ def in_every_order(host: Host, material: Material, *more: str) -> Iterator[Item]
     """
     start, dtype = material.initial, material.dtype
     trial, rng = Trial(host, start, dtype), np.random.default_rng(material.seed)
-    offered = [name for name in (*METHODS, *more) if trial.offers(name)]
     few = [material.batch(rows) for rows in ([0, 1, 2], [0, 2, 3], [4, 5, 6], np.arange(5))]
     here = Parameters(start.sizes, *trial.export())
+    offered = [name for name in (*METHODS, *more) if trial.offers(name)]
+    if more:  # what fails by itself is told of where it is asked first
+        offered = [name for name in offered if name in more or works(name, host, material, few[0])]
     before = "export"
     for number, name in enumerate(every_pair(offered), 1):
         x, y = few[rng.integers(len(few))]
@@ -48,11 +51,9 @@ def in_every_order(host: Host, material: Material, *more: str) -> Iterator[Item]
         case = f"call {number} on one network, {name} after {before}"
         before, standard = name, Standard(here, dtype)
         if name in STEPS:
-            eta, order = float(rng.choice([0.1, 0.5, material.eta])), rng.permutation(x.shape[1])
-            if name == "train":
-                trial.train(x, y, order, len(order), eta)
-            else:
-                trial.update_mini_batch(x, y, eta)
+            eta = float(rng.choice([0.1, 0.5, material.eta]))
+            order = (rng.permutation(x.shape[1]), x.shape[1]) if name == "train" else ()
+            getattr(trial, name)(x, y, *order, eta)
             new = trial.export()
             here = Parameters(start.sizes, *new)
             item = (f"{case}, eta {eta:g}", standard.update(x, y, eta), after_step(*new))
@@ -72,6 +73,20 @@ def every_pair(names: Sequence[str]) -> Iterator[str]:
             yield name
             yield later
     yield names[0]
+
+
+def works(name: str, host: Host, material: Material, batch: Batch) -> bool:
+    """Return whether a new network answers at all, rightly or not."""
+    trial, order = Trial(host, material.initial, material.dtype), np.arange(batch[0].shape[1])
+    try:
+        if name in STEPS:
+            given = (order, len(order)) if name == "train" else ()
+            getattr(trial, name)(*batch, *given, material.eta)
+        else:
+            getattr(trial, name)(*batch[: ARGUMENTS[name]])
+    except CandidateError:
+        return False
+    return True
 
 
 def asked(

@@ -179,6 +179,8 @@ def update(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
             here = Parameters(here.sizes, weights, biases)
             moved = Standard(here, material.dtype)  # it must not answer as it was built
             yield f"{case}, asked afterwards", moved.forward(x), forth
+            if "failed" in back:
+                raise back["failed"]
             if back:
                 yield f"{case}, asked afterwards", moved.gradients(x, y), back
 

@@ -124,17 +124,18 @@ class Trial:
     def step_asked_for(self, x: Array, y: Array, eta: float, late: bool) -> Any:
         """Take a step, and return where it leads and what is computed there, the former last.
 
-        A backprop that fails is told of where gradients are asked for: a step may do without.
+        Where a backprop fails its error is returned, as "failed": the step is judged before.
         """
         self.update_mini_batch(x, y, eta)
         there = None if late else self.export()
-        back: dict[str, Array] = {}
+        forth, back = self.forward(x), dict[str, Any]()
         try:
             back = self.backward(x, y)
-        except CandidateError:
+        except CandidateError as error:
             if self.host.gone:
                 raise
-        return self.forward(x), back, there or self.export()
+            back = {"failed": error}
+        return forth, back, there or self.export()
 
     def train(self, x: Array, y: Array, order: Order, mini_batch_size: int, eta: float) -> None:
         self.stepped = True

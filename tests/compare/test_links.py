@@ -425,16 +425,47 @@ def test_a_missing_method_is_not_offered(linked, name, missing, correct, digits_
     assert link.sentence == f"the candidate has no method {missing}"
 
 
-def test_a_step_that_needs_no_backprop_is_judged_without(linked, correct, material) -> None:
-    def update_mini_batch(net: Any, *given: Any) -> None:
-        whole = correct([], *net.export())
-        whole.update_mini_batch(*given)
-        net.weights, net.biases = whole.export()
+def test_where_backprop_fails_what_needs_none_is_judged_all_the_same(linked, material) -> None:
+    def failing(much: float) -> Any:
+        def update_mini_batch(net: Any, x: Any, y: Any, eta: float) -> None:
+            net.descend(*Columns.backprop(net, x, y), much * eta, x.shape[1])
 
-    fails = {"backprop": lambda net, x, y: net.grad}
-    candidate = changed(correct, update_mini_batch=update_mini_batch, **fails)
-    assert linked("gradients", candidate, material).verdict is Verdict.ERROR
-    assert linked("update", candidate, material).verdict is Verdict.EQUAL
+        fails = {"backprop": lambda net, x, y: net.grad}
+        return changed(Columns, update_mini_batch=update_mini_batch, **fails)
+
+    found = {name: linked(name, failing(1.0), material).verdict for name in list(LINKS)[2:]}
+    errs = [name for name, verdict in found.items() if verdict is Verdict.ERROR]
+    assert errs == ["gradients", "update", "training"]
+    assert linked("update", failing(1.1), material).verdict is Verdict.DIFFERENT
+
+
+def test_train_in_another_arithmetic_is_held_to_the_reference(linked, correct, material) -> None:
+    class Narrow(correct):  # type: ignore[misc]
+        """In float32 its steps, and so its epochs, are too long."""
+
+        dtype = "float64"
+
+        def train(self, x: Any, y: Any, order: Any, size: int, eta: float) -> None:
+            for k in range(0, len(order), size):
+                chosen = order[k : k + size]
+                self.update_mini_batch(x[:, chosen], y[:, chosen], eta)
+
+        def update_mini_batch(self, x: Any, y: Any, eta: float) -> None:
+            narrow = self.dtype == "float32"
+            correct.update_mini_batch(self, x, y, 1.1 * eta if narrow else eta)
+            if narrow:
+                self.weights = [w.astype(np.float32) for w in self.weights]
+                self.biases = [b.astype(np.float32) for b in self.biases]
+
+        @classmethod
+        def with_arithmetic(cls, name: str) -> type:
+            if name != "float32":
+                raise ValueError(name)
+            return type("Narrow", (cls,), {"dtype": name})
+
+    link = linked("training", Narrow, material)
+    assert link.verdict is Verdict.DIFFERENT
+    assert "(train in float32" in link.sentence
 
 
 def test_an_exception_keeps_what_was_found_before_it(linked, correct, material) -> None:
