@@ -108,11 +108,9 @@ def asked(
     if name == "deltas":
         return standard.gradients(x, y), named(deltas=trial.deltas(x, y))
     if name == "held":
-        value = VALUES[rng.integers(4 if material.dtype == "fixed-point" else 6)]
         neuron = int(rng.integers(material.sizes[1]))
-        return {HELD: standard.held(x, [(neuron, value)])}, {
-            HELD: trial.held(x, neuron, value)[None]
-        }
+        held = [(neuron, value) for value in VALUES[: 4 if trial.dtype == "fixed-point" else 6]]
+        return {HELD: standard.held(x, held)}, {HELD: np.array([trial.held(x, *v) for v in held])}
     rows = slice(int(rng.integers(2)), SOME)  # evaluate
     x, labels = material.test_images[rows].T.astype(np.float64), material.test_labels[rows]
     labels = (labels + rng.integers(2)) % material.sizes[-1]

@@ -6,6 +6,7 @@ itself. Its docstring is its finding in words where all is well.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -47,15 +48,8 @@ Tensors = dict[str, Array]
 Notes = dict[str, Any]
 Item = Difference | tuple[str, Mapping[str, Expected], Tensors]
 Tell = Callable[[str], object]
-ETAS = (
-    3.0,
-    0.5,
-    30.0,
-    0.1,
-    0.001,
-    100.0,
-    1e-6,
-)  # taken in turn: a step takes the eta that it is handed
+# Taken in turn: a step takes the eta that it is handed.
+ETAS = (3.0, 0.5, 30.0, 0.1, 0.001, 100.0, 1e-6)
 BLOCK = 1000  # images at a time stay in the cache
 LISTED = 20  # images with another digit that are listed
 SETS = ("training images", "training labels", "validation images", "validation labels",
@@ -209,14 +203,8 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
         read = outputs.argmax(axis=0)  # as labels, every one counts
-        parts = (
-            slice(1),
-            slice(1, 8),
-            slice(8, 265),
-            slice(material.sizes[0]),
-            slice(-BLOCK, None),
-        )
-        for some in (slice(None), *parts):
+        ends = (None, None), (0, 1), (1, 8), (8, 15), (8, 265), (0, material.sizes[0])
+        for some in itertools.starmap(slice, (*ends, (-BLOCK, None), (0, BLOCK))):
             for told, digits_ in (("", labels), (", labels that are the digits read", read)):
                 right = counted(outputs[:, some], digits_[some], open_ones)
                 x = columns[:, some]

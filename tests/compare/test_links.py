@@ -214,7 +214,7 @@ def with_what_backprop_left() -> Any:
 
 def held_for_good(net: Any, x: Any, neuron: int, value: float) -> Any:
     found = Columns.held(net, x, neuron, value)
-    net.weights[1][:, neuron] += 1e-9 * (x.shape[1] < 6)  # not while the records are made
+    net.weights[1][:, neuron] += 1e-9 * (value == 1.5)  # the last that is asked in a row
     return found
 
 
@@ -317,6 +317,9 @@ SABOTAGES = [
     ("predictions", "(evaluate of 7 test images)", {"evaluate": whole_pairs}),
     ("predictions", "(evaluate of 7 test images)", {"evaluate": lambda net, x, labels:
         Columns.evaluate(net, x.ravel("K").reshape(x.shape), labels)}),
+    ("predictions", "(evaluate of 7 test images", {"evaluate": lambda net, x, labels: int(np.sum(
+        net.__dict__.setdefault("read", {}).setdefault(len(labels), Columns.feedforward(net, x)
+            .argmax(axis=0)) == labels))}),
     ("predictions", "(evaluate of outputs that all but tie)", {"evaluate": lambda net, x, labels:
         int(np.sum(Columns.feedforward(net, x).round(7).argmax(axis=0) == labels))}),
     ("predictions", "labels that are the digits read)", {"evaluate": lambda net, *given:
