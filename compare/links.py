@@ -202,24 +202,30 @@ def predictions(host: Host, material: Material, notes: Notes) -> Iterator[Item]:
     outputs, found = (np.concatenate(v, axis=1) for v in (ours, theirs))
     notes |= digits(outputs, found, labels, open_ones)
     if trial.offers("evaluate"):
-        read = outputs.argmax(axis=0)  # as labels, every one counts
-        ends = (None, None), (0, 1), (1, 8), (8, 15), (8, 265), (0, material.sizes[0])
-        for some in itertools.starmap(slice, (*ends, (-BLOCK, None), (0, BLOCK))):
-            for told, digits_ in (("", labels), (", labels that are the digits read", read)):
-                right = counted(outputs[:, some], digits_[some], open_ones)
-                x = columns[:, some]
-                x = x if x.shape[1] % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
-                found = np.array([trial.evaluate(x, digits_[some])])
-                case = f"evaluate of {x.shape[1]:,} test images{told}"
-                yield case, {"evaluate": right}, {"evaluate": found}
-        tied, x = all_but_tied(material), columns[:, :SOME]
-        close = Standard(tied, material.dtype).forward(x)["feedforward"]
-        read = close.reference.argmax(axis=0)
-        right = counted(close.reference, read, could_change(close))
-        found = np.array([Trial(host, tied).evaluate(x, read)])
-        yield "evaluate of outputs that all but tie", {"evaluate": right}, {"evaluate": found}
+        yield from evaluated(trial, material, outputs, open_ones)
         yield from in_every_order(host, material, "evaluate")
     note_missing(notes, trial, "evaluate")
+
+
+def evaluated(trial: Trial, material: Material, outputs: Array, open_ones: int) -> Iterator[Item]:
+    """Yield how many images evaluate counts as read right: of all, of parts, of a near tie."""
+    columns, labels = material.test_images.T.astype(np.float64), material.test_labels
+    read = outputs.argmax(axis=0)  # as labels, every one counts
+    ends = (None, None), (0, 1), (1, 8), (8, 15), (8, 265), (0, material.sizes[0])
+    for some in itertools.starmap(slice, (*ends, (-BLOCK, None), (0, BLOCK))):
+        for told, wanted in (("", labels), (", labels that are the digits read", read)):
+            right = counted(outputs[:, some], wanted[some], open_ones)
+            x = columns[:, some]
+            x = x if x.shape[1] % 2 else np.ascontiguousarray(x)  # as it lies in memory: either
+            found = np.array([trial.evaluate(x, wanted[some])])
+            case = f"evaluate of {x.shape[1]:,} test images{told}"
+            yield case, {"evaluate": right}, {"evaluate": found}
+    tied, x = all_but_tied(material), columns[:, :SOME]
+    close = Standard(tied, material.dtype).forward(x)["feedforward"]
+    read = close.reference.argmax(axis=0)
+    right = counted(close.reference, read, could_change(close))
+    found = np.array([Trial(trial.host, tied).evaluate(x, read)])
+    yield "evaluate of outputs that all but tie", {"evaluate": right}, {"evaluate": found}
 
 
 def all_but_tied(material: Material) -> Parameters:
@@ -243,7 +249,7 @@ def digits(ours: Array, theirs: Array, labels: NDArray[np.int64], open_ones: int
         "same_digit": len(right) - len(other),
         "correct": int(np.sum(read == labels)),
         "reference_correct": int(np.sum(right == labels)),
-        "digits_that_rounding_could_change": open_ones,
+        "wantedthat_rounding_could_change": open_ones,
         "other_digits": [
             {"image": int(k), "label": int(labels[k]), "reference": int(right[k]),
              "candidate": int(read[k])}
